@@ -1,0 +1,256 @@
+//! Between events and their stored bytes: canonical JSON, exactly what this encoder writes, with its type and the version of
+//! its form outside it.
+
+use compact_str::{CompactString, format_compact};
+use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, VariantAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+use thiserror::Error;
+
+use crate::command::Command;
+use crate::event::Event;
+
+/// The version of every payload's form. A change of any field makes a new one, and an upcast from the old.
+pub const SCHEMA_VERSION: u16 = 1;
+
+/// An event as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// The type, such as `payout.created`.
+    pub type_name: CompactString,
+    /// The version of the payload's form.
+    pub schema_version: u16,
+    /// The canonical bytes.
+    pub payload: Vec<u8>,
+}
+
+/// Stored bytes that are no event of this version of the library. Stop: nothing is skipped in silence.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// The type is not known.
+    #[error("the event type {type_name:?} is unknown: this version of the library is too old for the ledger")]
+    UnknownType {
+        /// The type.
+        type_name: String,
+    },
+    /// The type is known, the version of its form is not.
+    #[error("{type_name} is stored in form {schema_version}, this version of the library reads up to {SCHEMA_VERSION}")]
+    UnknownVersion {
+        /// The type.
+        type_name: String,
+        /// The version of the form.
+        schema_version: u16,
+    },
+    /// The bytes are not of the type.
+    #[error("{type_name} cannot be read: {what}")]
+    Malformed {
+        /// The type.
+        type_name: String,
+        /// What is wrong, and where.
+        what: String,
+    },
+    /// The bytes mean an event, but are not the ones that the encoder writes for it.
+    #[error("{type_name} is not in canonical form")]
+    NotCanonical {
+        /// The type.
+        type_name: String,
+    },
+}
+
+/// The canonical bytes of a value of the domain.
+pub(crate) fn canonical<T: Serialize>(value: &T) -> Vec<u8> {
+    // Values of the domain have string keys and no floats, so there is nothing that JSON cannot say.
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// Encodes an event.
+#[must_use]
+pub fn encode(event: &Event) -> Encoded {
+    let (concept, tagged) = match event {
+        Event::Settings(event) => ("settings", canonical(event)),
+        Event::Payee(event) => ("payee", canonical(event)),
+        Event::Plan(event) => ("plan", canonical(event)),
+        Event::Deal(event) => ("deal", canonical(event)),
+        Event::Cap(event) => ("cap", canonical(event)),
+        Event::Account(event) => ("account", canonical(event)),
+        Event::Payout(event) => ("payout", canonical(event)),
+    };
+    let (variant, payload) = untag(&tagged).unwrap_or_default();
+    Encoded {
+        type_name: format_compact!("{concept}.{variant}"),
+        schema_version: SCHEMA_VERSION,
+        payload: payload.to_vec(),
+    }
+}
+
+/// Takes `{"variant":content}` apart.
+fn untag(tagged: &[u8]) -> Option<(&str, &[u8])> {
+    let tagged = tagged.strip_prefix(b"{\"")?.strip_suffix(b"}")?;
+    let end = tagged.iter().position(|byte| *byte == b'"')?;
+    let (variant, rest) = tagged.split_at_checked(end)?;
+    Some((std::str::from_utf8(variant).ok()?, rest.strip_prefix(b"\":")?))
+}
+
+/// Decodes a stored event.
+///
+/// # Errors
+/// [`DecodeError`] for a type or version that is not known, and for bytes that are not of it.
+pub fn decode(type_name: &str, schema_version: u16, payload: &[u8]) -> Result<Event, DecodeError> {
+    let malformed = |what: String| DecodeError::Malformed { type_name: type_name.into(), what };
+    let text = std::str::from_utf8(payload).map_err(|error| malformed(error.to_string()))?;
+    let unknown = || DecodeError::UnknownType { type_name: type_name.into() };
+    let (concept, variant) = type_name.split_once('.').ok_or_else(unknown)?;
+    if schema_version != SCHEMA_VERSION {
+        return Err(DecodeError::UnknownVersion { type_name: type_name.into(), schema_version });
+    }
+    let mut json = serde_json::Deserializer::from_str(text);
+    let content = Variant { name: variant, content: &mut json };
+    let event = match concept {
+        "settings" => Deserialize::deserialize(content).map(Event::Settings),
+        "payee" => Deserialize::deserialize(content).map(Event::Payee),
+        "plan" => Deserialize::deserialize(content).map(Event::Plan),
+        "deal" => Deserialize::deserialize(content).map(Event::Deal),
+        "cap" => Deserialize::deserialize(content).map(Event::Cap),
+        "account" => Deserialize::deserialize(content).map(Event::Account),
+        "payout" => Deserialize::deserialize(content).map(Event::Payout),
+        _ => return Err(unknown()),
+    };
+    let event = event.map_err(|error| {
+        // serde names no other way to tell the two apart.
+        if error.to_string().starts_with("unknown variant") { unknown() } else { malformed(error.to_string()) }
+    })?;
+    json.end().map_err(|error| malformed(error.to_string()))?;
+    Ok(event)
+}
+
+/// Decodes a stored event and checks that its bytes are the ones that the encoder writes.
+///
+/// # Errors
+/// [`DecodeError`], also when the bytes are not in canonical form.
+pub fn decode_canonical(type_name: &str, schema_version: u16, payload: &[u8]) -> Result<Event, DecodeError> {
+    let event = decode(type_name, schema_version, payload)?;
+    if encode(&event).payload != payload {
+        return Err(DecodeError::NotCanonical { type_name: type_name.into() });
+    }
+    Ok(event)
+}
+
+/// One variant of an enum: its name from outside, its fields from a deserializer.
+struct Variant<'a, D> {
+    name: &'a str,
+    content: D,
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Variant<'_, D> {
+    type Error = D::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        visitor.visit_enum(self)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl<'de, D: Deserializer<'de>> EnumAccess<'de> for Variant<'_, D> {
+    type Error = D::Error;
+    type Variant = Fields<D>;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Fields<D>), D::Error> {
+        let name: de::value::StrDeserializer<'_, D::Error> = self.name.into_deserializer();
+        Ok((seed.deserialize(name)?, Fields(self.content)))
+    }
+}
+
+struct Fields<D>(D);
+
+impl<'de, D: Deserializer<'de>> VariantAccess<'de> for Fields<D> {
+    type Error = D::Error;
+
+    fn unit_variant(self) -> Result<(), D::Error> {
+        Deserialize::deserialize(self.0)
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, D::Error> {
+        seed.deserialize(self.0)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_tuple(len, visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.0.deserialize_struct("", fields, visitor)
+    }
+}
+
+impl Serialize for Command {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (concept, tagged) = match self {
+            Self::Settings(command) => ("settings", canonical(command)),
+            Self::Payee(command) => ("payee", canonical(command)),
+            Self::Plan(command) => ("plan", canonical(command)),
+            Self::Deal(command) => ("deal", canonical(command)),
+            Self::Cap(command) => ("cap", canonical(command)),
+            Self::Payout(command) => ("payout", canonical(command)),
+        };
+        let (variant, content) = untag(&tagged).unwrap_or_default();
+        let content: &serde_json::value::RawValue =
+            serde_json::from_slice(content).map_err(serde::ser::Error::custom)?;
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(&format_compact!("{concept}.{variant}"), content)?;
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Command {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OneCommand)
+    }
+}
+
+struct OneCommand;
+
+impl<'de> Visitor<'de> for OneCommand {
+    type Value = Command;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("one command, such as {\"payout.submit\":{…}}")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Command, A::Error> {
+        let name: CompactString = map.next_key()?.ok_or_else(|| de::Error::custom("the command is missing"))?;
+        let command = map.next_value_seed(CommandNamed(&name))?;
+        match map.next_key::<CompactString>()? {
+            None => Ok(command),
+            Some(second) => Err(de::Error::custom(format_args!("a request is one command, not {name} and {second}"))),
+        }
+    }
+}
+
+struct CommandNamed<'a>(&'a str);
+
+impl<'de> DeserializeSeed<'de> for CommandNamed<'_> {
+    type Value = Command;
+
+    fn deserialize<D: Deserializer<'de>>(self, content: D) -> Result<Command, D::Error> {
+        let unknown = || de::Error::custom(format_args!("unknown command {:?}", self.0));
+        let (concept, name) = self.0.split_once('.').ok_or_else(unknown)?;
+        let content = Variant { name, content };
+        match concept {
+            "settings" => Deserialize::deserialize(content).map(Command::Settings),
+            "payee" => Deserialize::deserialize(content).map(Command::Payee),
+            "plan" => Deserialize::deserialize(content).map(Command::Plan),
+            "deal" => Deserialize::deserialize(content).map(Command::Deal),
+            "cap" => Deserialize::deserialize(content).map(Command::Cap),
+            "payout" => Deserialize::deserialize(content).map(Command::Payout),
+            _ => Err(unknown()),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Everything that can be asked of a ledger, and the request that asks it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::chain::{self, Digest};
+use crate::codec;
+use crate::id::{Actor, Key};
+use crate::{cap, deal, payee, payout, plan, settings};
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Of the settings.
+    Settings(settings::Command),
+    /// Of a payee.
+    Payee(payee::Command),
+    /// Of a plan.
+    Plan(plan::Command),
+    /// Of a deal.
+    Deal(deal::Command),
+    /// Of a cap account.
+    Cap(cap::Command),
+    /// Of a payout.
+    Payout(payout::Command),
+}
+
+/// A command with who asks it, when, and under which key.
+///
+/// As JSON: `{"key":"k-1","actor":"ann","at":"2026-02-01T09:00:00Z","command":{"payout.submit":{"payout":"…"}}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// Chosen by the caller before it sends. The same key with the same command and actor is the same request.
+    pub key: Key,
+    /// Who asks.
+    pub actor: Actor,
+    /// When it is asked. The ledger's zone turns it into the effective date, unless the command names one.
+    pub at: DateTime<Utc>,
+    /// What is asked.
+    pub command: Command,
+}
+
+impl Request {
+    /// The hash by which a key recognises its request: of the command and the actor, never of the time.
+    #[must_use]
+    pub fn hash(&self) -> Digest {
+        chain::request_hash(self.actor.as_str(), &codec::canonical(&self.command))
+    }
+}
+
+macro_rules! from_command {
+    ($($concept:ident => $variant:ident),+) => {$(
+        impl From<$concept::Command> for Command {
+            fn from(command: $concept::Command) -> Self {
+                Self::$variant(command)
+            }
+        }
+    )+};
+}
+from_command!(settings => Settings, payee => Payee, plan => Plan, deal => Deal, cap => Cap, payout => Payout);

@@ -1,0 +1,424 @@
+//! A commit group: requests that are decided one on another and stored by one append.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::DateTime;
+use rustc_hash::FxHashMap;
+
+use super::cache::Cache;
+use super::{ExecuteError, Inner, Receipt, Waiting};
+use crate::Date;
+use crate::chain::Preimage;
+use crate::codec::{self, Encoded};
+use crate::decide::{Decision, Rejection, Undecided, decide};
+use crate::event::Event;
+use crate::limits::{COMMIT_ATTEMPTS, GROUP_EVENTS, PAGE_EVENTS};
+use crate::recorded::{Damaged, Recorded, RecordedRequest};
+use crate::slice::{Folded, Slice};
+use crate::store::{Append, EventRow, Guard, NewEvent, Outcome, RequestRow, StoreError, StreamAfter};
+use crate::stream::{StreamId, StreamName, Tip};
+
+/// A request that was accepted, and what to answer once its events are stored.
+struct Accepted {
+    waiting: Waiting,
+    streams: Vec<StreamId>,
+    answer: Unplaced,
+}
+
+/// Decided events that have their place in their streams, but none in the ledger yet.
+struct Unplaced {
+    effective: Date,
+    events: Vec<(StreamName, u64, Event)>,
+}
+
+/// A request that cannot be done, and the tips on which that was found.
+struct Refusal {
+    waiting: Waiting,
+    error: ExecuteError,
+    basis: Vec<(StreamId, Tip)>,
+}
+
+/// Decides and stores a group, and answers every request of it.
+pub(super) async fn commit(inner: &Inner, cache: &mut Cache, group: Vec<Waiting>) {
+    let mut pending = group;
+    let mut failures = 0;
+    let mut last_error = None;
+    while !pending.is_empty() {
+        if failures == COMMIT_ATTEMPTS {
+            let error = last_error.take().unwrap_or(ExecuteError::Contended { attempts: COMMIT_ATTEMPTS });
+            pending.into_iter().for_each(|waiting| waiting.answer(Err(error.clone())));
+            break;
+        }
+        if failures > 0 {
+            inner.env.sleep(backoff(failures, inner.env.random())).await;
+        }
+        inner.prefetch(cache, &pending).await;
+        let round = Round::decide(inner, cache, pending).await;
+        let (again, error) = round.settle(inner, cache).await;
+        // What was left undecided because the group was full has not failed.
+        failures = if again.failed { failures + 1 } else { 0 };
+        last_error = error.or(last_error);
+        pending = again.pending;
+    }
+    cache.age();
+}
+
+impl Waiting {
+    fn answer(self, answer: Result<Receipt, ExecuteError>) {
+        // A caller that is gone needs no answer; its request stands all the same.
+        drop(self.reply.send(answer));
+    }
+}
+
+/// 5 ms, doubling up to 160 ms, half of it by chance.
+fn backoff(failures: u32, random: u64) -> Duration {
+    let full = 5_000_u64 << failures.saturating_sub(1).min(5);
+    Duration::from_micros(full / 2 + random % (full / 2))
+}
+
+/// One pass over what is pending.
+#[derive(Default)]
+struct Round {
+    appends: Vec<Append>,
+    accepted: Vec<Accepted>,
+    refused: Vec<Refusal>,
+    /// Not looked at, because the group was full.
+    left: Vec<Waiting>,
+}
+
+/// What has to be decided again.
+#[derive(Default)]
+struct Again {
+    pending: Vec<Waiting>,
+    failed: bool,
+}
+
+impl Again {
+    fn push(&mut self, waiting: Waiting) {
+        self.failed = true;
+        self.pending.push(waiting);
+    }
+
+    /// Whether a request that was asked before this one has still to be decided.
+    fn has_before(&self, waiting: &Waiting) -> bool {
+        self.pending.iter().any(|earlier| earlier.ticket < waiting.ticket)
+    }
+}
+
+impl Round {
+    /// Decides in order, each request on the state that the earlier ones leave in the cache.
+    async fn decide(inner: &Inner, cache: &mut Cache, pending: Vec<Waiting>) -> Self {
+        let mut round = Self::default();
+        let mut events = 0;
+        for waiting in pending {
+            if events >= GROUP_EVENTS {
+                round.left.push(waiting);
+                continue;
+            }
+            let mut slice = Slice::new(inner.name.clone());
+            let decided = inner.decide_on(cache, &mut slice, &waiting).await;
+            let basis = slice.iter().map(|(stream, folded)| (stream.clone(), folded.tip)).collect::<Vec<_>>();
+            match decided {
+                Ok(Ok(decision)) => match inner.encode(&waiting, &mut slice, decision, &basis) {
+                    Ok((append, answer)) => {
+                        events += append.events.len();
+                        let streams = basis.into_iter().map(|(stream, _)| stream).collect();
+                        keep(cache, slice);
+                        round.appends.push(append);
+                        round.accepted.push(Accepted { waiting, streams, answer });
+                    }
+                    // What the request creates may be there already, if it was done before or its key was used before. The
+                    // half-folded streams are not kept; they are loaded anew when they are next asked for.
+                    Err(error) => round.refused.push(Refusal { waiting, error, basis }),
+                },
+                Ok(Err(rejection)) => {
+                    keep(cache, slice);
+                    round.refused.push(Refusal { waiting, error: rejection.into(), basis });
+                }
+                Err(error) => waiting.answer(Err(error)),
+            }
+        }
+        round
+    }
+
+    /// Stores what was accepted, confirms what was rejected, answers, and says what has to be decided again.
+    async fn settle(self, inner: &Inner, cache: &mut Cache) -> (Again, Option<ExecuteError>) {
+        let mut again = Again::default();
+        let mut error = None;
+        if !self.accepted.is_empty() {
+            error = inner.append(cache, self.appends, self.accepted, &mut again).await;
+        }
+        for refusal in self.refused {
+            inner.refuse(cache, refusal, &mut again).await;
+        }
+        again.pending.extend(self.left);
+        again.pending.sort_unstable_by_key(|waiting| waiting.ticket);
+        (again, error)
+    }
+}
+
+/// Decides on what the cache has, moving it into the slice; asks only for what the cache has not.
+fn decide_from(cache: &mut Cache, slice: &mut Slice, waiting: &Waiting) -> Result<Decision, Undecided> {
+    loop {
+        let streams = match decide(slice, &waiting.request) {
+            Err(Undecided::Needs(streams)) => streams,
+            answer => return answer,
+        };
+        let mut missing = Vec::new();
+        for stream in streams {
+            match cache.take(&stream) {
+                Some(folded) => slice.insert(stream, folded),
+                None => missing.push(stream),
+            }
+        }
+        if !missing.is_empty() {
+            return Err(Undecided::Needs(missing));
+        }
+    }
+}
+
+fn keep(cache: &mut Cache, slice: Slice) {
+    slice.into_streams().for_each(|(stream, folded)| cache.put(stream, folded));
+}
+
+impl Inner {
+    /// Loads what the requests are going to read, all of them together, one read for each step of their dependencies. What
+    /// cannot be read now is found out when its request is decided.
+    async fn prefetch(&self, cache: &mut Cache, pending: &[Waiting]) {
+        let mut at = None;
+        let mut probing: Vec<_> = pending.iter().collect();
+        while !probing.is_empty() {
+            let mut missing = BTreeSet::new();
+            probing.retain(|waiting| {
+                let mut slice = Slice::new(self.name.clone());
+                let needs = match decide_from(cache, &mut slice, waiting) {
+                    Err(Undecided::Needs(streams)) => streams,
+                    _ => Vec::new(),
+                };
+                keep(cache, slice);
+                let needed = !needs.is_empty();
+                missing.extend(needs);
+                needed
+            });
+            let mut slice = Slice::new(self.name.clone());
+            if self.load(&mut slice, missing.into_iter().collect(), &mut at).await.is_err() {
+                return;
+            }
+            keep(cache, slice);
+        }
+    }
+
+    /// Decides one request, loading what the decision asks for: from the cache, else from the store.
+    async fn decide_on(
+        &self,
+        cache: &mut Cache,
+        slice: &mut Slice,
+        waiting: &Waiting,
+    ) -> Result<Result<Decision, Rejection>, ExecuteError> {
+        let mut at = None;
+        loop {
+            match decide_from(cache, slice, waiting) {
+                Ok(decision) => return Ok(Ok(decision)),
+                Err(Undecided::Rejected(rejection)) => return Ok(Err(rejection)),
+                Err(Undecided::Misfit(misfit)) => return Err(misfit.into()),
+                Err(Undecided::Needs(missing)) => self.load(slice, missing, &mut at).await?,
+            }
+        }
+    }
+
+    /// Loads streams into a slice, as of sequence `at`, which the first read fixes.
+    pub(super) async fn load(
+        &self,
+        slice: &mut Slice,
+        streams: Vec<StreamId>,
+        at: &mut Option<u64>,
+    ) -> Result<(), ExecuteError> {
+        let mut wanted: Vec<_> =
+            streams.into_iter().map(|stream| (stream.name(), Folded::empty(&stream), stream)).collect();
+        wanted.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        wanted.dedup_by(|(a, ..), (b, ..)| a == b);
+        let mut more = !wanted.is_empty();
+        while more {
+            let after = |(name, folded, _): &(StreamName, Folded, StreamId)| StreamAfter {
+                stream: name.clone(),
+                after: folded.tip.version,
+            };
+            let after: Vec<_> = wanted.iter().map(after).collect();
+            let page = self.store.read_streams(&self.name, &after, *at, PAGE_EVENTS).await?;
+            *at = Some(page.at);
+            more = page.more;
+            for row in page.events {
+                let found = wanted.binary_search_by(|(name, ..)| name.cmp(&row.stream)).ok();
+                let folded = found.and_then(|index| wanted.get_mut(index)).map(|(_, folded, _)| folded);
+                fold(folded, &row)?;
+            }
+        }
+        wanted.into_iter().for_each(|(_, folded, stream)| slice.insert(stream, folded));
+        Ok(())
+    }
+
+    /// Makes a decision ready for the store, and folds it into the slice.
+    fn encode(
+        &self,
+        waiting: &Waiting,
+        slice: &mut Slice,
+        decision: Decision,
+        basis: &[(StreamId, Tip)],
+    ) -> Result<(Append, Unplaced), ExecuteError> {
+        let Waiting { request, hash, .. } = waiting;
+        let size = u16::try_from(decision.events.len())
+            .map_err(|_| ExecuteError::Refused { reason: "it would be too many events" })?;
+        let mut events = Vec::with_capacity(decision.events.len());
+        let mut typed = Vec::with_capacity(decision.events.len());
+        for (index, (stream, event)) in (0..).zip(decision.events) {
+            let Encoded { type_name, schema_version, payload } = codec::encode(&event);
+            let undeclared = || Damaged { sequence: 0, what: format!("{stream} was written without having been read") };
+            let name = stream.name();
+            let folded = slice.get_mut(&stream).ok_or_else(undeclared)?;
+            let version = folded.tip.version.saturating_add(1);
+            let digest = Preimage {
+                ledger: self.name.as_str(),
+                stream: name.as_str(),
+                version,
+                type_name: &type_name,
+                schema_version,
+                key: request.key.as_str(),
+                request_hash: hash,
+                actor: request.actor.as_str(),
+                effective: decision.effective,
+                index,
+                size,
+                payload: &payload,
+            }
+            .digest();
+            folded.evolve(&event, Tip { version, digest })?;
+            typed.push((name.clone(), version, event));
+            let effective = decision.effective;
+            events.push(NewEvent { stream: name, version, type_name, schema_version, effective, payload, digest });
+        }
+        let append = Append {
+            key: request.key.clone(),
+            request_hash: *hash,
+            actor: request.actor.as_str().into(),
+            guards: basis.iter().map(|(stream, tip)| Guard { stream: stream.name(), tip: *tip }).collect(),
+            events,
+        };
+        Ok((append, Unplaced { effective: decision.effective, events: typed }))
+    }
+
+    /// Stores what was accepted and answers it.
+    async fn append(
+        &self,
+        cache: &mut Cache,
+        appends: Vec<Append>,
+        accepted: Vec<Accepted>,
+        again: &mut Again,
+    ) -> Option<ExecuteError> {
+        let outcomes = match self.store.append(&self.name, &appends).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                let retry = matches!(error, StoreError::Unavailable(_) | StoreError::Unknown(_));
+                for Accepted { waiting, streams, .. } in accepted {
+                    streams.iter().for_each(|stream| cache.forget(stream));
+                    if retry { again.push(waiting) } else { waiting.answer(Err(error.clone().into())) }
+                }
+                return Some(error.into());
+            }
+        };
+        for (Accepted { waiting, streams, answer }, outcome) in accepted.into_iter().zip(outcomes) {
+            if !matches!(outcome, Outcome::Appended(_)) {
+                // The cache has folded events that are not in the ledger.
+                streams.iter().for_each(|stream| cache.forget(stream));
+            }
+            let key = waiting.request.key.clone();
+            match outcome {
+                Outcome::Appended(row) => {
+                    let receipt = answer.receipt(&waiting, &row);
+                    waiting.answer(receipt.map_err(ExecuteError::from));
+                }
+                Outcome::AlreadyAppended(_) => {
+                    let first = self.first_receipt(&key, &waiting.hash).await;
+                    waiting.answer(first.and_then(|receipt| receipt.ok_or(ExecuteError::Stopped)));
+                }
+                Outcome::Conflict { .. } => again.push(waiting),
+                Outcome::KeyReused { .. } => waiting.answer(Err(ExecuteError::KeyReused { key })),
+                Outcome::Refused { reason } => waiting.answer(Err(ExecuteError::Refused { reason })),
+            }
+        }
+        None
+    }
+
+    /// Answers that a request cannot be done, once it is known that it was not done before and that the answer rests on what
+    /// the ledger holds now.
+    async fn refuse(&self, cache: &mut Cache, refusal: Refusal, again: &mut Again) {
+        let Refusal { waiting, error, basis } = refusal;
+        match self.first_receipt(&waiting.request.key, &waiting.hash).await {
+            Ok(None) => {}
+            Ok(Some(receipt)) => return waiting.answer(Ok(receipt)),
+            Err(error) => return waiting.answer(Err(error)),
+        }
+        match self.moved(&basis).await {
+            // A later request may rest on an earlier one, whose outcome it then has to wait for.
+            Ok(false) if !again.has_before(&waiting) => waiting.answer(Err(error)),
+            Ok(_) => {
+                basis.iter().for_each(|(stream, _)| cache.forget(stream));
+                again.push(waiting);
+            }
+            Err(error) => waiting.answer(Err(error)),
+        }
+    }
+
+    /// Whether any stream has another tip than it had.
+    async fn moved(&self, basis: &[(StreamId, Tip)]) -> Result<bool, ExecuteError> {
+        let after = |(stream, tip): &(StreamId, Tip)| StreamAfter {
+            stream: stream.name(),
+            after: tip.version.saturating_sub(1),
+        };
+        let after: Vec<_> = basis.iter().map(after).collect();
+        let expected: FxHashMap<_, _> = basis.iter().map(|(stream, tip)| (stream.name(), *tip)).collect();
+        let page = self.store.read_streams(&self.name, &after, None, PAGE_EVENTS).await?;
+        let same = page
+            .events
+            .iter()
+            .all(|row| expected.get(&row.stream) == Some(&Tip { version: row.version, digest: row.digest }));
+        let all = page.events.len() == basis.iter().filter(|(_, tip)| tip.version > 0).count();
+        Ok(page.more || !same || !all)
+    }
+}
+
+fn fold(folded: Option<&mut Folded>, row: &EventRow) -> Result<(), ExecuteError> {
+    let damaged = |what: String| Damaged { sequence: row.sequence, what };
+    let folded = folded.ok_or_else(|| damaged("the event is of a stream that was not asked for".into()))?;
+    let event = codec::decode(&row.type_name, row.schema_version, &row.payload);
+    let event = event.map_err(|error| damaged(error.to_string()))?;
+    let tip = Tip { version: row.version, digest: row.digest };
+    folded.evolve(&event, tip).map_err(|misfit| damaged(misfit.to_string()))?;
+    Ok(())
+}
+
+impl Unplaced {
+    /// The receipt, now that the store has given the request its place.
+    fn receipt(self, waiting: &Waiting, row: &RequestRow) -> Result<Receipt, Damaged> {
+        let recorded_at = DateTime::from_timestamp_micros(row.recorded_at_us)
+            .ok_or_else(|| Damaged { sequence: row.first_sequence, what: "the time of recording is no time".into() })?;
+        let request = Arc::new(RecordedRequest {
+            key: waiting.request.key.clone(),
+            actor: waiting.request.actor.clone(),
+            recorded_at,
+            last_sequence: row.last_sequence(),
+            link: row.link,
+        });
+        let recorded = |(sequence, (stream, version, event))| Recorded {
+            sequence,
+            stream,
+            version,
+            effective: self.effective,
+            event,
+            request: Arc::clone(&request),
+        };
+        let events = (row.first_sequence..).zip(self.events).map(recorded).collect();
+        Ok(Receipt { request, events })
+    }
+}

@@ -1,0 +1,310 @@
+//! The engine: takes requests from any number of callers, decides them in order, and commits them in groups.
+//!
+//! One queue per ledger and process. What waits is decided in order, each request on the state that the earlier ones leave, and
+//! committed together, so that a busy ledger costs one commit a group. When another process was faster, the streams that moved
+//! are loaded again and what depended on them is decided again. A caller that goes away cuts nothing: a task of its own drives
+//! the group.
+//!
+//! The engine is free of any runtime. What it needs of the world is an [`Env`].
+
+mod cache;
+mod group;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_channel::oneshot;
+use thiserror::Error;
+
+use crate::chain::Digest;
+use crate::codec::DecodeError;
+use crate::command::Request;
+use crate::decide::{Decision, Misfit, Rejection, Undecided, decide};
+use crate::id::{Key, LedgerName, PayoutId};
+use crate::limits::{GROUP_REQUESTS, QUEUE_REQUESTS};
+use crate::recorded::{Damaged, Recorded, RecordedRequest, decode_page};
+use crate::slice::Slice;
+use crate::store::{BoxFuture, Store, StoreError};
+use crate::{event, payout};
+use cache::Cache;
+
+/// What the engine needs of the world around it.
+pub trait Env: Send + Sync {
+    /// Lets time pass.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+    /// A random number, so that processes that wait for one another do not do so in step.
+    fn random(&self) -> u64;
+    /// Runs a task to its end, whatever becomes of the caller.
+    fn spawn(&self, task: BoxFuture<'static, ()>);
+}
+
+/// A ledger, open for requests. Clones share one queue.
+#[derive(Clone)]
+pub struct Ledger {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: LedgerName,
+    store: Arc<dyn Store>,
+    env: Arc<dyn Env>,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    tickets: u64,
+    driven: bool,
+    /// At rest here; with the driver while there is one.
+    cache: Cache,
+}
+
+/// A request in the queue, and who waits for its answer.
+struct Waiting {
+    /// Its place in the order of asking.
+    ticket: u64,
+    request: Request,
+    hash: Digest,
+    reply: oneshot::Sender<Result<Receipt, ExecuteError>>,
+}
+
+/// What came of a request: the events as they stand in the ledger. The same for the first answer and for every later one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Key, actor and time of the request.
+    pub request: Arc<RecordedRequest>,
+    /// Its events, in order; at least one.
+    pub events: Vec<Recorded>,
+}
+
+impl Receipt {
+    /// The payout that the request created, if it did.
+    #[must_use]
+    pub fn payout(&self) -> Option<PayoutId> {
+        self.events.iter().find_map(|recorded| match &recorded.event {
+            event::Event::Payout(payout::Event::Created { payout, .. }) => Some(*payout),
+            _ => None,
+        })
+    }
+}
+
+/// What would come of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Preview {
+    /// Nothing: it was done before, under the same key.
+    Done(Receipt),
+    /// These events.
+    Would(Decision),
+}
+
+/// What to do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advice {
+    /// Sending the same again cannot help: mend the request.
+    Reject,
+    /// Send the same request again, with the same key.
+    Retry,
+    /// Stop, and look at the store: nothing that it says can be relied on.
+    Stop,
+}
+
+/// Why a request has no receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ExecuteError {
+    /// The answer is no. Nothing has changed.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The key belongs to another request. Nothing has changed.
+    #[error("key {key} was used for another request: choose a new key for this one")]
+    KeyReused {
+        /// The key.
+        key: Key,
+    },
+    /// The request would be larger than a store takes. Nothing has changed.
+    #[error("the request is too large for the store: {reason}")]
+    Refused {
+        /// Which limit it breaks.
+        reason: &'static str,
+    },
+    /// Too many requests wait. Nothing has changed.
+    #[error("{QUEUE_REQUESTS} requests wait already: send it again later")]
+    Busy,
+    /// Other processes were faster each time. Nothing has changed.
+    #[error("other writers were faster {attempts} times: send it again")]
+    Contended {
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// The engine's task was stopped with the request in its hands.
+    #[error("the engine was stopped, the request may have been stored: send it again with the same key")]
+    Stopped,
+    /// The store has no answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What is stored is not what a ledger stores.
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
+}
+
+impl ExecuteError {
+    /// What to do about it.
+    #[must_use]
+    pub fn advice(&self) -> Advice {
+        match self {
+            Self::Rejected(_) | Self::KeyReused { .. } | Self::Refused { .. } => Advice::Reject,
+            Self::Busy | Self::Contended { .. } | Self::Stopped => Advice::Retry,
+            Self::Store(StoreError::Unavailable(_) | StoreError::Unknown(_)) => Advice::Retry,
+            Self::Store(_) | Self::Damaged(_) => Advice::Stop,
+        }
+    }
+
+    /// Whether the request is in the ledger already, under another key. Importers count that as done.
+    #[must_use]
+    pub fn is_already_known(&self) -> bool {
+        matches!(self, Self::Rejected(Rejection::AlreadyKnown(_)))
+    }
+}
+
+impl From<Misfit> for ExecuteError {
+    fn from(misfit: Misfit) -> Self {
+        Self::Damaged(Damaged { sequence: 0, what: misfit.to_string() })
+    }
+}
+
+impl From<DecodeError> for ExecuteError {
+    fn from(error: DecodeError) -> Self {
+        Self::Damaged(Damaged { sequence: 0, what: error.to_string() })
+    }
+}
+
+impl Ledger {
+    /// Opens a ledger of a store. It need not exist: its first request makes it.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, env: Arc<dyn Env>, name: LedgerName) -> Self {
+        Self { inner: Arc::new(Inner { name, store, env, queue: Mutex::default() }) }
+    }
+
+    /// The ledger's name.
+    #[must_use]
+    pub fn name(&self) -> &LedgerName {
+        &self.inner.name
+    }
+
+    /// The store that keeps it.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+
+    /// Carries a request out. Sending it again, with the same key, gives the same receipt and changes nothing.
+    ///
+    /// Dropping the future does not take the request back.
+    ///
+    /// # Errors
+    /// [`ExecuteError`], whose [`advice`](ExecuteError::advice) says what to do.
+    pub async fn execute(&self, request: Request) -> Result<Receipt, ExecuteError> {
+        let (reply, answer) = oneshot::channel();
+        let hash = request.hash();
+        let idle = {
+            let mut queue = self.inner.queue();
+            if queue.waiting.len() >= QUEUE_REQUESTS {
+                return Err(ExecuteError::Busy);
+            }
+            queue.tickets += 1;
+            let ticket = queue.tickets;
+            queue.waiting.push_back(Waiting { ticket, request, hash, reply });
+            !std::mem::replace(&mut queue.driven, true)
+        };
+        if idle {
+            self.inner.env.spawn(Box::pin(drive(Arc::clone(&self.inner))));
+        }
+        answer.await.unwrap_or(Err(ExecuteError::Stopped))
+    }
+
+    /// Says what would come of a request, without carrying it out.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute) would.
+    pub async fn preview(&self, request: &Request) -> Result<Preview, ExecuteError> {
+        if let Some(receipt) = self.inner.first_receipt(&request.key, &request.hash()).await? {
+            return Ok(Preview::Done(receipt));
+        }
+        let mut slice = Slice::new(self.inner.name.clone());
+        let mut at = None;
+        loop {
+            match decide(&slice, request) {
+                Ok(decision) => return Ok(Preview::Would(decision)),
+                Err(Undecided::Needs(streams)) => self.inner.load(&mut slice, streams, &mut at).await?,
+                Err(Undecided::Rejected(rejection)) => return Err(rejection.into()),
+                Err(Undecided::Misfit(misfit)) => return Err(misfit.into()),
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // The lock is only held for pushes and takes, which leave the queue whole wherever they end.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The receipt of what was stored under a key, read back from the store.
+    async fn first_receipt(&self, key: &Key, hash: &Digest) -> Result<Option<Receipt>, ExecuteError> {
+        let Some(page) = self.store.request(&self.name, key).await? else { return Ok(None) };
+        let Some(row) = page.requests.first() else { return Ok(None) };
+        if row.request_hash != *hash {
+            return Err(ExecuteError::KeyReused { key: key.clone() });
+        }
+        let events = decode_page(self.name.as_str(), row.first_sequence.saturating_sub(1), &page)?;
+        let request = events.first().map(|recorded| Arc::clone(&recorded.request));
+        Ok(request.map(|request| Receipt { request, events }))
+    }
+}
+
+/// Works the queue off, group by group, until it is empty.
+async fn drive(inner: Arc<Inner>) {
+    let cache = std::mem::take(&mut inner.queue().cache);
+    let mut driver = Driver { inner, cache, done: false };
+    while let Some(group) = driver.next_group() {
+        group::commit(&driver.inner, &mut driver.cache, group).await;
+    }
+}
+
+struct Driver {
+    inner: Arc<Inner>,
+    cache: Cache,
+    done: bool,
+}
+
+impl Driver {
+    /// The next requests to decide together; when there are none, the driver's work is over.
+    fn next_group(&mut self) -> Option<Vec<Waiting>> {
+        let mut queue = self.inner.queue();
+        let count = queue.waiting.len().min(GROUP_REQUESTS);
+        if count > 0 {
+            return Some(queue.waiting.drain(..count).collect());
+        }
+        queue.cache = std::mem::take(&mut self.cache);
+        queue.driven = false;
+        self.done = true;
+        None
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        // Cut short, by a panic or the end of its runtime: those who wait are told, and the next request starts afresh. The
+        // cache may be ahead of the store and goes with the driver.
+        let mut queue = self.inner.queue();
+        queue.driven = false;
+        queue.waiting.clear();
+    }
+}

@@ -1,0 +1,82 @@
+//! Who earned what, under which plan and cap, and what was paid: every fact an immutable event, every balance a replay of
+//! those events.
+//!
+//! The core is pure. The same slice of a ledger and the same request give the same decision, for ever: there is no clock here,
+//! no randomness, no I/O, no float and no result that depends on the order of a hash table. Time, actor and keys arrive with
+//! the request. What the engine needs of the world comes in through [`engine::Env`], what keeps the log through
+//! [`store::Store`].
+//!
+//! ```text
+//! request ─► key known? ─► slice as of sequence N ─► decide ─► events ─► store.append ─► receipt
+//!              │ yes: first receipt        ▲                               │
+//!              ▼                           └── conflict: reload, decide again, bounded
+//! log ─► projections ─► register, balances, cap progress, journal, reconciliation, exports
+//! ```
+//!
+//! ```
+//! use ledger_core::{Ledger, Request, engine::tokio::TokioEnv, store::memory::MemoryStore};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = std::sync::Arc::new(MemoryStore::new(std::sync::Arc::new(|| 1_767_225_600_000_000)));
+//! let ledger = Ledger::new(store, std::sync::Arc::new(TokioEnv), "main".parse()?);
+//! let request: Request = serde_json::from_str(
+//!     r#"{"key":"open","actor":"ann","at":"2026-01-01T09:00:00Z",
+//!         "command":{"settings.open":{"base_currency":"USD","zone":"America/New_York"}}}"#,
+//! )?;
+//! let receipt = ledger.execute(request.clone()).await?;
+//! assert_eq!(receipt.events.len(), 1);
+//! assert_eq!(ledger.execute(request).await?, receipt, "the same request has the same receipt");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What this crate does not do
+//!
+//! It moves no money: it says what is to be paid, and records what was. It keeps no secrets: personal data belongs in the
+//! host's tables, under the identifiers that are used here. It does not stop the owner of the database from rewriting history,
+//! but [`verify`] finds it out as long as one [head](store::Head) is kept elsewhere.
+
+// Values.
+pub mod allocation;
+pub mod calendar;
+pub mod id;
+pub mod limits;
+pub mod money;
+pub mod rate;
+
+// What can happen to each thing: commands, events, rejections, state, decisions.
+pub mod account;
+pub mod attribution;
+pub mod cap;
+pub mod commission;
+pub mod deal;
+pub mod payee;
+pub mod payout;
+pub mod plan;
+pub mod settings;
+
+// The whole.
+pub mod command;
+pub mod decide;
+pub mod event;
+pub mod slice;
+pub mod stream;
+
+// The record.
+pub mod chain;
+pub mod codec;
+pub mod recorded;
+pub mod verify;
+
+// What is read from it.
+pub mod projection;
+pub mod reconcile;
+
+// What keeps it, and what drives it.
+pub mod engine;
+pub mod store;
+
+pub use calendar::Date;
+pub use command::Request;
+pub use engine::{Ledger, Receipt};
+pub use money::{Currency, Money};

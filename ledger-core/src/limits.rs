@@ -1,0 +1,30 @@
+//! The limits that are part of the contract, in one place.
+
+/// The longest name of a payee, plan, deal or the like, in bytes.
+pub const NAME_BYTES: usize = 64;
+/// The longest idempotency key, in bytes.
+pub const KEY_BYTES: usize = 128;
+/// The longest free text, in bytes.
+pub const TEXT_BYTES: usize = 500;
+/// The most events that one request may become.
+pub const EVENTS_PER_REQUEST: usize = 1_000;
+/// The largest stored payload of one event, in bytes.
+pub const PAYLOAD_BYTES: usize = 64 * 1024;
+/// The most events that one page of a read holds, a single larger request aside.
+pub const PAGE_EVENTS: usize = 1_000;
+/// The most entries that one claim event names; a larger claim is several events of one request.
+pub const ENTRIES_PER_CLAIM: usize = 1_000;
+/// The most payees that share one deal; the calculation of so many fits the largest payload.
+pub const PAYEES_PER_DEAL: usize = 50;
+/// The most payouts that one bulk approval names.
+pub const PAYOUTS_PER_BULK: usize = 500;
+/// The most requests that wait in a ledger's queue.
+pub const QUEUE_REQUESTS: usize = 10_000;
+/// The most requests that one append takes.
+pub const GROUP_REQUESTS: usize = 500;
+/// A group that has so many events takes no further request in.
+pub const GROUP_EVENTS: usize = 5_000;
+/// How often a request is decided and sent before its caller hears of it.
+pub const COMMIT_ATTEMPTS: u32 = 10;
+/// The most folded streams that are kept between requests.
+pub const CACHED_STREAMS: usize = 20_000;

@@ -1,0 +1,237 @@
+//! Who did what and when: a tally of every actor's actions, and the line of any single event.
+//!
+//! The trail itself is the log. It is shown by streaming the log through [`line`], not by holding a copy of it.
+
+use chrono::{DateTime, Utc};
+use serde::de::{self, Deserializer};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::Projection;
+use super::map::{Map, Small};
+use crate::account::{self, Source};
+use crate::event::Event;
+use crate::id::{Actor, Key, Text};
+use crate::recorded::Recorded;
+use crate::{Date, cap, deal, payee, payout, plan, settings};
+
+/// How often each actor did what.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Audit {
+    actors: Map<Actor, Small<Action, Tally>>,
+}
+
+/// How often something was done, and when first and last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tally {
+    /// How often.
+    pub count: u64,
+    /// When first.
+    pub first: DateTime<Utc>,
+    /// When last.
+    pub last: DateTime<Utc>,
+}
+
+/// What one event says to an auditor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Line<'a> {
+    /// Its place in the ledger.
+    pub sequence: u64,
+    /// When it was recorded.
+    pub recorded_at: DateTime<Utc>,
+    /// Who asked.
+    pub actor: &'a Actor,
+    /// What was done, such as `payout.approved`.
+    pub action: Action,
+    /// What it was done to: `payout`, `deal`, `account`.
+    pub entity_type: &'a str,
+    /// To which one; nothing for the ledger's own settings.
+    pub entity_id: &'a str,
+    /// The business day.
+    pub effective: Date,
+    /// The idempotency key of the request.
+    pub key: &'a Key,
+    /// Why, where a reason is asked for.
+    pub reason: Option<&'a Text>,
+}
+
+/// What one event says to an auditor.
+#[must_use]
+pub fn line(recorded: &Recorded) -> Line<'_> {
+    let stream = recorded.stream.as_str();
+    let (entity_type, entity_id) = stream.split_once('/').unwrap_or((stream, ""));
+    Line {
+        sequence: recorded.sequence,
+        recorded_at: recorded.request.recorded_at,
+        actor: &recorded.request.actor,
+        action: Action::of(&recorded.event),
+        entity_type,
+        entity_id,
+        effective: recorded.effective,
+        key: &recorded.request.key,
+        reason: reason(&recorded.event),
+    }
+}
+
+impl Audit {
+    /// Every tally, by actor and action.
+    #[must_use]
+    pub fn tallies(&self) -> Vec<(&Actor, Action, Tally)> {
+        let actors = self.actors.sorted().into_iter();
+        actors
+            .flat_map(|(actor, of)| of.sorted().into_iter().map(move |(action, tally)| (actor, *action, *tally)))
+            .collect()
+    }
+}
+
+impl Projection for Audit {
+    const NAME: &'static str = "audit";
+    const VERSION: u32 = 1;
+
+    fn apply(&mut self, recorded: &Recorded) {
+        let (action, at) = (Action::of(&recorded.event), recorded.request.recorded_at);
+        self.actors.update(&recorded.request.actor, |actions| {
+            actions.update(&action, |tally| {
+                if tally.count == 0 {
+                    tally.first = at;
+                }
+                tally.count = tally.count.saturating_add(1);
+                tally.last = at;
+            });
+        });
+    }
+}
+
+macro_rules! actions {
+    ($($concept:ident { $($variant:ident => $name:literal,)+ })+) => {
+        /// A kind of event, by the name under which it is stored.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct Action(&'static str);
+
+        impl Action {
+            /// Every kind of event, by concept.
+            pub const ALL: &'static [Self] = &[$($(Self($name),)+)+];
+
+            /// The kind of an event.
+            #[must_use]
+            pub fn of(event: &Event) -> Self {
+                match event {
+                    $($(actions!(@pattern $concept $variant) => Self($name),)+)+
+                }
+            }
+        }
+    };
+    (@pattern settings $variant:ident) => { Event::Settings(settings::Event::$variant { .. }) };
+    (@pattern payee $variant:ident) => { Event::Payee(payee::Event::$variant { .. }) };
+    (@pattern plan $variant:ident) => { Event::Plan(plan::Event::$variant { .. }) };
+    (@pattern deal $variant:ident) => { Event::Deal(deal::Event::$variant { .. }) };
+    (@pattern cap $variant:ident) => { Event::Cap(cap::Event::$variant { .. }) };
+    (@pattern account $variant:ident) => { Event::Account(account::Event::$variant { .. }) };
+    (@pattern payout $variant:ident) => { Event::Payout(payout::Event::$variant { .. }) };
+}
+
+actions! {
+    settings {
+        Opened => "settings.opened",
+        SwitchedOn => "settings.switched_on",
+        SwitchedOff => "settings.switched_off",
+    }
+    payee {
+        Enrolled => "payee.enrolled",
+        Assigned => "payee.assigned",
+        AssignmentEnded => "payee.assignment_ended",
+    }
+    plan {
+        Published => "plan.published",
+    }
+    deal {
+        Registered => "deal.registered",
+        Attributed => "deal.attributed",
+        Completed => "deal.completed",
+        Reversed => "deal.reversed",
+    }
+    cap {
+        OpeningBalanceSet => "cap.opening_balance_set",
+        Contributed => "cap.contributed",
+        Reached => "cap.reached",
+        Reversed => "cap.reversed",
+    }
+    account {
+        EntryBooked => "account.entry_booked",
+        EntryReversed => "account.entry_reversed",
+        EntriesClaimed => "account.entries_claimed",
+        EntriesReleased => "account.entries_released",
+        EntriesPaid => "account.entries_paid",
+    }
+    payout {
+        Created => "payout.created",
+        Submitted => "payout.submitted",
+        Approved => "payout.approved",
+        Rejected => "payout.rejected",
+        Started => "payout.started",
+        Paid => "payout.paid",
+        Failed => "payout.failed",
+        Voided => "payout.voided",
+        ReferenceTaken => "payout.reference_taken",
+        BulkApproved => "payout.bulk_approved",
+    }
+}
+
+impl Action {
+    /// The kind as it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl Serialize for Action {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Action {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let known = Self::ALL.iter().find(|action| action.0 == name).copied();
+        known.ok_or_else(|| de::Error::custom(format_args!("{name:?} is no kind of event")))
+    }
+}
+
+/// The reason that an event gives, if its kind asks for one.
+#[must_use]
+pub fn reason(event: &Event) -> Option<&Text> {
+    match event {
+        Event::Deal(deal::Event::Reversed { reason, .. })
+        | Event::Cap(cap::Event::OpeningBalanceSet { reason, .. })
+        | Event::Account(account::Event::EntryBooked { source: Source::Adjustment { reason, .. }, .. })
+        | Event::Payout(
+            payout::Event::Rejected { reason, .. }
+            | payout::Event::Failed { reason, .. }
+            | payout::Event::Voided { reason, .. },
+        ) => Some(reason),
+        Event::Settings(_)
+        | Event::Payee(_)
+        | Event::Plan(_)
+        | Event::Deal(
+            deal::Event::Registered { .. } | deal::Event::Attributed { .. } | deal::Event::Completed { .. },
+        )
+        | Event::Cap(cap::Event::Contributed { .. } | cap::Event::Reached { .. } | cap::Event::Reversed { .. })
+        | Event::Account(
+            account::Event::EntryBooked { source: Source::Commission { .. } | Source::Clawback { .. }, .. }
+            | account::Event::EntryReversed { .. }
+            | account::Event::EntriesClaimed { .. }
+            | account::Event::EntriesReleased { .. }
+            | account::Event::EntriesPaid { .. },
+        )
+        | Event::Payout(
+            payout::Event::Created { .. }
+            | payout::Event::Submitted { .. }
+            | payout::Event::Approved { .. }
+            | payout::Event::Started { .. }
+            | payout::Event::Paid { .. }
+            | payout::Event::ReferenceTaken { .. }
+            | payout::Event::BulkApproved { .. },
+        ) => None,
+    }
+}

@@ -1,0 +1,230 @@
+//! How far each payee is towards each cap, in each cap year.
+//!
+//! A contribution moves a cap when its deal completes and moves it back, in the same cap year, when the deal is reversed. What
+//! a deal after the cap pays as a fee does not contribute; it is shown beside.
+
+use std::borrow::Borrow;
+
+use chrono::{DateTime, Utc};
+use serde::de::{self, Deserializer};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::Projection;
+use super::map::Map;
+use super::sum::Sum;
+use crate::Date;
+use crate::calendar::CapYear;
+use crate::cap::{self, CapAccount};
+use crate::deal::{self, Line};
+use crate::event::Event;
+use crate::id::DealId;
+use crate::money::Money;
+use crate::recorded::Recorded;
+
+/// The progress of every cap account.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Caps {
+    accounts: Map<Account, Progress>,
+}
+
+/// One payee's progress towards one cap in one cap year.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The limit that was last in force.
+    pub limit: Money,
+    /// What was taken over from elsewhere.
+    pub opening: Sum,
+    /// The opening balance and the contributions, less the reversals.
+    pub contributed: Sum,
+    /// The fees of deals after the cap, less those of deals that were reversed.
+    pub post_cap_fees: Sum,
+    /// How the cap was reached, while it is.
+    pub capped_at: Option<Capped>,
+    /// The sequence of the last event that changed it.
+    pub sequence: u64,
+}
+
+/// The moment at which a cap was reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capped {
+    /// The deal that reached it; none if it was the opening balance.
+    pub deal: Option<DealId>,
+    /// The business day.
+    pub on: Date,
+    /// When that was recorded.
+    pub at: DateTime<Utc>,
+}
+
+/// A cap account as a key: written as one text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Account(CapAccount);
+
+impl Progress {
+    fn new(limit: Money, sequence: u64) -> Self {
+        let zero = Sum::ZERO;
+        Self { limit, opening: zero, contributed: zero, post_cap_fees: zero, capped_at: None, sequence }
+    }
+
+    /// What is left under the limit, never below zero.
+    #[must_use]
+    pub fn room(&self) -> Sum {
+        Sum::from(self.limit).minus(self.contributed).max(Sum::ZERO)
+    }
+
+    /// Whether nothing is left.
+    #[must_use]
+    pub fn is_capped(&self) -> bool {
+        self.room().is_zero()
+    }
+
+    /// The part of the limit that is contributed, from 0 to 1, cut after six decimals: it is 1 only when the cap is reached.
+    ///
+    /// ```
+    /// # use ledger_core::{money::Money, projection::{caps::Progress, sum::Sum}};
+    /// # let usd = |text: &str| Money::parse(text).unwrap();
+    /// # let progress = |limit: &str, contributed: &str| Progress {
+    /// #     limit: usd(limit), opening: Sum::ZERO, contributed: usd(contributed).into(),
+    /// #     post_cap_fees: Sum::ZERO, capped_at: None, sequence: 0,
+    /// # };
+    /// assert_eq!(progress("15000 USD", "11250 USD").fraction(), "0.75");
+    /// assert_eq!(progress("15000 USD", "14999.99 USD").fraction(), "0.999999");
+    /// assert_eq!(progress("0 USD", "0 USD").fraction(), "1");
+    /// ```
+    #[must_use]
+    pub fn fraction(&self) -> String {
+        const MILLION: i128 = 1_000_000;
+        if self.is_capped() {
+            return "1".to_owned();
+        }
+        // Cannot wrap: what is contributed is here less than the limit, which is less than 2^63.
+        let parts = self.contributed.minor().max(0) * MILLION / i128::from(self.limit.minor());
+        let text = format!("0.{parts:06}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+
+    /// Contributes; `deal` is none for an opening balance.
+    fn contribute(&mut self, amount: Money, deal: Option<&DealId>, recorded: &Recorded) {
+        self.contributed.add(amount);
+        if !self.is_capped() {
+            self.capped_at = None;
+        } else if self.capped_at.is_none() {
+            let (on, at) = (recorded.effective, recorded.request.recorded_at);
+            self.capped_at = Some(Capped { deal: deal.cloned(), on, at });
+        }
+    }
+
+    fn give_back(&mut self, amount: Money) {
+        self.contributed.take(amount);
+        if !self.is_capped() {
+            self.capped_at = None;
+        }
+    }
+}
+
+impl Caps {
+    /// Every account's progress, by cap, payee and cap year.
+    #[must_use]
+    pub fn progress(&self) -> Vec<(&CapAccount, &Progress)> {
+        self.accounts.sorted().into_iter().map(|(account, progress)| (&account.0, progress)).collect()
+    }
+
+    /// The progress of one account, if it ever met a deal or an opening balance.
+    #[must_use]
+    pub fn of(&self, account: &CapAccount) -> Option<&Progress> {
+        self.accounts.get(account)
+    }
+
+    /// Changes an account under the limit in force.
+    fn under(&mut self, account: &CapAccount, limit: Money, sequence: u64, change: impl FnOnce(&mut Progress)) {
+        if let Some(progress) = self.accounts.get_mut(account) {
+            (progress.limit, progress.sequence) = (limit, sequence);
+            return change(progress);
+        }
+        let mut progress = Progress::new(limit, sequence);
+        change(&mut progress);
+        self.accounts.insert(Account(account.clone()), progress);
+    }
+
+    fn cap(&mut self, recorded: &Recorded, event: &cap::Event) {
+        let sequence = recorded.sequence;
+        match event {
+            cap::Event::OpeningBalanceSet { account, amount, limit, .. } => {
+                self.under(account, *limit, sequence, |progress| {
+                    progress.opening.add(*amount);
+                    progress.contribute(*amount, None, recorded);
+                });
+            }
+            cap::Event::Contributed { account, deal, amount, limit } => {
+                self.under(account, *limit, sequence, |progress| progress.contribute(*amount, Some(deal), recorded));
+            }
+            cap::Event::Reversed { account, amount, .. } => {
+                let Some(progress) = self.accounts.get_mut(account) else { return };
+                progress.sequence = sequence;
+                progress.give_back(*amount);
+            }
+            // The contribution before it has said so.
+            cap::Event::Reached { .. } => {}
+        }
+    }
+
+    fn lines(&mut self, sequence: u64, lines: &[Line], change: impl Fn(&mut Progress, Money)) {
+        for line in lines {
+            let Some(met) = &line.cap else { continue };
+            self.under(&met.account, met.limit, sequence, |progress| change(progress, line.amounts.post_cap_fee));
+        }
+    }
+}
+
+impl Projection for Caps {
+    const NAME: &'static str = "caps";
+    const VERSION: u32 = 1;
+
+    fn apply(&mut self, recorded: &Recorded) {
+        match &recorded.event {
+            Event::Cap(event) => self.cap(recorded, event),
+            Event::Deal(deal::Event::Completed { lines, .. }) => {
+                self.lines(recorded.sequence, lines, |progress, fee| progress.post_cap_fees.add(fee));
+            }
+            Event::Deal(deal::Event::Reversed { lines, .. }) => {
+                self.lines(recorded.sequence, lines, |progress, fee| progress.post_cap_fees.take(fee));
+            }
+            Event::Deal(deal::Event::Registered { .. } | deal::Event::Attributed { .. })
+            | Event::Settings(_)
+            | Event::Payee(_)
+            | Event::Plan(_)
+            | Event::Account(_)
+            | Event::Payout(_) => {}
+        }
+    }
+}
+
+impl Borrow<CapAccount> for Account {
+    fn borrow(&self) -> &CapAccount {
+        &self.0
+    }
+}
+
+/// Writes `main/ann/2026-01-01/2027-01-01`: the cap, the payee, the first day, the day after the last.
+impl Serialize for Account {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let CapAccount { programme, payee, year } = &self.0;
+        serializer.collect_str(&format_args!("{programme}/{payee}/{}/{}", year.start, year.end))
+    }
+}
+
+impl<'de> Deserialize<'de> for Account {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let parts: Vec<&str> = text.split('/').collect();
+        let account = match parts.as_slice() {
+            [programme, payee, start, end] => match (programme.parse(), payee.parse(), start.parse(), end.parse()) {
+                (Ok(programme), Ok(payee), Ok(start), Ok(end)) => {
+                    Some(CapAccount { programme, payee, year: CapYear { start, end } })
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        account.map(Self).ok_or_else(|| de::Error::custom(format_args!("{text:?} is not a cap account")))
+    }
+}

@@ -1,0 +1,33 @@
+//! The books in the plain text format of hledger, which anybody can open with free tools and add up again.
+//!
+//! ```text
+//! 2026-02-01 * deal.completed  ; sequence:12, key:close-1, actor:ann
+//!     assets:commission receivable    10000.00 USD
+//!     income:company dollar           -3000.00 USD
+//!     liabilities:clearing:earnings   -7000.00 USD
+//! ```
+
+use std::fmt;
+
+use super::audit::Action;
+use super::journal::post;
+use crate::recorded::Recorded;
+
+/// Writes one event as a transaction; nothing if it moves no money.
+///
+/// # Errors
+/// What the writer answers.
+pub fn write(to: &mut impl fmt::Write, recorded: &Recorded) -> fmt::Result {
+    let postings = post(&recorded.event);
+    if postings.is_empty() {
+        return Ok(());
+    }
+    let (request, action) = (&recorded.request, Action::of(&recorded.event).as_str());
+    let (day, sequence) = (recorded.effective, recorded.sequence);
+    writeln!(to, "{day} * {action}  ; sequence:{sequence}, key:{}, actor:{}", request.key, request.actor)?;
+    for posting in postings {
+        // Two blanks end the name of an account.
+        writeln!(to, "    {:<40}  {:>24}", posting.account.to_string(), posting.amount)?;
+    }
+    writeln!(to)
+}

@@ -1,0 +1,320 @@
+//! The ledger as double-entry books: every event as balanced postings, and the balance of every account.
+//!
+//! | event | debit | credit |
+//! |---|---|---|
+//! | a deal completes | commission receivable | company dollar, post-cap company, post-cap fees, earnings clearing |
+//! | an entry is booked | earnings clearing, or the party that bears an adjustment | payable to the payee |
+//! | an entry is reversed | payable to the payee | earnings clearing |
+//! | entries are claimed | payable to the payee | claimed by payouts |
+//! | entries are released | claimed by payouts | payable to the payee |
+//! | entries are paid | claimed by payouts | payment clearing |
+//! | a payout is paid | payment clearing | the account that the money left from |
+//!
+//! A reversed deal is the negation of the completed one. The debits of every event equal its credits, so all balances together
+//! are always zero; and both clearing accounts are zero at every request's end: what a deal says was earned is what was booked,
+//! and what a payout says was paid is what was settled.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Projection;
+use super::map::{Map, Small};
+use super::sum::Sum;
+use crate::account::{self, Contra, Source};
+use crate::commission::Breakdown;
+use crate::deal::{self, Line};
+use crate::event::Event;
+use crate::id::{PayeeId, PayerAccount};
+use crate::money::{Currency, Money};
+use crate::payout::{self, Payment};
+use crate::recorded::Recorded;
+
+/// Half of a journal entry: an amount on one account, a debit above zero, a credit below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Posting<'a> {
+    /// The account.
+    pub account: Account<'a>,
+    /// The amount, debits positive.
+    pub amount: Money,
+}
+
+/// The side of an account on which an amount stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// On the left.
+    Debit,
+    /// On the right.
+    Credit,
+}
+
+impl Posting<'_> {
+    /// The side on which the amount stands.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        if self.amount.is_negative() { Side::Credit } else { Side::Debit }
+    }
+}
+
+/// An account of the books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Account<'a> {
+    /// What deals bring in.
+    CommissionReceivable,
+    /// The company's share that counts to caps, or of a flat split.
+    CompanyDollar,
+    /// The company's share of what is beyond a cap.
+    PostCapCompany,
+    /// The fees of deals after a cap.
+    PostCapFees,
+    /// What the company bears of adjustments.
+    Adjustments,
+    /// Between a deal and the entries that it earned; zero at every request's end.
+    EarningsClearing,
+    /// Between a payout and the entries that it pays; zero at every request's end.
+    PaymentClearing,
+    /// What a payee may be paid.
+    Payable(&'a PayeeId),
+    /// What payouts that are not paid yet have claimed.
+    Claimed(&'a PayeeId),
+    /// What left by the rail.
+    Rail,
+    /// What left from one account of the organization, outside any rail.
+    Payer(&'a PayerAccount),
+}
+
+/// Writes the account's name in the books, such as `liabilities:payable:ann`.
+impl fmt::Display for Account<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CommissionReceivable => f.write_str("assets:commission receivable"),
+            Self::CompanyDollar => f.write_str("income:company dollar"),
+            Self::PostCapCompany => f.write_str("income:post-cap company"),
+            Self::PostCapFees => f.write_str("income:post-cap fees"),
+            Self::Adjustments => f.write_str("expenses:adjustments"),
+            Self::EarningsClearing => f.write_str("liabilities:clearing:earnings"),
+            Self::PaymentClearing => f.write_str("liabilities:clearing:payments"),
+            Self::Payable(payee) => write!(f, "liabilities:payable:{payee}"),
+            Self::Claimed(payee) => write!(f, "liabilities:claimed:{payee}"),
+            Self::Rail => f.write_str("assets:cash:rail"),
+            Self::Payer(account) => write!(f, "assets:cash:account:{account}"),
+        }
+    }
+}
+
+/// The postings of an event, none of zero. They sum to zero.
+#[must_use]
+pub fn post(event: &Event) -> Vec<Posting<'_>> {
+    let mut postings = Vec::new();
+    each_posting(event, |posting| postings.push(posting));
+    postings
+}
+
+/// Tells the postings of an event one by one, none of zero. They sum to zero.
+pub fn each_posting<'a>(event: &'a Event, mut tell: impl FnMut(Posting<'a>)) {
+    let mut debit = |account, amount: Money| {
+        if !amount.is_zero() {
+            tell(Posting { account, amount });
+        }
+    };
+    match event {
+        Event::Deal(deal::Event::Completed { gci, lines, .. }) => {
+            debit(Account::CommissionReceivable, *gci);
+            for Line { amounts, .. } in lines {
+                share(amounts, |account, amount| debit(account, amount.negated()));
+            }
+        }
+        Event::Deal(deal::Event::Reversed { lines, .. }) => {
+            for Line { amounts, .. } in lines {
+                debit(Account::CommissionReceivable, amounts.base.negated());
+                share(amounts, &mut debit);
+            }
+        }
+        Event::Account(event) => {
+            let (from, to, amount) = match event {
+                account::Event::EntryBooked { payee, source, amount, .. } => {
+                    let from = match source {
+                        Source::Commission { .. } | Source::Clawback { .. } => Account::EarningsClearing,
+                        Source::Adjustment { contra: Contra::Company, .. } => Account::Adjustments,
+                    };
+                    (from, Account::Payable(payee), amount)
+                }
+                account::Event::EntryReversed { payee, amount, .. } => {
+                    (Account::Payable(payee), Account::EarningsClearing, amount)
+                }
+                account::Event::EntriesClaimed { payee, amount, .. } => {
+                    (Account::Payable(payee), Account::Claimed(payee), amount)
+                }
+                account::Event::EntriesReleased { payee, amount, .. } => {
+                    (Account::Claimed(payee), Account::Payable(payee), amount)
+                }
+                account::Event::EntriesPaid { payee, amount, .. } => {
+                    (Account::Claimed(payee), Account::PaymentClearing, amount)
+                }
+            };
+            debit(from, *amount);
+            debit(to, amount.negated());
+        }
+        Event::Payout(payout::Event::Paid { amount, through, .. }) => {
+            let cash = match through {
+                Payment::Rail { .. } => Account::Rail,
+                Payment::Manual { account, .. } => Account::Payer(account),
+            };
+            debit(Account::PaymentClearing, *amount);
+            debit(cash, amount.negated());
+        }
+        Event::Deal(deal::Event::Registered { .. } | deal::Event::Attributed { .. })
+        | Event::Payout(
+            payout::Event::Created { .. }
+            | payout::Event::Submitted { .. }
+            | payout::Event::Approved { .. }
+            | payout::Event::Rejected { .. }
+            | payout::Event::Started { .. }
+            | payout::Event::Failed { .. }
+            | payout::Event::Voided { .. }
+            | payout::Event::ReferenceTaken { .. }
+            | payout::Event::BulkApproved { .. },
+        )
+        | Event::Settings(_)
+        | Event::Payee(_)
+        | Event::Plan(_)
+        | Event::Cap(_) => {}
+    }
+}
+
+/// Who gets what of one payee's part of a deal.
+fn share<'a>(amounts: &Breakdown, mut tell: impl FnMut(Account<'a>, Money)) {
+    tell(Account::CompanyDollar, amounts.company_dollar);
+    tell(Account::PostCapCompany, amounts.post_cap_company);
+    tell(Account::PostCapFees, amounts.post_cap_fee);
+    tell(Account::EarningsClearing, amounts.payee_net);
+}
+
+/// The balance of every account, debits positive.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Journal {
+    company: Small<Currency, Company>,
+    payees: Map<PayeeId, Small<Currency, Liabilities>>,
+    payers: Map<PayerAccount, Small<Currency, Sum>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct Company {
+    commission_receivable: Sum,
+    company_dollar: Sum,
+    post_cap_company: Sum,
+    post_cap_fees: Sum,
+    adjustments: Sum,
+    earnings_clearing: Sum,
+    payment_clearing: Sum,
+    rail: Sum,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct Liabilities {
+    payable: Sum,
+    claimed: Sum,
+}
+
+/// One account's balance in one currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balance<'a> {
+    /// The account.
+    pub account: Account<'a>,
+    /// The currency.
+    pub currency: Currency,
+    /// What stands on it, debits positive.
+    pub balance: Sum,
+}
+
+impl Journal {
+    /// The balance of every account that was posted to, by account and currency.
+    #[must_use]
+    pub fn balances(&self) -> Vec<Balance<'_>> {
+        let mut all = Vec::new();
+        let mut tell = |account, currency: &Currency, balance: Sum| {
+            if !balance.is_zero() {
+                all.push(Balance { account, currency: *currency, balance });
+            }
+        };
+        for (currency, company) in self.company.sorted() {
+            tell(Account::CommissionReceivable, currency, company.commission_receivable);
+            tell(Account::CompanyDollar, currency, company.company_dollar);
+            tell(Account::PostCapCompany, currency, company.post_cap_company);
+            tell(Account::PostCapFees, currency, company.post_cap_fees);
+            tell(Account::Adjustments, currency, company.adjustments);
+            tell(Account::EarningsClearing, currency, company.earnings_clearing);
+            tell(Account::PaymentClearing, currency, company.payment_clearing);
+            tell(Account::Rail, currency, company.rail);
+        }
+        for (payee, liabilities) in self.payees.sorted() {
+            for (currency, Liabilities { payable, claimed }) in liabilities.sorted() {
+                tell(Account::Payable(payee), currency, *payable);
+                tell(Account::Claimed(payee), currency, *claimed);
+            }
+        }
+        for (account, sums) in self.payers.sorted() {
+            sums.sorted().into_iter().for_each(|(currency, sum)| tell(Account::Payer(account), currency, *sum));
+        }
+        all.sort_by(|a, b| (a.account, a.currency).cmp(&(b.account, b.currency)));
+        all
+    }
+
+    /// All balances together, by currency. Anything but zero is an error in the books.
+    #[must_use]
+    pub fn trial_balance(&self) -> Vec<(Currency, Sum)> {
+        let mut sums = Small::<Currency, Sum>::default();
+        for Balance { currency, balance, .. } in self.balances() {
+            sums.update(&currency, |sum| *sum = sum.plus(balance));
+        }
+        sums.sorted().into_iter().map(|(currency, sum)| (*currency, *sum)).collect()
+    }
+
+    /// What stands on the clearing accounts. Anything at all, at a request's end, is an error in the books.
+    #[must_use]
+    pub fn uncleared(&self) -> Option<Balance<'static>> {
+        self.company.sorted().into_iter().find_map(|(currency, company)| {
+            let clearing = [
+                (Account::EarningsClearing, company.earnings_clearing),
+                (Account::PaymentClearing, company.payment_clearing),
+            ];
+            let (account, balance) = clearing.into_iter().find(|(_, balance)| !balance.is_zero())?;
+            Some(Balance { account, currency: *currency, balance })
+        })
+    }
+
+    fn post(&mut self, Posting { account, amount }: Posting<'_>) {
+        let currency = amount.currency();
+        let field: fn(&mut Company) -> &mut Sum = match account {
+            Account::Payable(payee) => return self.owe(payee, amount, |liabilities| &mut liabilities.payable),
+            Account::Claimed(payee) => return self.owe(payee, amount, |liabilities| &mut liabilities.claimed),
+            Account::Payer(account) => {
+                return self.payers.update(account, |sums| sums.update(&currency, |sum| sum.add(amount)));
+            }
+            Account::CommissionReceivable => |company| &mut company.commission_receivable,
+            Account::CompanyDollar => |company| &mut company.company_dollar,
+            Account::PostCapCompany => |company| &mut company.post_cap_company,
+            Account::PostCapFees => |company| &mut company.post_cap_fees,
+            Account::Adjustments => |company| &mut company.adjustments,
+            Account::EarningsClearing => |company| &mut company.earnings_clearing,
+            Account::PaymentClearing => |company| &mut company.payment_clearing,
+            Account::Rail => |company| &mut company.rail,
+        };
+        self.company.update(&currency, |company| field(company).add(amount));
+    }
+
+    fn owe(&mut self, payee: &PayeeId, amount: Money, field: fn(&mut Liabilities) -> &mut Sum) {
+        self.payees.update(payee, |currencies| {
+            currencies.update(&amount.currency(), |liabilities| field(liabilities).add(amount));
+        });
+    }
+}
+
+impl Projection for Journal {
+    const NAME: &'static str = "journal";
+    const VERSION: u32 = 1;
+
+    fn apply(&mut self, recorded: &Recorded) {
+        each_posting(&recorded.event, |posting| self.post(posting));
+    }
+}

@@ -1,0 +1,344 @@
+//! What the ledger comes to: registers, balances, cap progress and reports, each a fold of the log and nothing else.
+//!
+//! A [`Projection`] is told every event in the order of the log and keeps what its report needs. It decides nothing, asks
+//! nothing and cannot fail, so the same log always comes to the same state: from the beginning, from any [`Checkpoint`], and
+//! through pages of any size. Its fingerprint says so in one line.
+//!
+//! [`Projected`] is a projection with its place in the log. [`All`] is every projection of the ledger, folded in one pass.
+
+pub mod audit;
+pub mod caps;
+pub mod csv;
+pub mod hledger;
+pub mod journal;
+pub mod map;
+pub mod register;
+pub mod replay;
+pub mod statistics;
+pub mod sum;
+pub mod summary;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use compact_str::CompactString;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+use crate::chain::Digest;
+use crate::recorded::Recorded;
+use crate::store::CheckpointRow;
+
+/// A deterministic fold of the log.
+pub trait Projection: Default + Serialize + DeserializeOwned {
+    /// The name that its checkpoints are kept under.
+    const NAME: &'static str;
+    /// The version of its state's form and of its fold. A change of either makes a new one, and old checkpoints are refused.
+    const VERSION: u32;
+
+    /// Folds one event in.
+    fn apply(&mut self, recorded: &Recorded);
+
+    /// The state as it is stored: JSON whose objects are in order. Equal states have equal bytes.
+    #[must_use]
+    fn canonical(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write_canonical(self, &mut bytes);
+        bytes
+    }
+
+    /// SHA-256 of the canonical bytes.
+    #[must_use]
+    fn fingerprint(&self) -> Digest {
+        let mut hash = Hashing(Sha256::new());
+        write_canonical(self, &mut hash);
+        Digest(hash.0.finalize().into())
+    }
+}
+
+/// A place in the log at which a request ends, which is where a state can be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Checkpoint {
+    /// The sequence of the last event; 0 before the first.
+    pub sequence: u64,
+    /// The link of the chain there; all zero before the first event.
+    pub link: Digest,
+}
+
+/// A projection with its place in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Projected<P> {
+    state: P,
+    /// The last sequence that was folded.
+    position: u64,
+    /// The last end of a request that was folded.
+    checkpoint: Checkpoint,
+}
+
+/// Events came out of order: the reader skipped some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the projection stands at event {position} and was given event {found}: the events between them are missing")]
+pub struct Gap {
+    /// The last sequence that was folded.
+    pub position: u64,
+    /// The sequence that was given.
+    pub found: u64,
+}
+
+/// The state stands inside a request; it can be kept when the rest of the request is folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the projection stands at event {position}, inside a request: fold the rest of the request before keeping it")]
+pub struct InsideRequest {
+    /// The last sequence that was folded.
+    pub position: u64,
+}
+
+/// A kept state that this projection does not go on from. Replay from the beginning instead.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Unusable {
+    /// It is of another projection.
+    #[error("the checkpoint is of the projection {found}, not of {expected}: replay from the beginning")]
+    OtherProjection {
+        /// The projection's name.
+        expected: &'static str,
+        /// The name that it was kept under.
+        found: CompactString,
+    },
+    /// It was written by another version of the projection.
+    #[error("the checkpoint of {name} is of version {found}, this is version {expected}: replay from the beginning")]
+    OtherVersion {
+        /// The projection's name.
+        name: &'static str,
+        /// The version of the projection.
+        expected: u32,
+        /// The version that it was written by.
+        found: u32,
+    },
+    /// The bytes are not such a state.
+    #[error("the checkpoint of {name} at event {sequence} cannot be read: {what}; replay from the beginning")]
+    Malformed {
+        /// The projection's name.
+        name: &'static str,
+        /// The sequence that it is said to stand at.
+        sequence: u64,
+        /// What is wrong, and where.
+        what: String,
+    },
+    /// The bytes mean a state, but are not the ones that this projection writes for it.
+    #[error("the checkpoint of {name} at event {sequence} is not in canonical form: replay from the beginning")]
+    NotCanonical {
+        /// The projection's name.
+        name: &'static str,
+        /// The sequence that it is said to stand at.
+        sequence: u64,
+    },
+    /// The checkpoints of several projections do not stand at one place.
+    #[error("the checkpoint of {name} stands at event {found}, the others at {expected}: replay from the beginning")]
+    ElsewhereInTheLog {
+        /// The projection's name.
+        name: &'static str,
+        /// Where the others stand.
+        expected: u64,
+        /// Where it stands.
+        found: u64,
+    },
+    /// There is no checkpoint of this projection.
+    #[error("there is no checkpoint of {name}: replay from the beginning")]
+    Missing {
+        /// The projection's name.
+        name: &'static str,
+    },
+}
+
+impl<P: Projection> Projected<P> {
+    /// The projection of nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What the log comes to.
+    #[must_use]
+    pub fn state(&self) -> &P {
+        &self.state
+    }
+
+    /// What the log comes to, without its place.
+    #[must_use]
+    pub fn into_state(self) -> P {
+        self.state
+    }
+
+    /// The last end of a request that was folded.
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        self.checkpoint
+    }
+
+    /// SHA-256 of the state's canonical bytes.
+    #[must_use]
+    pub fn fingerprint(&self) -> Digest {
+        self.state.fingerprint()
+    }
+
+    /// Folds one event in. An event that was folded before changes nothing.
+    ///
+    /// # Errors
+    /// [`Gap`] when events before it were not folded; nothing has changed then.
+    pub fn apply(&mut self, recorded: &Recorded) -> Result<(), Gap> {
+        if recorded.sequence <= self.position {
+            return Ok(());
+        }
+        if recorded.sequence - self.position != 1 {
+            return Err(Gap { position: self.position, found: recorded.sequence });
+        }
+        self.state.apply(recorded);
+        self.position = recorded.sequence;
+        if recorded.sequence == recorded.request.last_sequence {
+            self.checkpoint = Checkpoint { sequence: recorded.sequence, link: recorded.request.link };
+        }
+        Ok(())
+    }
+
+    /// Folds events in.
+    ///
+    /// # Errors
+    /// [`Gap`] at the first event that cannot follow.
+    pub fn fold<'a>(&mut self, events: impl IntoIterator<Item = &'a Recorded>) -> Result<(), Gap> {
+        events.into_iter().try_for_each(|recorded| self.apply(recorded))
+    }
+
+    /// The state as a store keeps it.
+    ///
+    /// # Errors
+    /// [`InsideRequest`] when the last request was not folded to its end.
+    pub fn save(&self) -> Result<CheckpointRow, InsideRequest> {
+        if self.position != self.checkpoint.sequence {
+            return Err(InsideRequest { position: self.position });
+        }
+        Ok(row(&self.state, self.checkpoint))
+    }
+
+    /// Goes on from a state that was kept.
+    ///
+    /// # Errors
+    /// [`Unusable`] when the row is not a state of this projection in this version.
+    pub fn restore(row: &CheckpointRow) -> Result<Self, Unusable> {
+        let (name, sequence) = (P::NAME, row.sequence);
+        if row.name != name {
+            return Err(Unusable::OtherProjection { expected: name, found: row.name.clone() });
+        }
+        if row.version != P::VERSION {
+            return Err(Unusable::OtherVersion { name, expected: P::VERSION, found: row.version });
+        }
+        let malformed = |error: serde_json::Error| Unusable::Malformed { name, sequence, what: error.to_string() };
+        let state: P = serde_json::from_slice(&row.state).map_err(malformed)?;
+        if state.canonical() != row.state {
+            return Err(Unusable::NotCanonical { name, sequence });
+        }
+        let checkpoint = Checkpoint { sequence, link: row.link };
+        Ok(Self { state, position: sequence, checkpoint })
+    }
+}
+
+fn row<P: Projection>(state: &P, Checkpoint { sequence, link }: Checkpoint) -> CheckpointRow {
+    CheckpointRow { name: P::NAME.into(), version: P::VERSION, sequence, link, state: state.canonical() }
+}
+
+fn write_canonical<P: Projection>(state: &P, to: &mut impl std::io::Write) {
+    // A state has keys that are text and no floats, and its bytes go to memory: there is nothing that could fail.
+    let _ = serde_json::to_writer(to, state);
+}
+
+/// Hashes what is written, so that a large state is never held as bytes only to be hashed.
+struct Hashing(Sha256);
+
+impl std::io::Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+macro_rules! all {
+    ($($(#[doc = $doc:literal])+ $field:ident: $projection:ty,)+) => {
+        /// Every projection of the ledger, folded in one pass.
+        #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+        pub struct All {
+            $($(#[doc = $doc])+ pub $field: $projection,)+
+        }
+
+        impl Projection for All {
+            const NAME: &'static str = "all";
+            const VERSION: u32 = 1;
+
+            fn apply(&mut self, recorded: &Recorded) {
+                $(self.$field.apply(recorded);)+
+            }
+        }
+
+        impl All {
+            /// The names under which the checkpoints are kept.
+            pub const NAMES: &'static [&'static str] = &[$(<$projection>::NAME),+];
+
+            /// The fingerprint of each projection, by its name.
+            #[must_use]
+            pub fn fingerprints(&self) -> Vec<(&'static str, Digest)> {
+                vec![$((<$projection>::NAME, self.$field.fingerprint())),+]
+            }
+        }
+
+        impl Projected<All> {
+            /// Each projection's state as a store keeps it.
+            ///
+            /// # Errors
+            /// [`InsideRequest`] when the last request was not folded to its end.
+            pub fn save_each(&self) -> Result<Vec<CheckpointRow>, InsideRequest> {
+                if self.position != self.checkpoint.sequence {
+                    return Err(InsideRequest { position: self.position });
+                }
+                Ok(vec![$(row(&self.state.$field, self.checkpoint)),+])
+            }
+
+            /// Goes on from states that were kept at one place in the log.
+            ///
+            /// # Errors
+            /// [`Unusable`] when a projection has no row that it can go on from, or the rows are of different places.
+            pub fn restore_each(rows: &[CheckpointRow]) -> Result<Self, Unusable> {
+                let first = rows.first().map(|row| Checkpoint { sequence: row.sequence, link: row.link });
+                let checkpoint = first.unwrap_or_default();
+                let state = All { $($field: restore_at(rows, checkpoint)?,)+ };
+                Ok(Self { state, position: checkpoint.sequence, checkpoint })
+            }
+        }
+    };
+}
+
+fn restore_at<P: Projection>(rows: &[CheckpointRow], checkpoint: Checkpoint) -> Result<P, Unusable> {
+    let name = P::NAME;
+    let row = rows.iter().find(|row| row.name == name).ok_or(Unusable::Missing { name })?;
+    if (row.sequence, row.link) != (checkpoint.sequence, checkpoint.link) {
+        return Err(Unusable::ElsewhereInTheLog { name, expected: checkpoint.sequence, found: row.sequence });
+    }
+    Projected::restore(row).map(Projected::into_state)
+}
+
+all! {
+    /// One row a payout.
+    register: register::Register,
+    /// How many payouts stand where, and over how much.
+    statistics: statistics::Statistics,
+    /// What each payee earned, is owed and was paid.
+    summary: summary::Summary,
+    /// How far each payee is towards each cap.
+    caps: caps::Caps,
+    /// Who did what, how often.
+    audit: audit::Audit,
+    /// The balance of every account.
+    journal: journal::Journal,
+}

@@ -1,0 +1,670 @@
+//! The payout register: one row a payout, with everything that finance asks of it.
+//!
+//! The rows are in the order in which the payouts were made. [`write_csv`] writes them in the columns of [`COLUMNS`];
+//! [`crate::reconcile`] reads the same form back and compares.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::Hash;
+
+use chrono::{DateTime, Datelike, Days, Months, SecondsFormat, Utc};
+use compact_str::{CompactString, ToCompactString, format_compact};
+use rustc_hash::FxHashMap;
+use serde::de::{self, Deserialize, Deserializer};
+use serde::{Serialize, Serializer};
+
+use super::Projection;
+use super::csv::{Cell, write_row};
+use super::map::{Map, Small};
+use super::sum::Sum;
+use crate::Date;
+use crate::account::{self, Source};
+use crate::deal::{self, Line};
+use crate::event::Event;
+use crate::id::{Actor, DealId, EntryId, PayeeId, PaymentMethod, PayoutId, PeriodLabel, PlanId, Text};
+use crate::money::{Currency, Money};
+use crate::payee;
+use crate::payout::{self, Payment, Status};
+use crate::recorded::Recorded;
+
+/// Every payout, as the log leaves it.
+///
+/// A row keeps names as numbers into lists of them, so that a payout takes some two hundred bytes however long its names are.
+/// Of entries only those are kept that can still get into a payout or out of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Register {
+    rows: Vec<Packed>,
+    /// The rows of the payouts that can still move.
+    open: Map<PayoutId, usize>,
+    /// What payouts have claimed that can still release it.
+    claims: Map<PayoutId, Vec<EntryId>>,
+    /// The unpaid entries of deals.
+    earned: Map<EntryId, Earned>,
+    names: Map<PayeeId, Text>,
+    payees: List<PayeeId>,
+    actors: List<Actor>,
+    plans: List<CompactString>,
+    periods: List<PeriodLabel>,
+    methods: List<PaymentMethod>,
+}
+
+/// One payout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row<'a> {
+    /// The payout.
+    pub payout: PayoutId,
+    /// The version of the payout's stream.
+    pub version: u64,
+    /// Where it stands.
+    pub status: Status,
+    /// Whom it pays.
+    pub payee: Cow<'a, PayeeId>,
+    /// What it pays.
+    pub amount: Money,
+    /// The period that people file it under.
+    pub period: Option<Cow<'a, PeriodLabel>>,
+    /// The deals that it pays for, by name, with `;` between them.
+    pub deals: Cow<'a, str>,
+    /// How many entries it has claimed.
+    pub entries: u32,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Who made it.
+    pub created_by: Cow<'a, Actor>,
+    /// When it was approved.
+    pub approved_at: Option<DateTime<Utc>>,
+    /// Who approved it.
+    pub approved_by: Option<Cow<'a, Actor>>,
+    /// When the last attempt was handed to the rail.
+    pub released_at: Option<DateTime<Utc>>,
+    /// Which attempt was the last; 0 before the first.
+    pub attempt: u32,
+    /// How it was paid; `rail` from the first attempt on.
+    pub method: Option<Cow<'a, PaymentMethod>>,
+    /// The number on the payment, or the key under which the rail knows the last attempt.
+    pub reference: Option<Cow<'a, str>>,
+    /// When it was paid.
+    pub paid_at: Option<DateTime<Utc>>,
+    /// Why it failed, was rejected or was voided, while that is where it stands.
+    pub reason: Option<Cow<'a, Text>>,
+    /// The plan versions that its entries were calculated under, such as `sales/3`, with `;` between them.
+    pub plans: Cow<'a, str>,
+    /// Where the caps stood that its entries met.
+    pub caps: CapStatuses,
+    /// Notes for people.
+    pub notes: Option<Cow<'a, Text>>,
+    /// The sequence of the event that made it.
+    pub created: u64,
+    /// The sequence of the last event that changed it.
+    pub changed: u64,
+}
+
+/// The columns of the register as CSV, in order.
+pub const COLUMNS: [&str; 32] = [
+    "payout_id",
+    "version",
+    "status",
+    "payee_type",
+    "payee_id",
+    "payee_name",
+    "currency",
+    "amount_minor",
+    "amount",
+    "withheld",
+    "net",
+    "period_start",
+    "period_end",
+    "deal_ids",
+    "line_count",
+    "created_at",
+    "created_by",
+    "approved_at",
+    "approved_by",
+    "released_at",
+    "attempt",
+    "method",
+    "rail_reference",
+    "paid_at",
+    "returned_at",
+    "return_code",
+    "hold_reason",
+    "failure_reason",
+    "plan_version",
+    "cap_status",
+    "export_batch_id",
+    "notes",
+];
+
+/// What the first cell of a total says in place of a payout.
+pub const TOTAL: &str = "TOTAL";
+
+impl Register {
+    /// How many payouts there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no payout.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Every payout, in the order in which they were made.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        // A row's names are in the lists, so none is left out.
+        self.rows.iter().filter_map(|packed| self.unpack(packed))
+    }
+
+    /// One payout. This looks through all of them.
+    #[must_use]
+    pub fn row(&self, payout: PayoutId) -> Option<Row<'_>> {
+        self.rows.iter().find(|packed| packed.payout == payout).and_then(|packed| self.unpack(packed))
+    }
+
+    /// The name of a payee, as people read it.
+    #[must_use]
+    pub fn payee_name(&self, payee: &PayeeId) -> Option<&Text> {
+        self.names.get(payee)
+    }
+
+    fn change(&mut self, recorded: &Recorded, payout: PayoutId, status: Status, change: impl FnOnce(&mut Packed)) {
+        let index = self.open.get(&payout).copied();
+        let Some(row) = index.and_then(|index| self.rows.get_mut(index)) else { return };
+        row.status = status;
+        row.version = version(recorded);
+        row.changed = recorded.sequence;
+        change(row);
+        if has_ended(status) {
+            self.open.remove(&payout);
+        }
+    }
+
+    fn deal(&mut self, deal: &DealId, lines: &[Line]) {
+        for line in lines {
+            let Some(entry) = line.entry else { continue };
+            let cap = CapStatuses::met(line);
+            let earned = Earned { deal: deal.clone(), plan: Some((line.plan.clone(), line.version)), cap };
+            self.earned.insert(entry, earned);
+        }
+    }
+
+    fn account(&mut self, event: &account::Event) {
+        match event {
+            account::Event::EntryBooked { entry, source: Source::Clawback { deal, of }, .. } => {
+                let plain = || Earned { deal: deal.clone(), plan: None, cap: CapStatuses::default() };
+                let earned = self.earned.remove(of).unwrap_or_else(plain);
+                self.earned.insert(*entry, earned);
+            }
+            account::Event::EntryBooked { source: Source::Commission { .. } | Source::Adjustment { .. }, .. } => {}
+            account::Event::EntryReversed { entry, .. } => {
+                self.earned.remove(entry);
+            }
+            account::Event::EntriesClaimed { payout, entries, .. } => {
+                self.claims.update(payout, |claimed| claimed.extend_from_slice(entries));
+            }
+            account::Event::EntriesReleased { payout, .. } => {
+                self.claims.remove(payout);
+            }
+            account::Event::EntriesPaid { payout, .. } => {
+                for entry in self.claims.remove(payout).into_iter().flatten() {
+                    self.earned.remove(&entry);
+                }
+            }
+        }
+    }
+
+    fn payout(&mut self, recorded: &Recorded, event: &payout::Event) {
+        let at = recorded.request.recorded_at;
+        match event {
+            payout::Event::Created { payout, payee, amount, entries, by, period, notes } => {
+                let claims = self.claims.get(payout).map(Vec::as_slice).unwrap_or_default();
+                let claimed: Vec<&Earned> = claims.iter().filter_map(|entry| self.earned.get(entry)).collect();
+                let packed = Packed {
+                    payout: *payout,
+                    amount: *amount,
+                    created: recorded.sequence,
+                    changed: recorded.sequence,
+                    created_at: at,
+                    approved_at: None,
+                    released_at: None,
+                    paid_at: None,
+                    deals: deals(&claimed),
+                    reference: None,
+                    reason: None,
+                    notes: notes.clone().map(Box::new),
+                    payee: self.payees.number(payee),
+                    maker: self.actors.number(by),
+                    approver: None,
+                    plans: self.plans.number(&plans(&claimed)),
+                    period: period.as_ref().map(|period| self.periods.number(period)),
+                    method: None,
+                    version: version(recorded),
+                    entries: *entries,
+                    attempt: 0,
+                    status: Status::Draft,
+                    caps: claimed.iter().fold(CapStatuses::default(), |caps, earned| caps.and(earned.cap)),
+                };
+                self.open.insert(*payout, self.rows.len());
+                self.rows.push(packed);
+            }
+            payout::Event::Submitted { payout } => self.change(recorded, *payout, Status::PendingApproval, |_| {}),
+            payout::Event::Approved { payout, by, .. } => {
+                let by = self.actors.number(by);
+                self.change(recorded, *payout, Status::Approved, |row| {
+                    (row.approved_at, row.approver) = (Some(at), Some(by));
+                });
+            }
+            payout::Event::Rejected { payout, reason, .. } => {
+                self.change(recorded, *payout, Status::Rejected, |row| row.reason = Some(Box::new(reason.clone())));
+            }
+            payout::Event::Started { payout, attempt, rail_key } => {
+                let method = rail().map(|rail| self.methods.number(&rail));
+                self.change(recorded, *payout, Status::Processing, |row| {
+                    (row.released_at, row.attempt, row.method, row.reason) = (Some(at), *attempt, method, None);
+                    row.reference = Some(rail_key.as_str().into());
+                });
+            }
+            payout::Event::Paid { payout, through, .. } => {
+                let manual = match through {
+                    Payment::Rail { .. } => None,
+                    Payment::Manual { method, reference, .. } => Some((self.methods.number(method), reference)),
+                };
+                self.change(recorded, *payout, Status::Paid, |row| {
+                    (row.paid_at, row.reason) = (Some(at), None);
+                    if let Some((method, reference)) = manual {
+                        (row.method, row.reference) = (Some(method), Some(reference.as_str().into()));
+                    }
+                });
+            }
+            payout::Event::Failed { payout, reason, .. } => {
+                self.change(recorded, *payout, Status::Failed, |row| row.reason = Some(Box::new(reason.clone())));
+            }
+            payout::Event::Voided { payout, reason, .. } => {
+                self.change(recorded, *payout, Status::Voided, |row| row.reason = Some(Box::new(reason.clone())));
+            }
+            // They are not of a payout's stream; what they say of a payout its own events say.
+            payout::Event::ReferenceTaken { .. } | payout::Event::BulkApproved { .. } => {}
+        }
+    }
+
+    fn unpack<'a>(&'a self, packed: &'a Packed) -> Option<Row<'a>> {
+        Some(Row {
+            payout: packed.payout,
+            version: packed.version.into(),
+            status: packed.status,
+            payee: Cow::Borrowed(self.payees.get(packed.payee)?),
+            amount: packed.amount,
+            period: packed.period.and_then(|period| self.periods.get(period)).map(Cow::Borrowed),
+            deals: Cow::Borrowed(&packed.deals),
+            entries: packed.entries,
+            created_at: packed.created_at,
+            created_by: Cow::Borrowed(self.actors.get(packed.maker)?),
+            approved_at: packed.approved_at,
+            approved_by: packed.approver.and_then(|approver| self.actors.get(approver)).map(Cow::Borrowed),
+            released_at: packed.released_at,
+            attempt: packed.attempt,
+            method: packed.method.and_then(|method| self.methods.get(method)).map(Cow::Borrowed),
+            reference: packed.reference.as_deref().map(Cow::Borrowed),
+            paid_at: packed.paid_at,
+            reason: packed.reason.as_deref().map(Cow::Borrowed),
+            plans: Cow::Borrowed(self.plans.get(packed.plans)?),
+            caps: packed.caps,
+            notes: packed.notes.as_deref().map(Cow::Borrowed),
+            created: packed.created,
+            changed: packed.changed,
+        })
+    }
+
+    fn pack(&mut self, row: &Row<'_>) -> Packed {
+        Packed {
+            payout: row.payout,
+            amount: row.amount,
+            created: row.created,
+            changed: row.changed,
+            created_at: row.created_at,
+            approved_at: row.approved_at,
+            released_at: row.released_at,
+            paid_at: row.paid_at,
+            deals: row.deals.as_ref().into(),
+            reference: row.reference.as_deref().map(Into::into),
+            reason: row.reason.as_deref().cloned().map(Box::new),
+            notes: row.notes.as_deref().cloned().map(Box::new),
+            payee: self.payees.number(&row.payee),
+            maker: self.actors.number(&row.created_by),
+            approver: row.approved_by.as_deref().map(|approver| self.actors.number(approver)),
+            plans: self.plans.number(&row.plans.to_compact_string()),
+            period: row.period.as_deref().map(|period| self.periods.number(period)),
+            method: row.method.as_deref().map(|method| self.methods.number(method)),
+            version: u32::try_from(row.version).unwrap_or(u32::MAX),
+            entries: row.entries,
+            attempt: row.attempt,
+            status: row.status,
+            caps: row.caps,
+        }
+    }
+}
+
+impl Projection for Register {
+    const NAME: &'static str = "register";
+    const VERSION: u32 = 1;
+
+    fn apply(&mut self, recorded: &Recorded) {
+        match &recorded.event {
+            Event::Payee(payee::Event::Enrolled { payee, name, .. }) => {
+                self.names.insert(payee.clone(), name.clone());
+            }
+            Event::Deal(deal::Event::Completed { deal, lines, .. }) => self.deal(deal, lines),
+            // A clawback is calculated under the plan of what it takes back, which has left with its payment.
+            Event::Deal(deal::Event::Reversed { deal, lines, .. }) => self.deal(deal, lines),
+            Event::Account(event) => self.account(event),
+            Event::Payout(event) => self.payout(recorded, event),
+            Event::Payee(payee::Event::Assigned { .. } | payee::Event::AssignmentEnded { .. })
+            | Event::Deal(deal::Event::Registered { .. } | deal::Event::Attributed { .. })
+            | Event::Settings(_)
+            | Event::Plan(_)
+            | Event::Cap(_) => {}
+        }
+    }
+}
+
+fn version(recorded: &Recorded) -> u32 {
+    u32::try_from(recorded.version).unwrap_or(u32::MAX)
+}
+
+fn has_ended(status: Status) -> bool {
+    matches!(status, Status::Paid | Status::Rejected | Status::Voided)
+}
+
+fn rail() -> Option<PaymentMethod> {
+    PaymentMethod::new("rail").ok()
+}
+
+/// The deals of the entries, each once, by name.
+fn deals(claimed: &[&Earned]) -> Box<str> {
+    let mut deals: Vec<&str> = claimed.iter().map(|earned| earned.deal.as_str()).collect();
+    deals.sort_unstable();
+    deals.dedup();
+    deals.join(";").into()
+}
+
+/// The plan versions of the entries, each once, by name.
+fn plans(claimed: &[&Earned]) -> CompactString {
+    let mut plans: Vec<_> = claimed.iter().filter_map(|earned| earned.plan.as_ref()).collect();
+    plans.sort_unstable();
+    plans.dedup();
+    let mut text = CompactString::default();
+    for (plan, version) in plans {
+        let between = if text.is_empty() { "" } else { ";" };
+        text.push_str(&format_compact!("{between}{plan}/{version}"));
+    }
+    text
+}
+
+/// A row as it is kept: names are numbers into the lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Packed {
+    payout: PayoutId,
+    amount: Money,
+    created: u64,
+    changed: u64,
+    created_at: DateTime<Utc>,
+    approved_at: Option<DateTime<Utc>>,
+    released_at: Option<DateTime<Utc>>,
+    paid_at: Option<DateTime<Utc>>,
+    deals: Box<str>,
+    reference: Option<Box<str>>,
+    reason: Option<Box<Text>>,
+    notes: Option<Box<Text>>,
+    payee: u32,
+    maker: u32,
+    approver: Option<u32>,
+    plans: u32,
+    period: Option<u32>,
+    method: Option<u32>,
+    version: u32,
+    entries: u32,
+    attempt: u32,
+    status: Status,
+    caps: CapStatuses,
+}
+
+/// What an entry was calculated from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Earned {
+    deal: DealId,
+    plan: Option<(PlanId, u32)>,
+    cap: CapStatuses,
+}
+
+/// Where the caps stood that entries met: any of `open`, `reached` and `capped`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CapStatuses {
+    open: bool,
+    reached: bool,
+    capped: bool,
+}
+
+impl CapStatuses {
+    fn met(line: &Line) -> Self {
+        let Some(cap) = &line.cap else { return Self::default() };
+        let (room, contributed) = (cap.room.minor(), line.amounts.company_dollar.minor());
+        Self { open: room > 0 && contributed < room, reached: room > 0 && contributed >= room, capped: room <= 0 }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            open: self.open || other.open,
+            reached: self.reached || other.reached,
+            capped: self.capped || other.capped,
+        }
+    }
+}
+
+/// Writes `open`, `open;reached`, or nothing where no entry met a cap.
+impl fmt::Display for CapStatuses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = [(self.open, "open"), (self.reached, "reached"), (self.capped, "capped")];
+        let met = all.into_iter().filter_map(|(met, name)| met.then_some(name));
+        met.enumerate().try_for_each(|(index, name)| write!(f, "{}{name}", if index == 0 { "" } else { ";" }))
+    }
+}
+
+impl Serialize for CapStatuses {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for CapStatuses {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let met = |name| text.split(';').any(|part| part == name);
+        Ok(Self { open: met("open"), reached: met("reached"), capped: met("capped") })
+    }
+}
+
+/// Names in the order in which they were first seen, each with its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct List<T: Eq + Hash> {
+    names: Vec<T>,
+    numbers: FxHashMap<T, u32>,
+}
+
+impl<T: Eq + Hash> Default for List<T> {
+    fn default() -> Self {
+        Self { names: Vec::new(), numbers: FxHashMap::default() }
+    }
+}
+
+impl<T: Eq + Hash + Clone> List<T> {
+    fn number(&mut self, name: &T) -> u32 {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        // Four billion names do not fit into any memory.
+        let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        self.names.push(name.clone());
+        self.numbers.insert(name.clone(), number);
+        number
+    }
+
+    fn get(&self, number: u32) -> Option<&T> {
+        self.names.get(usize::try_from(number).ok()?)
+    }
+}
+
+/// The register as it is stored: rows with their names, by payout.
+#[derive(Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored<'a> {
+    payouts: Map<PayoutId, Row<'a>>,
+    claims: Cow<'a, Map<PayoutId, Vec<EntryId>>>,
+    earned: Cow<'a, Map<EntryId, Earned>>,
+    names: Cow<'a, Map<PayeeId, Text>>,
+}
+
+impl Serialize for Register {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut payouts = Map::default();
+        for row in self.rows() {
+            payouts.insert(row.payout, row);
+        }
+        let (claims, earned, names) = (&self.claims, &self.earned, &self.names);
+        let (claims, earned, names) = (Cow::Borrowed(claims), Cow::Borrowed(earned), Cow::Borrowed(names));
+        Stored { payouts, claims, earned, names }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Register {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let stored = Stored::deserialize(deserializer)?;
+        let mut rows: Vec<_> = stored.payouts.sorted();
+        rows.sort_by_key(|(_, row)| row.created);
+        let mut register = Self::default();
+        for (payout, row) in rows {
+            if *payout != row.payout {
+                return Err(de::Error::custom(format_args!("payout {payout} stands under another's name")));
+            }
+            if !has_ended(row.status) {
+                register.open.insert(*payout, register.rows.len());
+            }
+            let packed = register.pack(row);
+            register.rows.push(packed);
+        }
+        let (claims, earned) = (stored.claims.into_owned(), stored.earned.into_owned());
+        Ok(Self { claims, earned, names: stored.names.into_owned(), ..register })
+    }
+}
+
+/// The cells of one row, in the order of [`COLUMNS`], as they are written, before guards and quotes.
+#[must_use]
+pub fn cells(row: &Row<'_>, payee_name: Option<&Text>) -> [CompactString; 32] {
+    let none = CompactString::default;
+    let text = |text: &str| CompactString::from(text);
+    let time = |time: &DateTime<Utc>| CompactString::from(time.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+    let perhaps = |at: &Option<DateTime<Utc>>| at.as_ref().map_or_else(none, time);
+    let amount = row.amount.amount().to_compact_string();
+    let month = row.period.as_ref().and_then(|period| month(period));
+    let day = |day: Option<Date>| day.map_or_else(none, |day| day.to_compact_string());
+    [
+        row.payout.to_compact_string(),
+        row.version.to_compact_string(),
+        text(row.status.as_str()),
+        none(),
+        text(row.payee.as_str()),
+        payee_name.map_or_else(none, |name| text(name.as_str())),
+        text(row.amount.currency().code()),
+        row.amount.minor().to_compact_string(),
+        amount.clone(),
+        Money::zero(row.amount.currency()).amount().to_compact_string(),
+        amount,
+        day(month.map(|(first, _)| first)),
+        day(month.map(|(_, last)| last)),
+        text(&row.deals),
+        row.entries.to_compact_string(),
+        time(&row.created_at),
+        text(row.created_by.as_str()),
+        perhaps(&row.approved_at),
+        row.approved_by.as_ref().map_or_else(none, |by| text(by.as_str())),
+        perhaps(&row.released_at),
+        if row.attempt == 0 { none() } else { row.attempt.to_compact_string() },
+        row.method.as_ref().map_or_else(none, |method| text(method.as_str())),
+        row.reference.as_ref().map_or_else(none, |reference| text(reference)),
+        perhaps(&row.paid_at),
+        none(),
+        none(),
+        none(),
+        row.reason.as_ref().map_or_else(none, |reason| text(reason.as_str())),
+        text(&row.plans),
+        row.caps.to_compact_string(),
+        none(),
+        row.notes.as_ref().map_or_else(none, |notes| text(notes.as_str())),
+    ]
+}
+
+/// The columns that hold numbers, which are written without a guard.
+const NUMBERS: [&str; 7] = ["version", "amount_minor", "amount", "withheld", "net", "line_count", "attempt"];
+
+/// The first and the last day of the month that a label such as `2026-02` names. Other labels name no days.
+fn month(label: &PeriodLabel) -> Option<(Date, Date)> {
+    let first: Date = format!("{label}-01").parse().ok()?;
+    // A day is written in more ways than one; a label is a month only if it is written as one.
+    if format!("{:04}-{:02}", first.year(), first.month()) != label.as_str() {
+        return None;
+    }
+    Some((first, first.checked_add_months(Months::new(1))?.checked_sub_days(Days::new(1))?))
+}
+
+/// Whether a table ends with one row a currency that says [`TOTAL`] and sums what is above it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Totals {
+    /// It does not.
+    #[default]
+    None,
+    /// It does.
+    PerCurrency,
+}
+
+/// Writes the register as CSV.
+///
+/// # Errors
+/// What the writer answers.
+pub fn write_csv(to: &mut impl fmt::Write, register: &Register, totals: Totals) -> fmt::Result {
+    write_row(to, COLUMNS.iter().map(|column| Cell::Text(column)))?;
+    let mut sums = Small::<Currency, (Sum, u64)>::default();
+    for row in register.rows() {
+        let cells = cells(&row, register.payee_name(&row.payee));
+        write_row(to, COLUMNS.iter().zip(&cells).map(|(column, cell)| as_cell(column, cell)))?;
+        sums.update(&row.amount.currency(), |(amount, entries)| {
+            amount.add(row.amount);
+            *entries = entries.saturating_add(row.entries.into());
+        });
+    }
+    if totals == Totals::None {
+        return Ok(());
+    }
+    for (currency, (amount, entries)) in sums.sorted() {
+        let (minor, shown) = (amount.minor(), amount.show(*currency));
+        let zero = Sum::ZERO.show(*currency);
+        let cell = |column: &&'static str| match *column {
+            "payout_id" => Cell::Text(TOTAL),
+            "currency" => Cell::Text(currency.code()),
+            "amount_minor" => Cell::Number(&minor),
+            "amount" | "net" => Cell::Number(&shown),
+            "withheld" => Cell::Number(&zero),
+            "line_count" => Cell::Number(entries),
+            _ => Cell::Text(""),
+        };
+        let cells: Vec<Cell<'_>> = COLUMNS.iter().map(cell).collect();
+        write_row(to, cells)?;
+    }
+    Ok(())
+}
+
+fn as_cell<'a>(column: &str, cell: &'a CompactString) -> Cell<'a> {
+    if NUMBERS.contains(&column) { Cell::Number(cell) } else { Cell::Text(cell) }
+}

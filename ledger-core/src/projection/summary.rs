@@ -1,0 +1,202 @@
+//! What each payee earned, is owed and was paid, in each currency.
+//!
+//! What was earned counts to the year of the day that it is for, what was settled to the year of the day on which it was paid.
+//! At every request's end `payable + claimed + settled = earned - reversed - clawed_back + adjusted`.
+
+use chrono::{DateTime, Datelike, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::Projection;
+use super::map::{Map, Small};
+use super::sum::Sum;
+use crate::account::{self, Source};
+use crate::event::Event;
+use crate::id::{EntryId, PayeeId, PayoutId};
+use crate::money::{Currency, Money};
+use crate::recorded::Recorded;
+
+/// The balances of every payee.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Summary {
+    payees: Map<PayeeId, Small<Currency, Balance>>,
+    /// The clawbacks that no payout has claimed.
+    clawbacks: Map<EntryId, Money>,
+    /// The clawbacks that a payout recovers when it is paid.
+    recovering: Map<PayoutId, Vec<(EntryId, Money)>>,
+}
+
+/// What one payee earned, is owed and was paid in one currency.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Balance {
+    /// The commissions that were booked.
+    pub earned: Sum,
+    /// The unpaid commissions that were taken back.
+    pub reversed: Sum,
+    /// The paid commissions that were taken back, above zero.
+    pub clawed_back: Sum,
+    /// The adjustments, as they were booked.
+    pub adjusted: Sum,
+    /// What the next payout may claim. Below zero the payee owes it.
+    pub payable: Sum,
+    /// What payouts that are not paid yet have claimed.
+    pub claimed: Sum,
+    /// What was paid.
+    pub settled: Sum,
+    /// The clawbacks that no paid payout has recovered, above zero.
+    pub clawback_outstanding: Sum,
+    /// How many entries were booked.
+    pub entries: u64,
+    /// How many entries were taken back before they were paid.
+    pub entries_reversed: u64,
+    /// How many entries were paid.
+    pub entries_paid: u64,
+    /// How many payouts were paid.
+    pub payouts_paid: u64,
+    /// When the last payout was paid.
+    pub last_paid_at: Option<DateTime<Utc>>,
+    /// The same by calendar year.
+    pub years: Small<i32, Year>,
+    /// The sequence of the last event that changed it.
+    pub sequence: u64,
+}
+
+/// One calendar year of a balance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Year {
+    /// The commissions for days of the year.
+    pub earned: Sum,
+    /// The unpaid commissions that were taken back on a day of the year.
+    pub reversed: Sum,
+    /// The clawbacks for days of the year, above zero.
+    pub clawed_back: Sum,
+    /// The adjustments for days of the year.
+    pub adjusted: Sum,
+    /// What was paid on days of the year.
+    pub settled: Sum,
+}
+
+impl Balance {
+    /// What could be paid out: what is payable, clawbacks included.
+    #[must_use]
+    pub fn available(&self) -> Sum {
+        self.payable
+    }
+
+    fn book(&mut self, source: &Source, amount: Money, year: i32) {
+        self.entries = self.entries.saturating_add(1);
+        self.payable.add(amount);
+        match source {
+            Source::Commission { .. } => {
+                self.earned.add(amount);
+                self.years.update(&year, |year| year.earned.add(amount));
+            }
+            Source::Clawback { .. } => {
+                self.clawed_back.take(amount);
+                self.clawback_outstanding.take(amount);
+                self.years.update(&year, |year| year.clawed_back.take(amount));
+            }
+            Source::Adjustment { .. } => {
+                self.adjusted.add(amount);
+                self.years.update(&year, |year| year.adjusted.add(amount));
+            }
+        }
+    }
+}
+
+impl Summary {
+    /// Every balance, by payee and currency.
+    #[must_use]
+    pub fn balances(&self) -> Vec<(&PayeeId, Currency, &Balance)> {
+        let payees = self.payees.sorted().into_iter();
+        payees
+            .flat_map(|(payee, of)| of.sorted().into_iter().map(move |(currency, balance)| (payee, *currency, balance)))
+            .collect()
+    }
+
+    /// One payee's balance in one currency, if anything was ever booked in it.
+    #[must_use]
+    pub fn balance(&self, payee: &PayeeId, currency: Currency) -> Option<&Balance> {
+        self.payees.get(payee)?.get(&currency)
+    }
+
+    fn change(&mut self, payee: &PayeeId, amount: Money, sequence: u64, change: impl FnOnce(&mut Balance)) {
+        self.payees.update(payee, |balances| {
+            balances.update(&amount.currency(), |balance| {
+                balance.sequence = sequence;
+                change(balance);
+            });
+        });
+    }
+}
+
+impl Projection for Summary {
+    const NAME: &'static str = "summary";
+    const VERSION: u32 = 1;
+
+    fn apply(&mut self, recorded: &Recorded) {
+        let sequence = recorded.sequence;
+        let event = match &recorded.event {
+            Event::Account(event) => event,
+            Event::Settings(_)
+            | Event::Payee(_)
+            | Event::Plan(_)
+            | Event::Deal(_)
+            | Event::Cap(_)
+            | Event::Payout(_) => return,
+        };
+        match event {
+            account::Event::EntryBooked { payee, entry, source, amount, earned_on } => {
+                if matches!(source, Source::Clawback { .. }) {
+                    self.clawbacks.insert(*entry, *amount);
+                }
+                self.change(payee, *amount, sequence, |balance| balance.book(source, *amount, earned_on.year()));
+            }
+            account::Event::EntryReversed { payee, amount, .. } => {
+                let year = recorded.effective.year();
+                self.change(payee, *amount, sequence, |balance| {
+                    balance.entries_reversed = balance.entries_reversed.saturating_add(1);
+                    balance.reversed.add(*amount);
+                    balance.payable.take(*amount);
+                    balance.years.update(&year, |year| year.reversed.add(*amount));
+                });
+            }
+            account::Event::EntriesClaimed { payee, payout, entries, amount } => {
+                if !self.clawbacks.is_empty() {
+                    for entry in entries {
+                        let Some(clawback) = self.clawbacks.remove(entry) else { continue };
+                        self.recovering.update(payout, |recovering| recovering.push((*entry, clawback)));
+                    }
+                }
+                self.change(payee, *amount, sequence, |balance| {
+                    balance.payable.take(*amount);
+                    balance.claimed.add(*amount);
+                });
+            }
+            account::Event::EntriesReleased { payee, payout, amount, .. } => {
+                for (entry, clawback) in self.recovering.remove(payout).into_iter().flatten() {
+                    self.clawbacks.insert(entry, clawback);
+                }
+                self.change(payee, *amount, sequence, |balance| {
+                    balance.claimed.take(*amount);
+                    balance.payable.add(*amount);
+                });
+            }
+            account::Event::EntriesPaid { payee, payout, count, amount } => {
+                let recovered = self.recovering.remove(payout);
+                let year = recorded.effective.year();
+                self.change(payee, *amount, sequence, |balance| {
+                    balance.claimed.take(*amount);
+                    balance.settled.add(*amount);
+                    balance.entries_paid = balance.entries_paid.saturating_add((*count).into());
+                    balance.payouts_paid = balance.payouts_paid.saturating_add(1);
+                    balance.last_paid_at = Some(recorded.request.recorded_at);
+                    balance.years.update(&year, |year| year.settled.add(*amount));
+                    for (_, clawback) in recovered.into_iter().flatten() {
+                        // A clawback is below zero.
+                        balance.clawback_outstanding.add(clawback);
+                    }
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The part of a ledger that a decision reads: folded streams, each with its tip.
+
+use std::collections::BTreeMap;
+
+use crate::account::{self, Account};
+use crate::cap::{self, Cap, CapAccount};
+use crate::deal::{self, Deal};
+use crate::decide::{Misfit, Undecided};
+use crate::event::Event;
+use crate::id::{DealId, LedgerName, PayeeId, PayoutId, PlanId};
+use crate::money::Currency;
+use crate::payee::{self, Payee};
+use crate::payout::{self, Payout};
+use crate::plan::{self, Plan};
+use crate::settings::{self, Settings};
+use crate::stream::{StreamId, Tip};
+
+/// The folded streams that a decision may read. Asking for one that is not here says so; it is never "not found".
+#[derive(Debug, Clone)]
+pub struct Slice {
+    ledger: LedgerName,
+    streams: BTreeMap<StreamId, Folded>,
+}
+
+/// A stream folded up to its tip.
+#[derive(Debug, Clone)]
+pub struct Folded {
+    /// Where the fold ends.
+    pub tip: Tip,
+    /// What it came to.
+    pub state: State,
+}
+
+/// The state of a stream, by what the stream is of.
+#[derive(Debug, Clone)]
+pub enum State {
+    /// The settings, once the ledger is open.
+    Settings(Option<Settings>),
+    /// A payee, once enrolled.
+    Payee(Option<Payee>),
+    /// A plan, once published.
+    Plan(Option<Plan>),
+    /// A deal, once registered.
+    Deal(Option<Deal>),
+    /// A cap account.
+    Cap(Cap),
+    /// A payee's account.
+    Account(Account),
+    /// A payout, once created.
+    Payout(Option<Payout>),
+    /// The payout that has a reference, once it is taken.
+    Reference(Option<PayoutId>),
+    /// A bulk approval.
+    Bulk,
+}
+
+impl Folded {
+    /// A stream that holds nothing yet.
+    #[must_use]
+    pub fn empty(stream: &StreamId) -> Self {
+        let state = match stream {
+            StreamId::Settings => State::Settings(None),
+            StreamId::Payee(_) => State::Payee(None),
+            StreamId::Plan(_) => State::Plan(None),
+            StreamId::Deal(_) => State::Deal(None),
+            StreamId::Cap { .. } => State::Cap(Cap::default()),
+            StreamId::Account { .. } => State::Account(Account::default()),
+            StreamId::Payout(_) => State::Payout(None),
+            StreamId::Reference { .. } => State::Reference(None),
+            StreamId::Bulk(_) => State::Bulk,
+        };
+        Self { tip: Tip::EMPTY, state }
+    }
+
+    /// Folds one more event in.
+    ///
+    /// # Errors
+    /// [`Misfit`] when the event cannot follow what the stream holds; the state is then of no use.
+    pub fn evolve(&mut self, event: &Event, tip: Tip) -> Result<(), Misfit> {
+        if tip.version != self.tip.version.saturating_add(1) {
+            return Err(Misfit("versions have no gap"));
+        }
+        evolve(&mut self.state, event)?;
+        self.tip = tip;
+        Ok(())
+    }
+}
+
+/// Folds one event into the state of its stream.
+///
+/// # Errors
+/// [`Misfit`] when the event cannot follow what the stream holds; the state is then of no use.
+pub fn evolve(state: &mut State, event: &Event) -> Result<(), Misfit> {
+    match (state, event) {
+        (State::Settings(state), Event::Settings(event)) => settings::evolve(state, event),
+        (State::Payee(state), Event::Payee(event)) => payee::evolve(state, event),
+        (State::Plan(state), Event::Plan(event)) => plan::evolve(state, event),
+        (State::Deal(state), Event::Deal(event)) => deal::evolve(state, event),
+        (State::Cap(state), Event::Cap(event)) => cap::evolve(state, event),
+        (State::Account(state), Event::Account(event)) => account::evolve(state, event),
+        (State::Payout(state), Event::Payout(event)) => payout::evolve(state, event),
+        (State::Reference(state), Event::Payout(event)) => payout::evolve_reference(state, event),
+        (State::Bulk, Event::Payout(event)) => payout::evolve_bulk(event),
+        _ => Err(Misfit("the event is not of this stream")),
+    }
+}
+
+impl Slice {
+    /// A slice of a ledger that holds nothing.
+    #[must_use]
+    pub fn new(ledger: LedgerName) -> Self {
+        Self { ledger, streams: BTreeMap::new() }
+    }
+
+    /// The ledger that it is of.
+    #[must_use]
+    pub fn ledger(&self) -> &LedgerName {
+        &self.ledger
+    }
+
+    /// Puts a stream in, in place of what was there.
+    pub fn insert(&mut self, stream: StreamId, folded: Folded) {
+        self.streams.insert(stream, folded);
+    }
+
+    /// The streams that it holds, each with its fold.
+    pub fn iter(&self) -> impl Iterator<Item = (&StreamId, &Folded)> {
+        self.streams.iter()
+    }
+
+    /// A stream, to fold more events into.
+    pub fn get_mut(&mut self, stream: &StreamId) -> Option<&mut Folded> {
+        self.streams.get_mut(stream)
+    }
+
+    /// Takes everything out.
+    pub fn into_streams(self) -> impl Iterator<Item = (StreamId, Folded)> {
+        self.streams.into_iter()
+    }
+
+    /// Asks for several streams at once, so that they are loaded at once.
+    pub(crate) fn require(&self, streams: impl IntoIterator<Item = StreamId>) -> Result<(), Undecided> {
+        let missing: Vec<_> = streams.into_iter().filter(|stream| !self.streams.contains_key(stream)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(Undecided::Needs(missing)) }
+    }
+
+    fn state(&self, stream: StreamId) -> Result<&State, Undecided> {
+        match self.streams.get(&stream) {
+            Some(folded) => Ok(&folded.state),
+            None => Err(Undecided::Needs(vec![stream])),
+        }
+    }
+
+    pub(crate) fn find_settings(&self) -> Result<Option<&Settings>, Undecided> {
+        match self.state(StreamId::Settings)? {
+            State::Settings(state) => Ok(state.as_ref()),
+            _ => Err(WRONG_STATE.into()),
+        }
+    }
+
+    pub(crate) fn find_payee(&self, payee: &PayeeId) -> Result<Option<&Payee>, Undecided> {
+        match self.state(StreamId::Payee(payee.clone()))? {
+            State::Payee(state) => Ok(state.as_ref()),
+            _ => Err(WRONG_STATE.into()),
+        }
+    }
+
+    pub(crate) fn payee(&self, payee: &PayeeId) -> Result<&Payee, Undecided> {
+        let unknown = || payee::Rejection::Unknown { payee: payee.clone() }.into();
+        self.find_payee(payee)?.ok_or_else(unknown)
+    }
+
+    pub(crate) fn find_plan(&self, plan: &PlanId) -> Result<Option<&Plan>, Undecided> {
+        match self.state(StreamId::Plan(plan.clone()))? {
+            State::Plan(state) => Ok(state.as_ref()),
+            _ => Err(WRONG_STATE.into()),
+        }
+    }
+
+    pub(crate) fn plan(&self, plan: &PlanId) -> Result<&Plan, Undecided> {
+        let unknown = || plan::Rejection::Unknown { plan: plan.clone() }.into();
+        self.find_plan(plan)?.ok_or_else(unknown)
+    }
+
+    pub(crate) fn find_deal(&self, deal: &DealId) -> Result<Option<&Deal>, Undecided> {
+        match self.state(StreamId::Deal(deal.clone()))? {
+            State::Deal(state) => Ok(state.as_ref()),
+            _ => Err(WRONG_STATE.into()),
+        }
+    }
+
+    pub(crate) fn deal(&self, deal: &DealId) -> Result<&Deal, Undecided> {
+        let unknown = || deal::Rejection::Unknown { deal: deal.clone() }.into();
+        self.find_deal(deal)?.ok_or_else(unknown)
+    }
+
+    pub(crate) fn cap(&self, account: &CapAccount) -> Result<&Cap, Undecided> {
+        match self.state(account.stream())? {
+            State::Cap(state) => Ok(state),
+            _ => Err(WRONG_STATE.into()),
+        }
+    }
+
+    pub(crate) fn account(&self, payee: &PayeeId, currency: Currency) -> Result<&Account, Undecided> {
+        match self.state(StreamId::Account { payee: payee.clone(), currency })? {
+            State::Account(state) => Ok(state),
+            _ => Err(WRONG_STATE.into()),
+        }
+    }
+
+    pub(crate) fn payout(&self, payout: PayoutId) -> Result<&Payout, Undecided> {
+        match self.state(StreamId::Payout(payout))? {
+            State::Payout(Some(state)) => Ok(state),
+            State::Payout(None) => Err(payout::Rejection::Unknown { payout }.into()),
+            _ => Err(WRONG_STATE.into()),
+        }
+    }
+
+    pub(crate) fn reference(&self, slot: &StreamId) -> Result<Option<PayoutId>, Undecided> {
+        match self.state(slot.clone())? {
+            State::Reference(state) => Ok(*state),
+            _ => Err(WRONG_STATE.into()),
+        }
+    }
+}
+
+const WRONG_STATE: Misfit = Misfit("the stream was folded as another kind");

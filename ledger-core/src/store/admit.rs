@@ -1,0 +1,203 @@
+//! The decision that stores share: which requests of a group are stored, and as which rows.
+//!
+//! It is pure. A store reads [`Before`] under its lock, asks [`admit`], and writes what [`Admitted`] holds.
+
+use compact_str::CompactString;
+use rustc_hash::FxHashMap;
+
+use super::{Append, EventRow, Guard, Head, Outcome, RequestRow};
+use crate::chain;
+use crate::limits::{EVENTS_PER_REQUEST, PAYLOAD_BYTES};
+use crate::stream::{StreamName, Tip};
+
+/// What a store reads under its lock before a group is judged.
+#[derive(Debug, Clone, Default)]
+pub struct Before {
+    /// Where the ledger ends.
+    pub head: Head,
+    /// The stored requests that have a key of the group.
+    pub requests: Vec<RequestRow>,
+    /// The tips of the streams that the group guards; one that is not named is empty.
+    pub tips: Vec<(StreamName, Tip)>,
+}
+
+/// What becomes of a group: the answers, and the rows to insert before they are given.
+#[derive(Debug, Clone, Default)]
+pub struct Admitted {
+    /// One answer for each request, in order.
+    pub outcomes: Vec<Outcome>,
+    /// The requests to insert, in order.
+    pub requests: Vec<RequestRow>,
+    /// Their events, in order.
+    pub events: Vec<EventRow>,
+    /// Where the ledger ends after them.
+    pub head: Head,
+}
+
+/// Judges a group, request by request, each on what the earlier ones leave.
+///
+/// The digests of the events are taken as they are: their author computed them.
+#[must_use]
+pub fn admit(group: Vec<Append>, before: Before, now_us: i64) -> Admitted {
+    let mut known: FxHashMap<CompactString, RequestRow> =
+        before.requests.into_iter().map(|row| (row.key.clone(), row)).collect();
+    let mut tips: FxHashMap<StreamName, Tip> = before.tips.into_iter().collect();
+    let mut admitted = Admitted { head: before.head, ..Admitted::default() };
+    for request in group {
+        let outcome = match known.get(request.key.as_str()) {
+            Some(first) if first.request_hash == request.request_hash => Outcome::AlreadyAppended(first.clone()),
+            Some(first) => Outcome::KeyReused { first: first.clone() },
+            None => {
+                match measure(&request, admitted.head).and_then(|size| check(&request.guards, &tips).map(|()| size)) {
+                    Err(outcome) => outcome,
+                    Ok(size) => {
+                        let row = admitted.store(request, size, &mut tips, now_us);
+                        known.insert(row.key.clone(), row.clone());
+                        Outcome::Appended(row)
+                    }
+                }
+            }
+        };
+        admitted.outcomes.push(outcome);
+    }
+    admitted
+}
+
+/// The number of events of a request that is well formed.
+fn measure(request: &Append, head: Head) -> Result<u16, Outcome> {
+    let refused = |reason| Err(Outcome::Refused { reason });
+    let size = match u16::try_from(request.events.len()) {
+        Ok(0) => return refused("it has no event"),
+        Ok(size) if usize::from(size) <= EVENTS_PER_REQUEST => size,
+        _ => return refused("it has too many events"),
+    };
+    // Databases count in signed integers.
+    if head.sequence.checked_add(size.into()).is_none_or(|last| i64::try_from(last).is_err()) {
+        return refused("the ledger has no sequence left");
+    }
+    let mut versions = FxHashMap::default();
+    for guard in &request.guards {
+        if versions.insert(&guard.stream, guard.tip.version).is_some() {
+            return refused("it guards a stream twice");
+        }
+    }
+    for event in &request.events {
+        if event.payload.len() > PAYLOAD_BYTES {
+            return refused("a payload is too large");
+        }
+        let Some(version) = versions.get_mut(&event.stream) else {
+            return refused("it writes a stream that it does not guard");
+        };
+        if version.checked_add(1) != Some(event.version) {
+            return refused("the versions of a stream do not follow the guarded tip");
+        }
+        *version = event.version;
+    }
+    Ok(size)
+}
+
+fn check(guards: &[Guard], tips: &FxHashMap<StreamName, Tip>) -> Result<(), Outcome> {
+    for Guard { stream, tip: expected } in guards {
+        let actual = tips.get(stream).copied().unwrap_or(Tip::EMPTY);
+        if actual != *expected {
+            return Err(Outcome::Conflict { stream: stream.clone(), expected: *expected, actual });
+        }
+    }
+    Ok(())
+}
+
+impl Admitted {
+    fn store(&mut self, request: Append, size: u16, tips: &mut FxHashMap<StreamName, Tip>, now_us: i64) -> RequestRow {
+        let first_sequence = self.head.sequence.saturating_add(1);
+        let recorded_at_us = self.head.recorded_at_us.max(now_us);
+        let digests = request.events.iter().map(|event| &event.digest);
+        let row = RequestRow {
+            key: request.key.as_str().into(),
+            request_hash: request.request_hash,
+            actor: request.actor,
+            first_sequence,
+            size,
+            recorded_at_us,
+            link: chain::link(&self.head.link, first_sequence, recorded_at_us, digests),
+        };
+        for ((event, sequence), index) in request.events.into_iter().zip(first_sequence..).zip(0..) {
+            tips.insert(event.stream.clone(), Tip { version: event.version, digest: event.digest });
+            self.events.push(EventRow {
+                sequence,
+                stream: event.stream,
+                version: event.version,
+                type_name: event.type_name,
+                schema_version: event.schema_version,
+                index,
+                effective: event.effective,
+                payload: event.payload,
+                digest: event.digest,
+            });
+        }
+        self.head = Head { sequence: row.last_sequence(), link: row.link, recorded_at_us };
+        self.requests.push(row.clone());
+        row
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::Digest;
+    use crate::id::Key;
+    use crate::store::NewEvent;
+
+    fn request(events: Vec<NewEvent>, guards: &[&str]) -> Append {
+        let guards =
+            guards.iter().map(|name| Guard { stream: StreamName::from_stored(name), tip: Tip::EMPTY }).collect();
+        Append { key: Key::new("k").unwrap(), request_hash: Digest::ZERO, actor: "a".into(), guards, events }
+    }
+
+    fn event(stream: &str, version: u64) -> NewEvent {
+        NewEvent {
+            stream: StreamName::from_stored(stream),
+            version,
+            type_name: "t".into(),
+            schema_version: 1,
+            effective: "2026-01-01".parse().unwrap(),
+            payload: Vec::new(),
+            digest: Digest::of(&version.to_be_bytes()),
+        }
+    }
+
+    fn refusal(request: Append) -> Option<&'static str> {
+        let admitted = admit(vec![request], Before::default(), 0);
+        match admitted.outcomes.as_slice() {
+            [Outcome::Refused { reason }] => Some(reason),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn what_is_malformed_is_refused_and_leaves_nothing() {
+        assert_eq!(refusal(request(vec![event("s", 1)], &["s"])), None);
+        assert_eq!(refusal(request(vec![], &["s"])), Some("it has no event"));
+        let many = |n: usize| request((1..=n as u64).map(|version| event("s", version)).collect(), &["s"]);
+        assert_eq!(refusal(many(EVENTS_PER_REQUEST)), None);
+        assert_eq!(refusal(many(EVENTS_PER_REQUEST + 1)), Some("it has too many events"));
+        assert_eq!(refusal(many(70_000)), Some("it has too many events"));
+        assert_eq!(refusal(request(vec![event("s", 1)], &["s", "s"])), Some("it guards a stream twice"));
+        assert_eq!(refusal(request(vec![event("s", 1)], &[])), Some("it writes a stream that it does not guard"));
+        for versions in [vec![0], vec![2], vec![1, 1], vec![1, 3], vec![u64::MAX]] {
+            let events = versions.iter().map(|version| event("s", *version)).collect();
+            let reason = "the versions of a stream do not follow the guarded tip";
+            assert_eq!(refusal(request(events, &["s"])), Some(reason), "{versions:?}");
+        }
+        let sized = |bytes| request(vec![NewEvent { payload: vec![0; bytes], ..event("s", 1) }], &["s"]);
+        assert_eq!(refusal(sized(PAYLOAD_BYTES)), None);
+        assert_eq!(refusal(sized(PAYLOAD_BYTES + 1)), Some("a payload is too large"));
+    }
+
+    #[test]
+    fn a_ledger_at_its_end_refuses() {
+        let head = Head { sequence: i64::MAX as u64, ..Head::default() };
+        let admitted = admit(vec![request(vec![event("s", 1)], &["s"])], Before { head, ..Before::default() }, 0);
+        assert_eq!(admitted.outcomes, [Outcome::Refused { reason: "the ledger has no sequence left" }]);
+        assert_eq!((admitted.head, admitted.events.len()), (head, 0));
+    }
+}

@@ -1,0 +1,338 @@
+//! What a ledger asks of whatever keeps its log: one small trait, in plain data, so that an adapter knows nothing of
+//! commissions.
+//!
+//! The clauses are numbered; [`conformance`] has one function per clause, and every adapter runs them all.
+//!
+//! | clause | what holds |
+//! |---|---|
+//! | C1 | a request is stored whole or not at all, over any number of streams |
+//! | C2 | sequences have no gap and are in commit order; versions of a stream have no gap |
+//! | C3 | a request is stored only if every guard's tip, version and digest, is the stream's |
+//! | C4 | a guard on an empty stream fails once the stream has an event |
+//! | C5 | a key that was stored answers with its first receipt, before any guard is looked at |
+//! | C6 | a key that was stored with another request hash is refused as reused |
+//! | C7 | the requests of a group are admitted in order, each on what the earlier ones left; one that fails leaves no trace |
+//! | C8 | what was stored comes back as it was, payloads byte for byte |
+//! | C9 | every request adds one link, computed from the link before it |
+//! | C10 | `recorded_at` never goes back within a ledger, whatever the clock does |
+//! | C11 | ledgers share nothing: not sequences, keys, streams or links |
+//! | C12 | a read at sequence N sees exactly the events up to N; the first read fixes N |
+//! | C13 | pages of any size give the same log, request by request |
+//! | C14 | what was acknowledged is there after the store is opened again |
+//! | C15 | writers in parallel lose nothing and repeat nothing |
+//! | C16 | a checkpoint comes back as it was saved, and is replaced as a whole |
+
+pub mod admit;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod memory;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use thiserror::Error;
+
+use crate::Date;
+use crate::chain::Digest;
+use crate::id::{Key, LedgerName};
+use crate::limits::PAGE_EVENTS;
+use crate::stream::{StreamName, Tip};
+
+/// A future that a store hands out; boxed so that a store can be chosen at run time.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Tells the time, in microseconds since 1970-01-01 UTC. A store asks it once per group, under its lock.
+///
+/// The core never reads the clock of the system: whoever opens a store says what time it goes by.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Keeps the log of any number of ledgers. See the [module](self) for what must hold.
+pub trait Store: Send + Sync {
+    /// Appends a group of requests, each all or nothing, and answers for each.
+    ///
+    /// # Errors
+    /// [`StoreError`] when there is no answer for the group as a whole. Only [`StoreError::Unknown`] leaves open whether
+    /// requests were stored; sending the same requests again, with the same keys, settles it.
+    fn append<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        group: &'a [Append],
+    ) -> BoxFuture<'a, Result<Vec<Outcome>, StoreError>>;
+
+    /// The events of some streams, each named once and read after a version, up to sequence `at` or the head, whichever is
+    /// lower, in the order of the log. The answer names the sequence that it is as of.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the rows could not be read.
+    fn read_streams<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        streams: &'a [StreamAfter],
+        at: Option<u64>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<StreamPage, StoreError>>;
+
+    /// Whole requests after a sequence, which is 0 or a request's last, in the order of the log: as many as have at most
+    /// `limit` events together, but at least one while there is one.
+    ///
+    /// The rows are given as they are stored, also when they do not fit together: judging them is for who verifies a ledger.
+    /// Events that belong to no request are given with the requests around them, or alone when no request follows.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the rows could not be read.
+    fn read_log<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<LogPage, StoreError>>;
+
+    /// The request that was stored under a key, with its events, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the rows could not be read.
+    fn request<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        key: &'a Key,
+    ) -> BoxFuture<'a, Result<Option<LogPage>, StoreError>>;
+
+    /// Where the ledger ends.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the row could not be read.
+    fn head<'a>(&'a self, ledger: &'a LedgerName) -> BoxFuture<'a, Result<Head, StoreError>>;
+
+    /// The ledgers that have at least one event, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the rows could not be read.
+    fn ledgers(&self) -> BoxFuture<'_, Result<Vec<LedgerName>, StoreError>>;
+
+    /// Keeps a projection's checkpoint, in place of the one that was kept under its name.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be kept.
+    fn save_checkpoint<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        checkpoint: &'a CheckpointRow,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// The checkpoint that was kept under a name, if any.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be read.
+    fn load_checkpoint<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<CheckpointRow>, StoreError>>;
+}
+
+/// A request, decided and encoded, ready to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Append {
+    /// The idempotency key.
+    pub key: Key,
+    /// The hash of what was asked.
+    pub request_hash: Digest,
+    /// Who asked.
+    pub actor: CompactString,
+    /// The tip of every stream that the decision read, in no particular order, each stream once.
+    pub guards: Vec<Guard>,
+    /// What was decided: at least one event, and every stream that is written is guarded.
+    pub events: Vec<NewEvent>,
+}
+
+/// The tip that a stream must have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    /// The stream.
+    pub stream: StreamName,
+    /// Its tip when the decision read it.
+    pub tip: Tip,
+}
+
+/// An event that has no place in the ledger yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// The stream that it belongs to.
+    pub stream: StreamName,
+    /// Its version in the stream: one more than the event before it.
+    pub version: u64,
+    /// The stored type, such as `payout.created`.
+    pub type_name: CompactString,
+    /// The version of the payload's form.
+    pub schema_version: u16,
+    /// The effective date.
+    pub effective: Date,
+    /// The canonical bytes.
+    pub payload: Vec<u8>,
+    /// The digest, computed by the author of the event.
+    pub digest: Digest,
+}
+
+/// How many events a page holds when `limit` are asked for: at least one, at most [`PAGE_EVENTS`].
+#[must_use]
+pub fn page_size(limit: usize) -> usize {
+    limit.clamp(1, PAGE_EVENTS)
+}
+
+/// What became of one request of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was stored now.
+    Appended(RequestRow),
+    /// It had been stored before, under the same key with the same hash; nothing was stored now.
+    AlreadyAppended(RequestRow),
+    /// It was not stored: a stream has moved on. Load it again and decide again.
+    Conflict {
+        /// The stream whose tip differs.
+        stream: StreamName,
+        /// The tip that the guard names.
+        expected: Tip,
+        /// The tip that the stream has.
+        actual: Tip,
+    },
+    /// It was not stored: the key belongs to another request.
+    KeyReused {
+        /// The request that has the key.
+        first: RequestRow,
+    },
+    /// It was not stored, and never can be: the request itself is malformed.
+    Refused {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+/// What a store keeps of a request besides its events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestRow {
+    /// The idempotency key.
+    pub key: CompactString,
+    /// The hash of what was asked.
+    pub request_hash: Digest,
+    /// Who asked.
+    pub actor: CompactString,
+    /// The sequence of its first event, from 1.
+    pub first_sequence: u64,
+    /// How many events it has.
+    pub size: u16,
+    /// When it was stored, in microseconds since 1970-01-01 UTC.
+    pub recorded_at_us: i64,
+    /// The link of the chain after it.
+    pub link: Digest,
+}
+
+impl RequestRow {
+    /// The sequence of its last event.
+    #[must_use]
+    pub fn last_sequence(&self) -> u64 {
+        self.first_sequence.saturating_add(u64::from(self.size)).saturating_sub(1)
+    }
+}
+
+/// What a store keeps of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRow {
+    /// Its place in the ledger, from 1, without gaps.
+    pub sequence: u64,
+    /// The stream that it belongs to.
+    pub stream: StreamName,
+    /// Its place in the stream, from 1, without gaps.
+    pub version: u64,
+    /// The stored type, such as `payout.created`.
+    pub type_name: CompactString,
+    /// The version of the payload's form.
+    pub schema_version: u16,
+    /// Its place in its request, from 0.
+    pub index: u16,
+    /// The effective date.
+    pub effective: Date,
+    /// The canonical bytes.
+    pub payload: Vec<u8>,
+    /// The digest.
+    pub digest: Digest,
+}
+
+/// A stream, from after a version on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamAfter {
+    /// The stream.
+    pub stream: StreamName,
+    /// The last version that the reader has; 0 for none.
+    pub after: u64,
+}
+
+/// Events of some streams, as of a sequence.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StreamPage {
+    /// The sequence that the page is as of.
+    pub at: u64,
+    /// The events, in the order of the log.
+    pub events: Vec<EventRow>,
+    /// Whether there are more: read on, after the last version of each stream, with the same `at`.
+    pub more: bool,
+}
+
+/// Whole requests and their events, both in the order of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogPage {
+    /// The requests.
+    pub requests: Vec<RequestRow>,
+    /// The events up to the last request's last one.
+    pub events: Vec<EventRow>,
+}
+
+/// Where a ledger ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Head {
+    /// The sequence of the last event; 0 when there is none.
+    pub sequence: u64,
+    /// The last link; all zero when there is none.
+    pub link: Digest,
+    /// When the last request was stored, in microseconds since 1970-01-01 UTC.
+    pub recorded_at_us: i64,
+}
+
+/// A projection's state as of a place in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointRow {
+    /// The projection's name.
+    pub name: CompactString,
+    /// The version of the projection's form.
+    pub version: u32,
+    /// The last sequence that it covers.
+    pub sequence: u64,
+    /// The link at that sequence.
+    pub link: Digest,
+    /// The serialised state.
+    pub state: Vec<u8>,
+}
+
+/// Why a store has no answer, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Certainly nothing happened; it may work later.
+    #[error("the store is not available, nothing was stored: {0}; try again")]
+    Unavailable(String),
+    /// The connection broke with the request in flight. Send the same request with the same key to learn which.
+    #[error("the store's answer is lost, the request may have been stored: {0}; send it again with the same key")]
+    Unknown(String),
+    /// Certainly nothing happened, and it will not work later: the wrong file, a newer version, no permission, a full disk.
+    #[error("the store cannot be used, nothing was stored: {0}")]
+    Unusable(String),
+    /// What is stored is not what a ledger stores. Stop and run `verify`.
+    #[error("stored record {sequence} is damaged: {what}; stop and verify the ledger")]
+    Corrupt {
+        /// The sequence at or near which it was found; 0 when the place is not known.
+        sequence: u64,
+        /// What does not fit.
+        what: String,
+    },
+}

@@ -1,0 +1,124 @@
+//! A store that fails as it is told to, around one that does not.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use ledger_core::id::{Key, LedgerName};
+use ledger_core::store::memory::MemoryStore;
+use ledger_core::store::{
+    Append, BoxFuture, CheckpointRow, Head, LogPage, Outcome, Store, StoreError, StreamAfter, StreamPage,
+};
+
+/// What goes wrong with one append.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    /// It is stored, and the answer is lost.
+    ReplyLost,
+    /// It is lost on the way, and nobody knows.
+    RequestLost,
+    /// It is refused for now.
+    Unavailable,
+    /// The code of the store panics.
+    Panic,
+}
+
+pub struct FaultyStore {
+    inner: MemoryStore,
+    faults: Mutex<VecDeque<Fault>>,
+    pub appends: AtomicUsize,
+    pub reads: AtomicUsize,
+}
+
+impl FaultyStore {
+    pub fn new(faults: &[Fault]) -> Arc<Self> {
+        let clock = AtomicI64::new(1_767_225_600_000_000);
+        Arc::new(Self {
+            inner: MemoryStore::new(Arc::new(move || clock.fetch_add(1, Ordering::Relaxed))),
+            faults: Mutex::new(faults.iter().copied().collect()),
+            appends: AtomicUsize::new(0),
+            reads: AtomicUsize::new(0),
+        })
+    }
+
+    pub fn fail_next(&self, fault: Fault) {
+        self.faults.lock().unwrap().push_back(fault);
+    }
+}
+
+impl Store for FaultyStore {
+    fn append<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        group: &'a [Append],
+    ) -> BoxFuture<'a, Result<Vec<Outcome>, StoreError>> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            self.appends.fetch_add(1, Ordering::Relaxed);
+            let fault = self.faults.lock().unwrap().pop_front();
+            match fault {
+                None => self.inner.append(ledger, group).await,
+                Some(Fault::ReplyLost) => {
+                    self.inner.append(ledger, group).await?;
+                    Err(StoreError::Unknown("the connection broke".into()))
+                }
+                Some(Fault::RequestLost) => Err(StoreError::Unknown("the connection broke".into())),
+                Some(Fault::Unavailable) => Err(StoreError::Unavailable("no connection".into())),
+                Some(Fault::Panic) => panic!("a fault of the store"),
+            }
+        })
+    }
+
+    fn read_streams<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        streams: &'a [StreamAfter],
+        at: Option<u64>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<StreamPage, StoreError>> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        // Small pages, so that every load takes several.
+        self.inner.read_streams(ledger, streams, at, limit.min(3))
+    }
+
+    fn read_log<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<LogPage, StoreError>> {
+        self.inner.read_log(ledger, after, limit)
+    }
+
+    fn request<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        key: &'a Key,
+    ) -> BoxFuture<'a, Result<Option<LogPage>, StoreError>> {
+        self.inner.request(ledger, key)
+    }
+
+    fn head<'a>(&'a self, ledger: &'a LedgerName) -> BoxFuture<'a, Result<Head, StoreError>> {
+        self.inner.head(ledger)
+    }
+
+    fn ledgers(&self) -> BoxFuture<'_, Result<Vec<LedgerName>, StoreError>> {
+        self.inner.ledgers()
+    }
+
+    fn save_checkpoint<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        checkpoint: &'a CheckpointRow,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.inner.save_checkpoint(ledger, checkpoint)
+    }
+
+    fn load_checkpoint<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<CheckpointRow>, StoreError>> {
+        self.inner.load_checkpoint(ledger, name)
+    }
+}

@@ -1,0 +1,343 @@
+//! The engine under concurrency and failure: nothing lost, nothing twice, nothing decided on what is no longer so.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that panics has failed"
+)]
+
+mod faulty;
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Waker};
+
+use faulty::{Fault, FaultyStore};
+use ledger_core::command::Request;
+use ledger_core::decide::Rejection;
+use ledger_core::engine::tokio::TokioEnv;
+use ledger_core::engine::{Advice, ExecuteError, Ledger, Preview, Receipt};
+use ledger_core::event::Event;
+use ledger_core::id::{LedgerName, PayoutId};
+use ledger_core::recorded::{Recorded, decode_page};
+use ledger_core::store::Store;
+use ledger_core::{account, cap, payout};
+use tokio::task::JoinSet;
+
+const SETUP: &str = r#"
+{"settings.open":{"base_currency":"USD","zone":"UTC","capabilities":["manual_payments"]}}
+{"plan.publish":{"plan":"p","document":{"currency":"USD","split":{"capped":{"pre_cap":{"payee":"0.7","company":"0.3"},"cap":{"programme":"main","limit":"15000 USD","year":{"calendar":{"month":1,"day":1}}},"post_cap_fee":"250 USD"}}}}}
+{"payee.enrol":{"payee":"kim","name":"Kim"}}
+{"payee.assign":{"payee":"kim","plan":"p","version":1,"from":"2026-01-01"}}"#;
+
+fn request(key: &str, actor: &str, command: &str) -> Request {
+    let text = format!(r#"{{"key":"{key}","actor":"{actor}","at":"2026-02-01T09:00:00Z","command":{command}}}"#);
+    serde_json::from_str(&text).unwrap()
+}
+
+fn deal(number: usize) -> Request {
+    let command = format!(
+        r#"{{"deal.record":{{"deal":"d-{number}","gci":{{"amount":"1000 USD"}},"attribution":{{"equal":["kim"]}},"completed_on":"2026-01-10"}}}}"#
+    );
+    request(&format!("deal-{number}"), "ann", &command)
+}
+
+fn create(key: &str) -> Request {
+    request(key, "ann", r#"{"payout.create":{"payee":"kim"}}"#)
+}
+
+fn open(store: &Arc<FaultyStore>) -> Ledger {
+    let store: Arc<dyn Store> = store.clone();
+    Ledger::new(store, Arc::new(TokioEnv), LedgerName::new("main").unwrap())
+}
+
+async fn ready(store: &Arc<FaultyStore>) -> Ledger {
+    let ledger = open(store);
+    for (number, command) in SETUP.trim().lines().enumerate() {
+        ledger.execute(request(&format!("setup-{number}"), "ann", command)).await.unwrap();
+    }
+    ledger
+}
+
+async fn log(ledger: &Ledger) -> Vec<Recorded> {
+    let mut all = Vec::new();
+    loop {
+        let after = all.last().map_or(0, |recorded: &Recorded| recorded.sequence);
+        let page = ledger.store().read_log(ledger.name(), after, 100).await.unwrap();
+        if page.requests.is_empty() {
+            return all;
+        }
+        all.extend(decode_page(ledger.name().as_str(), after, &page).unwrap());
+    }
+}
+
+/// Contributions to the cap, in cents, and how many entries are booked and how often one is claimed.
+fn tally(log: &[Recorded]) -> (i64, usize, usize) {
+    let (mut contributed, mut booked, mut claimed) = (0, 0, 0);
+    for recorded in log {
+        match &recorded.event {
+            Event::Cap(cap::Event::Contributed { amount, .. }) => contributed += amount.minor(),
+            Event::Account(account::Event::EntryBooked { .. }) => booked += 1,
+            Event::Account(account::Event::EntriesClaimed { entries, .. }) => claimed += entries.len(),
+            _ => {}
+        }
+    }
+    (contributed, booked, claimed)
+}
+
+async fn all(requests: impl IntoIterator<Item = (Ledger, Request)>) -> Vec<Result<Receipt, ExecuteError>> {
+    let mut set = JoinSet::new();
+    for (ledger, request) in requests {
+        set.spawn(async move { ledger.execute(request).await });
+    }
+    set.join_all().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hot_stream_costs_one_commit_a_group_and_the_cap_holds() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    let before = store.appends.load(Ordering::Relaxed);
+    // 60 deals of 300 company dollar each: 50 of them fill the cap of 15,000 to the cent.
+    let receipts = all((0..60).map(|number| (ledger.clone(), deal(number)))).await;
+    assert!(receipts.iter().all(Result::is_ok), "{receipts:?}");
+    assert_eq!(tally(&log(&ledger).await), (1_500_000, 60, 0));
+    let commits = store.appends.load(Ordering::Relaxed) - before;
+    assert!(commits < 30, "60 requests took {commits} commits");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_on_one_ledger_lose_nothing_and_hold_the_cap() {
+    let store = FaultyStore::new(&[]);
+    let (one, two) = (ready(&store).await, open(&store));
+    let requests = (0..80).map(|number| (if number % 2 == 0 { one.clone() } else { two.clone() }, deal(number)));
+    let receipts = all(requests).await;
+    assert!(receipts.iter().all(Result::is_ok), "{receipts:?}");
+    assert_eq!(tally(&log(&one).await), (1_500_000, 80, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_is_claimed_once_whoever_asks() {
+    let store = FaultyStore::new(&[]);
+    let (one, two) = (ready(&store).await, open(&store));
+    one.execute(deal(1)).await.unwrap();
+    let asked = (0..20).map(|n| (if n % 2 == 0 { one.clone() } else { two.clone() }, create(&format!("pay-{n}"))));
+    let receipts = all(asked).await;
+    assert_eq!(receipts.iter().filter(|receipt| receipt.is_ok()).count(), 1);
+    for refused in receipts.into_iter().filter_map(Result::err) {
+        assert!(matches!(refused, ExecuteError::Rejected(Rejection::Payout(_))), "{refused}");
+    }
+    assert_eq!(tally(&log(&one).await).2, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_lost_on_the_way_a_request_has_one_effect() {
+    use Fault::{ReplyLost, RequestLost, Unavailable};
+    for faults in [&[ReplyLost][..], &[RequestLost], &[Unavailable], &[ReplyLost, RequestLost, Unavailable, ReplyLost]]
+    {
+        let store = FaultyStore::new(&[]);
+        let ledger = ready(&store).await;
+        faults.iter().for_each(|fault| store.fail_next(*fault));
+        let first = ledger.execute(deal(1)).await.unwrap();
+        assert_eq!(ledger.execute(deal(1)).await.unwrap(), first, "after {faults:?}");
+        assert_eq!(tally(&log(&ledger).await), (30_000, 1, 0), "after {faults:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_stays_away_is_an_error_that_says_retry() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    (0..10).for_each(|_| store.fail_next(Fault::RequestLost));
+    let error = ledger.execute(deal(1)).await.unwrap_err();
+    assert_eq!(error.advice(), Advice::Retry, "{error}");
+    ledger.execute(deal(1)).await.unwrap();
+    assert_eq!(tally(&log(&ledger).await), (30_000, 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_gets_the_first_receipt_although_deciding_again_would_reject_it() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    ledger.execute(deal(1)).await.unwrap();
+    let first = ledger.execute(create("pay")).await.unwrap();
+    assert_eq!(ledger.execute(create("pay")).await.unwrap(), first);
+    let again = ledger.execute(create("pay-2")).await.unwrap_err();
+    assert!(again.to_string().contains("nothing is payable to kim"), "{again}");
+    // Another process, which has nothing in its cache, gives the same.
+    assert_eq!(open(&store).execute(create("pay")).await.unwrap(), first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_belongs_to_one_command_and_one_actor() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    ledger.execute(deal(1)).await.unwrap();
+    let mut other_command = deal(2);
+    other_command.key = deal(1).key;
+    let mut other_actor = deal(1);
+    other_actor.actor = "bob".parse().unwrap();
+    for reused in [other_command, other_actor] {
+        let error = ledger.execute(reused).await.unwrap_err();
+        assert!(matches!(error, ExecuteError::KeyReused { .. }), "{error}");
+        assert_eq!(error.advice(), Advice::Reject);
+    }
+    let mut later = deal(1);
+    later.at += chrono::TimeDelta::days(1);
+    ledger.execute(later).await.expect("time is no part of what was asked");
+}
+
+/// A key that was used for another deal derives the identifier of an entry that is there already. That was taken for damage
+/// of the ledger instead of a reused key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reused_key_is_no_damage_also_within_one_group() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    let mut reused = deal(2);
+    reused.key = deal(1).key;
+    let mut outcomes = all([(ledger.clone(), deal(1)), (ledger.clone(), reused)]).await;
+    outcomes.sort_by_key(Result::is_err);
+    assert!(matches!(outcomes[..], [Ok(_), Err(ExecuteError::KeyReused { .. })]), "{outcomes:?}");
+    assert_eq!(tally(&log(&ledger).await), (30_000, 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_key_sent_by_many_at_once_has_one_effect_and_one_receipt() {
+    let store = FaultyStore::new(&[]);
+    let (one, two) = (ready(&store).await, open(&store));
+    let asked = (0..30).map(|n| (if n % 2 == 0 { one.clone() } else { two.clone() }, deal(7)));
+    let receipts: Vec<_> = all(asked).await.into_iter().map(Result::unwrap).collect();
+    assert!(receipts.iter().all(|receipt| *receipt == receipts[0]));
+    assert_eq!(tally(&log(&one).await), (30_000, 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejection_from_the_cache_is_confirmed_before_it_is_given() {
+    let store = FaultyStore::new(&[]);
+    let (one, two) = (ready(&store).await, open(&store));
+    let assign = r#"{"payee.assign":{"payee":"lee","plan":"p","version":1,"from":"2026-01-01"}}"#;
+    one.execute(request("a", "ann", assign)).await.expect_err("lee is unknown, and is now cached as unknown");
+    two.execute(request("b", "ann", r#"{"payee.enrol":{"payee":"lee","name":"Lee"}}"#)).await.unwrap();
+    one.execute(request("a", "ann", assign)).await.expect("lee is known now");
+}
+
+#[tokio::test]
+async fn what_was_decided_on_a_request_that_then_failed_is_decided_again() {
+    let store = FaultyStore::new(&[]);
+    let (one, two) = (ready(&store).await, open(&store));
+    one.execute(deal(1)).await.unwrap();
+    two.execute(create("other")).await.unwrap();
+    // `one` still believes the entry of deal 1 payable. It decides a claim of it, and on top of that refuses a second claim;
+    // the first must fail on its guard, and the second must not be refused for the first one's sake.
+    let outcomes = all([(one.clone(), create("x")), (one.clone(), deal(2)), (one.clone(), create("y"))]).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 2, "{outcomes:?}");
+    assert_eq!(tally(&log(&one).await).2, 2, "the entries of both deals are claimed, each once");
+}
+
+/// A payout was created and submitted in one group. The creation met another writer and was put back, and the submission, of
+/// a payout that was not there yet, was refused for good instead of waiting for it.
+#[tokio::test]
+async fn what_rests_on_an_earlier_request_waits_for_it() {
+    let store = FaultyStore::new(&[]);
+    let (one, two) = (ready(&store).await, open(&store));
+    one.execute(create("x")).await.expect_err("nothing is payable, and the empty account is cached");
+    two.execute(deal(1)).await.unwrap();
+    let id = PayoutId::derive(one.name(), &create("x").key, 0);
+    let submit = request("s", "ann", &format!(r#"{{"payout.submit":{{"payout":"{id}"}}}}"#));
+    let outcomes = all([(one.clone(), create("x")), (one.clone(), submit)]).await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_goes_away_cuts_nothing() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    {
+        let mut execute = pin!(ledger.execute(deal(1)));
+        drop(execute.as_mut().poll(&mut Context::from_waker(Waker::noop())));
+    }
+    ledger.execute(deal(2)).await.unwrap();
+    assert_eq!(tally(&log(&ledger).await), (60_000, 2, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_the_store_stops_the_group_and_nothing_else() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    store.fail_next(Fault::Panic);
+    let error = ledger.execute(deal(1)).await.unwrap_err();
+    assert_eq!((error.advice(), &error), (Advice::Retry, &ExecuteError::Stopped));
+    // The driver may still be on its way out, and take a request with it that comes that early.
+    while ledger.execute(deal(1)).await == Err(ExecuteError::Stopped) {}
+    assert_eq!(tally(&log(&ledger).await), (30_000, 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_says_what_would_happen_and_does_nothing() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    let head = store.head(ledger.name()).await.unwrap();
+    let Preview::Would(decision) = ledger.preview(&deal(1)).await.unwrap() else { panic!("it was not done yet") };
+    assert_eq!(store.head(ledger.name()).await.unwrap(), head);
+    let receipt = ledger.execute(deal(1)).await.unwrap();
+    let done: Vec<_> = receipt.events.iter().map(|recorded| &recorded.event).collect();
+    assert_eq!(decision.events.iter().map(|(_, event)| event).collect::<Vec<_>>(), done);
+    assert_eq!(ledger.preview(&deal(1)).await.unwrap(), Preview::Done(receipt));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_is_what_the_log_says() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    let mut receipts = Vec::new();
+    for number in 0..5 {
+        receipts.extend(ledger.execute(deal(number)).await.unwrap().events);
+    }
+    let log = log(&ledger).await;
+    assert_eq!(receipts, log[log.len() - receipts.len()..]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_reads_once_for_each_step_of_its_dependencies() {
+    let store = FaultyStore::new(&[]);
+    drop(ready(&store).await);
+    let cold = open(&store);
+    let before = store.reads.load(Ordering::Relaxed);
+    cold.execute(deal(1)).await.unwrap();
+    // Settings, deal, payee, plan, and cap with account: five steps, each within one page.
+    assert_eq!(store.reads.load(Ordering::Relaxed) - before, 5);
+    cold.execute(deal(2)).await.unwrap();
+    assert_eq!(store.reads.load(Ordering::Relaxed) - before, 6, "the second deal reads only itself");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manual_payment_uses_a_reference_once_whoever_pays() {
+    let store = FaultyStore::new(&[]);
+    let (one, two) = (ready(&store).await, open(&store));
+    let mut payouts = Vec::new();
+    for number in 0..2 {
+        one.execute(deal(number)).await.unwrap();
+        let payout = one.execute(create(&format!("pay-{number}"))).await.unwrap().payout().unwrap();
+        let move_it = |verb: &str| format!(r#"{{"payout.{verb}":{{"payout":"{payout}"}}}}"#);
+        one.execute(request(&format!("submit-{number}"), "ann", &move_it("submit"))).await.unwrap();
+        one.execute(request(&format!("approve-{number}"), "bob", &move_it("approve"))).await.unwrap();
+        payouts.push(payout);
+    }
+    let pay = |n: usize| {
+        let payout = payouts[n];
+        let details = r#""method":"cheque","reference":"1001","account":"main""#;
+        request(
+            &format!("paid-{n}"),
+            "cat",
+            &format!(r#"{{"payout.record_manual_payment":{{"payout":"{payout}",{details}}}}}"#),
+        )
+    };
+    let outcomes = all([(one.clone(), pay(0)), (two.clone(), pay(1))]).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+    let paid = log(&one).await.iter().filter(|r| matches!(r.event, Event::Payout(payout::Event::Paid { .. }))).count();
+    assert_eq!(paid, 1);
+}

@@ -2,6 +2,9 @@
 //!
 //! `examples/king-county/run SALES.csv DB` records every sale as a deal, pays every payee at the end of every month, and
 //! writes what came of it as CSV. Stop it wherever you like and run it again: it goes on where it was.
+//!
+//! `sales.rs` reads the file, `requests.rs` says what is asked of the ledger, `cap_years.rs` is the report. `oracle.py` works
+//! the same report out without the ledger, for a file such as `generate.py` makes.
 
 mod cap_years;
 mod requests;
@@ -24,7 +27,10 @@ use ledger_core::event::Event;
 use ledger_core::id::{LedgerName, PayeeId};
 use ledger_core::limits::{GROUP_REQUESTS, PAGE_EVENTS, PAYOUTS_PER_BULK};
 use ledger_core::money::Currency;
-use ledger_core::projection::{Projected, replay::replay};
+use ledger_core::projection::replay::replay;
+use ledger_core::projection::sum::Sum;
+use ledger_core::projection::{All, Projected};
+use ledger_core::reconcile;
 use ledger_core::verify::verify;
 use ledger_sqlite::SqliteStore;
 
@@ -34,28 +40,30 @@ use sales::Sale;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("king-county: {error}");
-            ExitCode::from(2)
-        }
-    }
+    run().await.unwrap_or_else(|error| {
+        eprintln!("king-county: {error}");
+        ExitCode::from(2)
+    })
 }
 
-async fn run() -> Result<()> {
+async fn run() -> Result<ExitCode> {
     let arguments: Vec<PathBuf> = env::args_os().skip(1).map(PathBuf::from).collect();
     let [file, db] = arguments.as_slice() else { return Err("usage: run SALES.csv DB".into()) };
     let sales = sales::read(file)?;
     let store = Arc::new(SqliteStore::open(db).await?);
-    let ledger = Ledger::new(store, Arc::new(TokioEnv), LedgerName::new("king-county")?);
+    let ledger = Ledger::new(store.clone(), Arc::new(TokioEnv), LedgerName::new("king-county")?);
 
     work(&ledger, &sales).await?;
-    let (store, name) = (ledger.store().as_ref(), ledger.name());
-    let verified = verify(store, name, None, |_| {}).await?;
-    eprintln!("{} events verified, the last link is {}", verified.events, verified.head.link);
-    let years = replay(store, name, Projected::<CapYears>::new(), PAGE_EVENTS, |_| {}).await?;
-    Ok(years.state().write(Currency::of("USD")?, io::stdout().lock())?)
+    if !check(&ledger).await? {
+        return Ok(ExitCode::from(1));
+    }
+    let years = replay(store.as_ref(), ledger.name(), Projected::<CapYears>::new(), PAGE_EVENTS, |_| {}).await?;
+    drop(ledger);
+    if let Some(store) = Arc::into_inner(store) {
+        store.close().await; // leaves one file, with no write-ahead log beside it
+    }
+    years.state().write(Currency::of("USD")?, io::stdout().lock())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Month by month: records the sales, then pays what they earned.
@@ -81,15 +89,14 @@ async fn work(ledger: &Ledger, sales: &[Sale]) -> Result<()> {
 
 /// Pays everyone who earned something by these receipts.
 async fn pay(ledger: &Ledger, run: PayRun<'_>, receipts: &[Receipt]) -> Result<usize> {
-    // By the receipts, which a second run gets again: by then the ledger has nothing payable left to ask for.
+    // Not everyone to whom something is payable: a second run finds that paid already, but it gets the same receipts.
     let payees: BTreeSet<&PayeeId> = receipts.iter().flat_map(earners).collect();
     let created = execute(ledger, payees.iter().map(|payee| run.create(payee)).collect::<Result<_>>()?).await?;
     let payouts: Vec<_> = created.iter().filter_map(Receipt::payout).collect();
     execute(ledger, payouts.iter().map(|payout| run.submit(*payout)).collect::<Result<_>>()?).await?;
     let parts = payouts.chunks(PAYOUTS_PER_BULK).enumerate();
     execute(ledger, parts.map(|(part, payouts)| run.approve(part, payouts)).collect::<Result<_>>()?).await?;
-    let payments = payees.iter().zip(&payouts).map(|(payee, payout)| run.pay(payee, *payout));
-    execute(ledger, payments.collect::<Result<_>>()?).await?;
+    execute(ledger, payouts.iter().map(|payout| run.pay(*payout)).collect::<Result<_>>()?).await?;
     Ok(payouts.len())
 }
 
@@ -101,6 +108,8 @@ fn earners(receipt: &Receipt) -> impl Iterator<Item = &PayeeId> {
 }
 
 /// Has requests carried out in their order, as many at a time as the ledger commits together.
+///
+/// A request joins the ledger's queue when its future is first polled, and `join_all` polls them as they are listed.
 async fn execute(ledger: &Ledger, requests: Vec<Request>) -> Result<Vec<Receipt>> {
     let mut receipts = Vec::with_capacity(requests.len());
     for group in requests.chunks(GROUP_REQUESTS) {
@@ -118,4 +127,27 @@ async fn execute(ledger: &Ledger, requests: Vec<Request>) -> Result<Vec<Receipt>
         }
     }
     Ok(receipts)
+}
+
+/// Verifies the log, reconciles it with its laws and with what the last run kept of it, and keeps what it comes to now.
+async fn check(ledger: &Ledger) -> Result<bool> {
+    let (store, name) = (ledger.store().as_ref(), ledger.name());
+    let verified = verify(store, name, None, |_| {}).await?;
+    let laws = reconcile::log::check(store, name, PAGE_EVENTS, |_| {}).await?;
+    let report = laws.and(reconcile::checkpoint::against_store(store, name, PAGE_EVENTS).await?);
+    let all = replay(store, name, Projected::<All>::new(), PAGE_EVENTS, |_| {}).await?;
+    for row in all.save_each()? {
+        store.save_checkpoint(name, &row).await?;
+    }
+    let currency = Currency::of("USD")?;
+    let paid = all.state().statistics.of(currency).settled();
+    let payable: Sum = all.state().summary.balances().iter().map(|(.., balance)| balance.payable).sum();
+    eprintln!(
+        "{} payouts paid, {} {currency}; still payable: {}",
+        paid.count,
+        paid.amount.show(currency),
+        payable.show(currency)
+    );
+    eprintln!("{} events verified up to link {}; {report}", verified.events, verified.head.link);
+    Ok(report.is_clean())
 }

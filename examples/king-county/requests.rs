@@ -107,12 +107,12 @@ impl PayRun<'_> {
         request(&format!("approve-{}-{part}", self.month), APPROVER, self.day, approve)
     }
 
-    /// Its payment by cheque.
-    pub fn pay(self, payee: &PayeeId, payout: PayoutId) -> Result<Request> {
+    /// Its payment by cheque, whose number is its own.
+    pub fn pay(self, payout: PayoutId) -> Result<Request> {
         let pay = payout::Command::RecordManualPayment {
             payout,
             method: "cheque".parse()?,
-            reference: format!("{}-{payee}", self.month).parse()?,
+            reference: format!("{}-{payout}", self.month).parse()?,
             account: "operating".parse()?,
         };
         request(&format!("pay-{payout}"), MAKER, self.day, pay)

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ledger_core::Date;
@@ -27,14 +28,13 @@ impl Sale {
     }
 }
 
-/// What is wrong with the file, and where.
+/// Why the sales are not read.
 #[derive(Debug, Error)]
-#[error("{}:{line}: {field}: {what}", file.display())]
-pub struct BadSales {
-    file: PathBuf,
-    line: usize,
-    field: &'static str,
-    what: String,
+pub enum BadSales {
+    #[error("{}: {error}", file.display())]
+    Unreadable { file: PathBuf, error: io::Error },
+    #[error("{}:{line}: {field}: {what}", file.display())]
+    Wrong { file: PathBuf, line: usize, field: &'static str, what: String },
 }
 
 /// A field, and what is wrong with it.
@@ -42,8 +42,8 @@ type Wrong = (&'static str, String);
 
 /// Reads a file of sales, which must be sorted by date.
 pub fn read(file: &Path) -> Result<Vec<Sale>, BadSales> {
-    let bad = |line, (field, what): Wrong| BadSales { file: file.into(), line, field, what };
-    let bytes = fs::read(file).map_err(|error| bad(0, ("file", error.to_string())))?;
+    let bytes = fs::read(file).map_err(|error| BadSales::Unreadable { file: file.into(), error })?;
+    let bad = |line, (field, what): Wrong| BadSales::Wrong { file: file.into(), line, field, what };
     let mut lines = (1..).zip(bytes.split_inclusive(|byte| *byte == b'\n').map(without_end));
     if lines.next().is_none_or(|(_, header)| header != HEADER.as_bytes()) {
         return Err(bad(1, ("header", format!("the first line must be {HEADER}"))));

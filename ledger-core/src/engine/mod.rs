@@ -203,27 +203,22 @@ impl Ledger {
 
     /// Carries a request out. Sending it again, with the same key, gives the same receipt and changes nothing.
     ///
-    /// Dropping the future does not take the request back.
+    /// The request takes its place in the queue when this is called, not when the future is polled first, and dropping the
+    /// future does not take it back.
     ///
     /// # Errors
     /// [`ExecuteError`], whose [`advice`](ExecuteError::advice) says what to do.
-    pub async fn execute(&self, request: Request) -> Result<Receipt, ExecuteError> {
-        let (reply, answer) = oneshot::channel();
-        let hash = request.hash();
-        let idle = {
-            let mut queue = self.inner.queue();
-            if queue.waiting.len() >= QUEUE_REQUESTS {
-                return Err(ExecuteError::Busy);
-            }
-            queue.tickets += 1;
-            let ticket = queue.tickets;
-            queue.waiting.push_back(Waiting { ticket, request, hash, reply });
-            !std::mem::replace(&mut queue.driven, true)
-        };
-        if idle {
+    pub fn execute(&self, request: Request) -> impl Future<Output = Result<Receipt, ExecuteError>> + Send + use<> {
+        let answer = self.inner.enqueue(request);
+        if answer.as_ref().is_ok_and(|(_, idle)| *idle) {
             self.inner.env.spawn(Box::pin(drive(Arc::clone(&self.inner))));
         }
-        answer.await.unwrap_or(Err(ExecuteError::Stopped))
+        async move {
+            match answer {
+                Ok((answer, _)) => answer.await.unwrap_or(Err(ExecuteError::Stopped)),
+                Err(busy) => Err(busy),
+            }
+        }
     }
 
     /// Says what would come of a request, without carrying it out.
@@ -247,7 +242,24 @@ impl Ledger {
     }
 }
 
+/// The answer that a caller waits for.
+type Answer = oneshot::Receiver<Result<Receipt, ExecuteError>>;
+
 impl Inner {
+    /// Puts a request in the queue, and says whether nobody is working on it.
+    fn enqueue(&self, request: Request) -> Result<(Answer, bool), ExecuteError> {
+        let (reply, answer) = oneshot::channel();
+        let hash = request.hash();
+        let mut queue = self.queue();
+        if queue.waiting.len() >= QUEUE_REQUESTS {
+            return Err(ExecuteError::Busy);
+        }
+        queue.tickets += 1;
+        let ticket = queue.tickets;
+        queue.waiting.push_back(Waiting { ticket, request, hash, reply });
+        Ok((answer, !std::mem::replace(&mut queue.driven, true)))
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         // The lock is only held for pushes and takes, which leave the queue whole wherever they end.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)

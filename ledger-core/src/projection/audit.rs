@@ -77,9 +77,7 @@ impl Audit {
     #[must_use]
     pub fn tallies(&self) -> Vec<(&Actor, Action, Tally)> {
         let actors = self.actors.sorted().into_iter();
-        actors
-            .flat_map(|(actor, of)| of.sorted().into_iter().map(move |(action, tally)| (actor, *action, *tally)))
-            .collect()
+        actors.flat_map(|(actor, of)| of.iter().map(move |(action, tally)| (actor, *action, *tally))).collect()
     }
 }
 
@@ -233,5 +231,44 @@ pub fn reason(event: &Event) -> Option<&Text> {
             | payout::Event::ReferenceTaken { .. }
             | payout::Event::BulkApproved { .. },
         ) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::encode;
+    use crate::projection::replay::fold;
+    use crate::projection::testing::Books;
+
+    #[test]
+    fn an_event_is_a_line_with_its_reason() {
+        let mut books = Books::with_two_payees();
+        books.deal("d-1", "1000.00 USD", &["amy"], "2026-02-01");
+        books.ask("bob", "2026-02-04", r#"{"deal.reverse":{"deal":"d-1","reason":"fell through"}}"#);
+        let reversed = books.events.iter().map(line).find(|line| line.action.as_str() == "deal.reversed").unwrap();
+        assert_eq!((reversed.actor.as_str(), reversed.entity_type, reversed.entity_id), ("bob", "deal", "d-1"));
+        assert_eq!(reversed.reason.map(Text::as_str), Some("fell through"));
+        let first = line(&books.events[0]);
+        assert_eq!((first.entity_type, first.entity_id, first.reason), ("settings", "", None));
+    }
+
+    #[test]
+    fn every_event_is_tallied_under_its_stored_name() {
+        let books = Books::random(11, 250);
+        let mut seen = Vec::new();
+        for recorded in &books.events {
+            let action = Action::of(&recorded.event);
+            assert_eq!(action.as_str(), encode(&recorded.event).type_name);
+            seen.push(action);
+        }
+        let audit = fold::<Audit>(&books.events);
+        let tallies = audit.tallies();
+        assert_eq!(tallies.iter().map(|(.., tally)| tally.count).sum::<u64>(), seen.len() as u64);
+        assert!(tallies.iter().all(|(.., tally)| tally.first <= tally.last));
+        seen.sort_unstable();
+        seen.dedup();
+        assert!(seen.len() > 20, "{seen:?}");
+        assert!(seen.iter().all(|action| Action::ALL.contains(action)));
     }
 }

@@ -228,3 +228,58 @@ impl<'de> Deserialize<'de> for Account {
         account.map(Self).ok_or_else(|| de::Error::custom(format_args!("{text:?} is not a cap account")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::projection::replay::fold;
+    use crate::projection::testing::Books;
+
+    fn amy(books: &Books) -> Progress {
+        let caps = fold::<Caps>(&books.events);
+        let found = caps.progress().into_iter().find(|(account, _)| account.payee.as_str() == "amy");
+        found.unwrap().1.clone()
+    }
+
+    #[test]
+    fn a_cap_fills_is_reached_takes_fees_and_gives_room_back() {
+        let mut books = Books::with_two_payees();
+        let opening =
+            r#"{"cap.set_opening_balance":{"payee":"amy","on":"2026-01-02","amount":"8200 USD","reason":"moved"}}"#;
+        books.ask("ann", "2026-01-02", opening);
+        books.deal("d-1", "10000.00 USD", &["amy"], "2026-02-01");
+        let progress = amy(&books);
+        assert_eq!((progress.opening.minor(), progress.contributed.minor()), (8_200_00, 11_200_00));
+        assert_eq!((progress.room().minor(), progress.fraction().as_str()), (3_800_00, "0.746666"));
+        assert_eq!(progress.capped_at, None);
+
+        books.deal("d-2", "30000.00 USD", &["amy"], "2026-02-02");
+        books.deal("d-3", "10000.00 USD", &["amy"], "2026-02-03");
+        let progress = amy(&books);
+        assert_eq!((progress.contributed.minor(), progress.post_cap_fees.minor()), (15_000_00, 250_00));
+        assert_eq!(progress.fraction(), "1");
+        let capped = progress.capped_at.unwrap();
+        assert_eq!((capped.deal.unwrap().as_str(), capped.on.to_string().as_str()), ("d-2", "2026-02-02"));
+
+        books.ask("ann", "2026-02-04", r#"{"deal.reverse":{"deal":"d-1","reason":"fell through"}}"#);
+        books.ask("ann", "2026-02-04", r#"{"deal.reverse":{"deal":"d-3","reason":"fell through"}}"#);
+        let progress = amy(&books);
+        assert_eq!((progress.room().minor(), progress.post_cap_fees.minor()), (3_000_00, 0));
+        assert_eq!((&progress.capped_at, progress.fraction().as_str()), (&None, "0.8"));
+    }
+
+    #[test]
+    fn a_cap_account_is_read_back_from_its_key_or_refused() {
+        let key = "\"main/amy/2026-01-01/2027-01-01\"";
+        let account: Account = serde_json::from_str(key).unwrap();
+        assert_eq!(serde_json::to_string(&account).unwrap(), key);
+        for bad in [
+            "\"\"",
+            "\"main/amy/2026-01-01\"",
+            "\"main/amy/2026-01-01/2027-01-01/x\"",
+            "\"main/a y/2026-01-01/2027-01-01\"",
+        ] {
+            assert!(serde_json::from_str::<Account>(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -31,3 +31,29 @@ pub fn write(to: &mut impl fmt::Write, recorded: &Recorded) -> fmt::Result {
     }
     writeln!(to)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::projection::testing::Books;
+
+    #[test]
+    fn an_event_that_moves_money_is_a_transaction() {
+        let mut books = Books::with_two_payees();
+        let before = books.events.len();
+        books.deal("d-1", "1000.00 USD", &["amy"], "2026-02-01");
+        let mut text = String::new();
+        books.events[before..].iter().for_each(|recorded| super::write(&mut text, recorded).unwrap());
+        let expected = "\
+2026-02-01 * deal.completed  ; sequence:9, key:k7, actor:ann
+    assets:commission receivable                           1000.00 USD
+    income:company dollar                                  -300.00 USD
+    liabilities:clearing:earnings                          -700.00 USD
+
+2026-02-01 * account.entry_booked  ; sequence:11, key:k7, actor:ann
+    liabilities:clearing:earnings                           700.00 USD
+    liabilities:payable:amy                                -700.00 USD
+
+";
+        assert_eq!(text, expected);
+    }
+}

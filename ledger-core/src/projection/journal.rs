@@ -237,7 +237,7 @@ impl Journal {
                 all.push(Balance { account, currency: *currency, balance });
             }
         };
-        for (currency, company) in self.company.sorted() {
+        for (currency, company) in self.company.iter() {
             tell(Account::CommissionReceivable, currency, company.commission_receivable);
             tell(Account::CompanyDollar, currency, company.company_dollar);
             tell(Account::PostCapCompany, currency, company.post_cap_company);
@@ -248,13 +248,13 @@ impl Journal {
             tell(Account::Rail, currency, company.rail);
         }
         for (payee, liabilities) in self.payees.sorted() {
-            for (currency, Liabilities { payable, claimed }) in liabilities.sorted() {
+            for (currency, Liabilities { payable, claimed }) in liabilities.iter() {
                 tell(Account::Payable(payee), currency, *payable);
                 tell(Account::Claimed(payee), currency, *claimed);
             }
         }
         for (account, sums) in self.payers.sorted() {
-            sums.sorted().into_iter().for_each(|(currency, sum)| tell(Account::Payer(account), currency, *sum));
+            sums.iter().for_each(|(currency, sum)| tell(Account::Payer(account), currency, *sum));
         }
         all.sort_by(|a, b| (a.account, a.currency).cmp(&(b.account, b.currency)));
         all
@@ -267,13 +267,13 @@ impl Journal {
         for Balance { currency, balance, .. } in self.balances() {
             sums.update(&currency, |sum| *sum = sum.plus(balance));
         }
-        sums.sorted().into_iter().map(|(currency, sum)| (*currency, *sum)).collect()
+        sums.iter().map(|(currency, sum)| (*currency, *sum)).collect()
     }
 
     /// What stands on the clearing accounts. Anything at all, at a request's end, is an error in the books.
     #[must_use]
     pub fn uncleared(&self) -> Option<Balance<'static>> {
-        self.company.sorted().into_iter().find_map(|(currency, company)| {
+        self.company.iter().find_map(|(currency, company)| {
             let clearing = [
                 (Account::EarningsClearing, company.earnings_clearing),
                 (Account::PaymentClearing, company.payment_clearing),
@@ -316,5 +316,66 @@ impl Projection for Journal {
 
     fn apply(&mut self, recorded: &Recorded) {
         each_posting(&recorded.event, |posting| self.post(posting));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::projection::replay::fold;
+    use crate::projection::testing::Books;
+
+    fn balances(books: &Books) -> Vec<String> {
+        let journal = fold::<Journal>(&books.events);
+        let line = |of: Balance<'_>| format!("{} {}", of.account, of.balance.show(of.currency));
+        journal.balances().into_iter().map(line).collect()
+    }
+
+    #[test]
+    fn a_deal_is_booked_claimed_and_paid_account_by_account() {
+        let mut books = Books::with_two_payees();
+        books.deal("d-1", "60000.00 USD", &["amy"], "2026-02-01");
+        books.deal("d-2", "1000.00 USD", &["amy"], "2026-02-02");
+        let payout = books.payout("amy", "2026-02-03");
+        let company = ["income:company dollar -15000.00", "income:post-cap fees -250.00"];
+        let receivable = "assets:commission receivable 61000.00";
+        assert_eq!(balances(&books), [receivable, company[0], company[1], "liabilities:claimed:amy -45750.00"]);
+        books.pay(payout, "2026-02-04");
+        assert_eq!(balances(&books), [receivable, company[0], company[1], "assets:cash:account:main -45750.00"]);
+        books.ask("ann", "2026-02-05", r#"{"deal.reverse":{"deal":"d-2","reason":"refunded"}}"#);
+        let left = ["liabilities:payable:amy 750.00", "assets:cash:account:main -45750.00"];
+        assert_eq!(balances(&books), ["assets:commission receivable 60000.00", company[0], left[0], left[1]]);
+    }
+
+    #[test]
+    fn an_adjustment_is_borne_by_the_company() {
+        let mut books = Books::with_two_payees();
+        let manual = r#"{"payout.create_manual":{"payee":"bo","amount":"12.34 USD","reason":"bonus"}}"#;
+        books.ask("ann", "2026-02-01", manual);
+        assert_eq!(balances(&books), ["expenses:adjustments 12.34", "liabilities:claimed:bo -12.34"]);
+        let booked = post(&books.events[books.events.len() - 3].event);
+        assert_eq!(booked.iter().map(Posting::side).collect::<Vec<_>>(), [Side::Debit, Side::Credit]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        #[test]
+        fn debits_equal_credits_and_nothing_is_left_in_clearing_at_a_requests_end(seed: u64) {
+            let books = Books::random(seed, 100);
+            let mut journal = Journal::default();
+            for recorded in &books.events {
+                let mut sum = 0;
+                each_posting(&recorded.event, |posting| sum += posting.amount.minor());
+                prop_assert_eq!(sum, 0);
+                journal.apply(recorded);
+                prop_assert!(journal.trial_balance().iter().all(|(_, sum)| sum.is_zero()));
+                if recorded.sequence == recorded.request.last_sequence {
+                    prop_assert_eq!(journal.uncleared(), None);
+                }
+            }
+        }
     }
 }

@@ -102,7 +102,7 @@ impl<'de, K: Eq + Hash + Ord + Clone + Deserialize<'de>, V: Deserialize<'de>> De
     }
 }
 
-/// A table of few keys, searched from the last one that was added.
+/// A table of few keys, kept in order and searched from the last one, which is where the latest year is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Small<K, V>(Vec<(K, V)>);
 
@@ -112,7 +112,7 @@ impl<K, V> Default for Small<K, V> {
     }
 }
 
-impl<K: Eq, V> Small<K, V> {
+impl<K: Ord, V> Small<K, V> {
     /// The value of a key.
     #[must_use]
     pub fn get(&self, key: &K) -> Option<&V> {
@@ -144,24 +144,19 @@ impl<K: Eq, V> Small<K, V> {
         change(&mut value);
         // Most of these tables hold one key for ever; the growth of a list would make room for four.
         self.0.reserve_exact(1);
-        self.0.push((key.clone(), value));
+        let place = self.0.partition_point(|(other, _)| other < key);
+        self.0.insert(place, (key.clone(), value));
     }
 
     /// Everything, by key.
-    #[must_use]
-    pub fn sorted(&self) -> Vec<(&K, &V)>
-    where
-        K: Ord,
-    {
-        let mut all: Vec<_> = self.0.iter().map(|(key, value)| (key, value)).collect();
-        all.sort_unstable_by(|a, b| a.0.cmp(b.0));
-        all
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.0.iter().map(|(key, value)| (key, value))
     }
 }
 
-impl<K: Eq + Ord + Serialize, V: Serialize> Serialize for Small<K, V> {
+impl<K: Ord + Serialize, V: Serialize> Serialize for Small<K, V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        in_order(serializer, self.sorted())
+        in_order(serializer, self.iter())
     }
 }
 
@@ -171,8 +166,11 @@ impl<'de, K: Ord + Clone + Deserialize<'de>, V: Deserialize<'de>> Deserialize<'d
     }
 }
 
-fn in_order<S: Serializer, K: Serialize, V: Serialize>(serializer: S, pairs: Vec<(&K, &V)>) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(Some(pairs.len()))?;
+fn in_order<'a, S: Serializer, K: Serialize + 'a, V: Serialize + 'a>(
+    serializer: S,
+    pairs: impl IntoIterator<Item = (&'a K, &'a V)>,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
     for (key, value) in pairs {
         map.serialize_entry(key, value)?;
     }

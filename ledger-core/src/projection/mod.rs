@@ -305,6 +305,18 @@ macro_rules! all {
                 Ok(vec![$(row(&self.state.$field, self.checkpoint)),+])
             }
 
+            /// The state of the projection of that name as a store keeps it; none inside a request.
+            #[must_use]
+            pub fn save_named(&self, name: &str) -> Option<CheckpointRow> {
+                if self.position != self.checkpoint.sequence {
+                    return None;
+                }
+                $(if name == <$projection>::NAME {
+                    return Some(row(&self.state.$field, self.checkpoint));
+                })+
+                None
+            }
+
             /// Goes on from states that were kept at one place in the log.
             ///
             /// # Errors
@@ -341,4 +353,190 @@ all! {
     audit: audit::Audit,
     /// The balance of every account.
     journal: journal::Journal,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::replay::{AsOf, ReplayError, each_event, fold, replay, replay_as_of, replay_through};
+    use super::testing::{Books, ready};
+    use super::*;
+    use crate::store::Store;
+
+    fn folded(events: &[Recorded]) -> Projected<All> {
+        let mut projected = Projected::new();
+        projected.fold(events).unwrap();
+        projected
+    }
+
+    /// The sequences at which requests end.
+    fn ends(events: &[Recorded]) -> Vec<u64> {
+        let mut ends: Vec<u64> = events.iter().map(|recorded| recorded.request.last_sequence).collect();
+        ends.dedup();
+        ends
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+
+        #[test]
+        fn a_replay_from_any_checkpoint_through_any_pages_comes_to_what_was_folded_live(
+            seed: u64,
+            page in 1_usize..80,
+            at in any::<prop::sample::Index>(),
+        ) {
+            let books = Books::random(seed, 120);
+            let live = folded(&books.events);
+            prop_assert_eq!(live.checkpoint(), {
+                let head = ready(books.store.head(&books.ledger)).unwrap();
+                Checkpoint { sequence: head.sequence, link: head.link }
+            });
+            let through = *at.get(&ends(&books.events));
+            let replay = |from, page| ready(replay(&books.store, &books.ledger, from, page, |_| {})).unwrap();
+            let half: Projected<All> =
+                ready(replay_through(&books.store, &books.ledger, Projected::new(), through, page, |_| {})).unwrap();
+            prop_assert_eq!(half.checkpoint().sequence, through);
+            let kept = half.save_each().unwrap();
+            let restored = Projected::<All>::restore_each(&kept).unwrap();
+            prop_assert!(restored == half, "restored");
+            let whole = Projected::<All>::restore(&half.save().unwrap()).unwrap();
+            for from in [Projected::new(), half, restored, whole] {
+                let replayed = replay(from, page);
+                prop_assert_eq!(replayed.fingerprint(), live.fingerprint());
+                prop_assert_eq!(replayed.state().fingerprints(), live.state().fingerprints());
+                prop_assert!(replayed.state().canonical() == live.state().canonical(), "bytes");
+                prop_assert!(replayed == live, "state");
+            }
+        }
+
+        #[test]
+        fn an_event_that_comes_twice_changes_nothing_and_one_that_is_left_out_is_missed(seed: u64) {
+            let books = Books::random(seed, 30);
+            let mut projected = folded(&books.events);
+            let before = projected.clone();
+            projected.fold(&books.events).unwrap();
+            prop_assert!(projected == before, "twice");
+            let mut gap = Projected::<All>::new();
+            let found = gap.fold(books.events.iter().skip(1));
+            prop_assert_eq!(found, Err(Gap { position: 0, found: 2 }));
+        }
+
+        #[test]
+        fn a_kept_state_with_a_changed_byte_is_refused_or_still_canonical(
+            at in any::<prop::sample::Index>(),
+            byte: u8,
+        ) {
+            let books = Books::random(7, 60);
+            for mut row in folded(&books.events).save_each().unwrap() {
+                let place = at.index(row.state.len());
+                row.state[place] = byte;
+                match Projected::<All>::restore(&row) {
+                    Err(Unusable::OtherProjection { .. }) => {}
+                    other => prop_assert!(false, "{:?}", other.map(drop)),
+                }
+                if let Ok(register) = Projected::<register::Register>::restore(&row) {
+                    prop_assert_eq!(register.save().unwrap().state, row.state.clone());
+                }
+                if let Ok(summary) = Projected::<summary::Summary>::restore(&row) {
+                    prop_assert_eq!(summary.save().unwrap().state, row.state);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn kept_states_of_other_projections_versions_and_places_are_refused() {
+        let books = Books::random(1, 40);
+        let live = folded(&books.events);
+        let row = live.save().unwrap();
+        let refused = |change: fn(&mut CheckpointRow)| {
+            let mut row = row.clone();
+            change(&mut row);
+            Projected::<All>::restore(&row).unwrap_err()
+        };
+        let other = refused(|row| row.name = "summary".into());
+        assert_eq!(other, Unusable::OtherProjection { expected: "all", found: "summary".into() });
+        let version = refused(|row| row.version = 9);
+        assert_eq!(version, Unusable::OtherVersion { name: "all", expected: 1, found: 9 });
+        let sequence = live.checkpoint().sequence;
+        assert_eq!(refused(|row| row.state.insert(1, b' ')), Unusable::NotCanonical { name: "all", sequence });
+        for hostile in ["", "{", "[]", "null", "{}", "\u{0}", "{\"register\":7}"] {
+            let mut row = row.clone();
+            row.state = hostile.into();
+            let refused = Projected::<All>::restore(&row);
+            assert!(matches!(refused, Err(Unusable::Malformed { name: "all", .. })), "{hostile:?}");
+        }
+        let mut rows = live.save_each().unwrap();
+        rows[2].sequence -= 1;
+        let elsewhere = Unusable::ElsewhereInTheLog { name: "summary", expected: sequence, found: sequence - 1 };
+        assert_eq!(Projected::<All>::restore_each(&rows), Err(elsewhere));
+        rows.pop();
+        rows[2].sequence += 1;
+        assert_eq!(Projected::<All>::restore_each(&rows), Err(Unusable::Missing { name: "journal" }));
+        assert_eq!(Projected::<All>::restore_each(&[]), Err(Unusable::Missing { name: "register" }));
+    }
+
+    #[test]
+    fn a_state_inside_a_request_is_not_kept() {
+        let mut books = Books::with_two_payees();
+        books.deal("d-1", "1000.00 USD", &["amy", "bo"], "2026-02-01");
+        let last = books.events.len() as u64;
+        let mut inside = folded(&books.events[..books.events.len() - 1]);
+        assert_eq!(inside.save(), Err(InsideRequest { position: last - 1 }));
+        assert_eq!(inside.save_each(), Err(InsideRequest { position: last - 1 }));
+        inside.fold(&books.events).unwrap();
+        assert_eq!(inside.save().unwrap().sequence, last);
+    }
+
+    #[test]
+    fn a_replay_stops_at_ends_of_requests_and_at_checkpoints_of_other_histories() {
+        let books = Books::random(3, 60);
+        let through =
+            |from, through| ready(replay_through::<All>(&books.store, &books.ledger, from, through, 10, |_| {}));
+        let ends = ends(&books.events);
+        let inside = books.events.iter().find(|recorded| recorded.sequence < recorded.request.last_sequence).unwrap();
+        let before = ends.iter().rev().find(|end| **end < inside.sequence).copied().unwrap_or(0);
+        let refused = through(Projected::new(), inside.sequence);
+        assert_eq!(refused, Err(ReplayError::NoEnd { through: inside.sequence, before }));
+
+        let other = Books::random(4, 60);
+        for end in [ends[ends.len() / 2], *ends.last().unwrap(), ends.last().unwrap() + 1] {
+            let mut from = through(Projected::new(), ends[0]).unwrap();
+            from.checkpoint.sequence = end;
+            from.position = end;
+            let refused = ready(replay(&books.store, &books.ledger, from, 10, |_| {}));
+            assert_eq!(refused, Err(ReplayError::OtherHistory { sequence: end }));
+        }
+        let from: Projected<All> = ready(replay(&other.store, &other.ledger, Projected::new(), 10, |_| {})).unwrap();
+        let sequence = from.checkpoint().sequence;
+        let refused = ready(replay(&books.store, &books.ledger, from, 10, |_| {}));
+        assert_eq!(refused, Err(ReplayError::OtherHistory { sequence }));
+    }
+
+    #[test]
+    fn the_past_is_what_was_recorded_and_effective_by_then() {
+        let books = Books::random(5, 150);
+        let mut seen = Vec::new();
+        let tell = |progress: replay::Progress| seen.push((progress.sequence, progress.head));
+        let mut told = 0;
+        ready(each_event(&books.store, &books.ledger, 50, tell, |_| told += 1)).unwrap();
+        assert_eq!(told, books.events.len());
+        let head = told as u64;
+        assert!(seen.is_sorted() && seen.last() == Some(&(head, head)));
+        for day in ["2025-12-31", "2026-03-15", "2026-08-01", "2027-01-01"] {
+            let effective: crate::Date = day.parse().unwrap();
+            let recorded = effective.and_hms_opt(20, 0, 0).unwrap().and_utc();
+            for as_of in [
+                AsOf { recorded: Some(recorded), effective: None },
+                AsOf { recorded: None, effective: Some(effective) },
+                AsOf { recorded: Some(recorded), effective: Some(effective) },
+            ] {
+                let past: All = ready(replay_as_of(&books.store, &books.ledger, as_of, 33, |_| {})).unwrap();
+                let expected: All = fold(books.events.iter().filter(|recorded| as_of.includes(recorded)));
+                assert!(past == expected, "{as_of:?}");
+                assert_eq!(past.journal.uncleared(), None);
+            }
+        }
+    }
 }

@@ -188,6 +188,10 @@ impl<'a, F: FnMut(Progress)> Reader<'a, F> {
         if page.requests.is_empty() {
             return Ok(None);
         }
+        let begins = page.requests.first().map(|request| request.first_sequence);
+        if after == self.start && after > 0 && begins != after.checked_add(1) {
+            return Err(ReplayError::OtherHistory { sequence: after });
+        }
         let events = decode_page(self.ledger.as_str(), after, &page)?;
         self.follow(&page)?;
         (self.progress)(Progress { sequence: self.position.sequence, head: self.head });

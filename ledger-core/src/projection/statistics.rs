@@ -156,7 +156,7 @@ impl Statistics {
     /// The totals of each currency that has payouts, by its code.
     #[must_use]
     pub fn currencies(&self) -> Vec<(Currency, Totals)> {
-        self.currencies.sorted().into_iter().map(|(currency, totals)| (*currency, *totals)).collect()
+        self.currencies.iter().map(|(currency, totals)| (*currency, *totals)).collect()
     }
 
     /// The totals of one currency.
@@ -209,6 +209,65 @@ impl Projection for Statistics {
             payout::Event::Failed { payout, .. } => self.move_to(*payout, Status::Failed),
             payout::Event::Voided { payout, .. } => self.move_to(*payout, Status::Voided),
             payout::Event::ReferenceTaken { .. } | payout::Event::BulkApproved { .. } => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::projection::register::Register;
+    use crate::projection::replay::fold;
+    use crate::projection::testing::Books;
+
+    fn usd() -> Currency {
+        Currency::of("USD").unwrap()
+    }
+
+    #[test]
+    fn payouts_are_counted_where_they_stand_and_settled_by_settlements() {
+        let mut books = Books::with_two_payees();
+        books.deal("d-1", "1000.00 USD", &["amy", "bo"], "2026-02-01");
+        let paid = books.payout("amy", "2026-02-02");
+        books.pay(paid, "2026-02-03");
+        let rejected = books.payout("bo", "2026-02-02");
+        books.move_payout("cat", "2026-02-03", "reject", rejected, r#","reason":"no""#);
+        books.ask("ann", "2026-02-04", r#"{"payout.create":{"payee":"bo"}}"#);
+
+        let totals = fold::<Statistics>(&books.events).of(usd());
+        let show = |bucket: Bucket| format!("{}x {}", bucket.count, bucket.amount.show(usd()));
+        assert_eq!(show(totals.of(Status::Draft)), "1x 350.00");
+        assert_eq!(show(totals.of(Status::Rejected)), "1x 350.00");
+        assert_eq!(show(totals.settled()), "1x 350.00");
+        assert_eq!(show(totals.all()), "3x 1050.00");
+        assert_eq!(show(totals.total_committed()), "2x 700.00");
+        assert_eq!(show(totals.outstanding()), "0x 0.00");
+        let seven = totals.seven_buckets();
+        assert_eq!(show(seven.pending), "1x 350.00", "a draft counts as pending");
+        let parts = [seven.pending, seven.approved, seven.paid, seven.rejected, seven.processing, seven.failed];
+        assert_eq!(parts.into_iter().fold(Bucket::default(), Bucket::plus), seven.total);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        #[test]
+        fn the_statuses_sum_to_all_payouts(seed: u64) {
+            let books = Books::random(seed, 100);
+            let (statistics, register) = (fold::<Statistics>(&books.events), fold::<Register>(&books.events));
+            for (currency, totals) in statistics.currencies() {
+                for status in Status::ALL {
+                    let mut bucket = Bucket::default();
+                    let there = |row: &crate::projection::register::Row<'_>| {
+                        row.status == status && row.amount.currency() == currency
+                    };
+                    register.rows().filter(there).for_each(|row| bucket.add(row.amount));
+                    prop_assert_eq!(totals.of(status), bucket);
+                }
+                prop_assert_eq!(totals.settled(), totals.of(Status::Paid));
+            }
         }
     }
 }

@@ -108,9 +108,7 @@ impl Summary {
     #[must_use]
     pub fn balances(&self) -> Vec<(&PayeeId, Currency, &Balance)> {
         let payees = self.payees.sorted().into_iter();
-        payees
-            .flat_map(|(payee, of)| of.sorted().into_iter().map(move |(currency, balance)| (payee, *currency, balance)))
-            .collect()
+        payees.flat_map(|(payee, of)| of.iter().map(move |(currency, balance)| (payee, *currency, balance))).collect()
     }
 
     /// One payee's balance in one currency, if anything was ever booked in it.
@@ -196,6 +194,84 @@ impl Projection for Summary {
                         balance.clawback_outstanding.add(clawback);
                     }
                 });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::projection::replay::fold;
+    use crate::projection::testing::Books;
+
+    fn amy(books: &Books) -> Balance {
+        let usd = Currency::of("USD").unwrap();
+        fold::<Summary>(&books.events).balance(&"amy".parse().unwrap(), usd).unwrap().clone()
+    }
+
+    fn cents(sums: [Sum; 4]) -> [i128; 4] {
+        sums.map(Sum::minor)
+    }
+
+    #[test]
+    fn a_payee_is_told_what_was_earned_claimed_paid_and_taken_back() {
+        let mut books = Books::with_two_payees();
+        books.deal("d-1", "1000.00 USD", &["amy"], "2025-12-31");
+        books.deal("d-2", "100.00 USD", &["amy"], "2026-01-05");
+        books.deal("d-3", "10.00 USD", &["amy"], "2026-01-05");
+        books.ask("ann", "2026-01-06", r#"{"deal.reverse":{"deal":"d-3","reason":"fell through"}}"#);
+        let at = |balance: &Balance| cents([balance.earned, balance.payable, balance.claimed, balance.settled]);
+        assert_eq!(at(&amy(&books)), [777_00, 770_00, 0, 0]);
+        assert_eq!(amy(&books).reversed.minor(), 7_00);
+
+        let payout = books.payout("amy", "2026-01-07");
+        assert_eq!(at(&amy(&books)), [777_00, 0, 770_00, 0]);
+        books.pay(payout, "2026-01-08");
+        books.ask("ann", "2026-01-09", r#"{"deal.reverse":{"deal":"d-1","reason":"refunded"}}"#);
+        let balance = amy(&books);
+        assert_eq!(at(&balance), [777_00, -700_00, 0, 770_00]);
+        assert_eq!(balance.clawback_outstanding.minor(), 700_00);
+        assert_eq!(balance.last_paid_at.unwrap().to_string(), "2026-01-08 17:00:00 UTC");
+        assert_eq!(
+            (balance.entries, balance.entries_reversed, balance.entries_paid, balance.payouts_paid),
+            (4, 1, 2, 1)
+        );
+        let year = |year| {
+            let of = balance.years.get(&year).copied().unwrap();
+            cents([of.earned, of.reversed, of.clawed_back, of.settled])
+        };
+        assert_eq!(year(2025), [700_00, 0, 0, 0], "earned in the year of the deal");
+        assert_eq!(year(2026), [77_00, 7_00, 700_00, 770_00], "settled in the year of the payment");
+
+        // The clawback is recovered by the payout that is paid after it, not before.
+        books.deal("d-4", "2000.00 USD", &["amy"], "2026-02-01");
+        let next = books.payout("amy", "2026-02-02");
+        assert_eq!(amy(&books).clawback_outstanding.minor(), 700_00);
+        books.move_payout("ann", "2026-02-02", "void", next, r#","reason":"typo""#);
+        assert_eq!(at(&amy(&books)), [2177_00, 700_00, 0, 770_00]);
+        let next = books.payout("amy", "2026-02-03");
+        books.pay(next, "2026-02-04");
+        assert_eq!(amy(&books).clawback_outstanding, Sum::ZERO);
+        assert_eq!(at(&amy(&books)), [2177_00, 0, 0, 1470_00]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        #[test]
+        fn what_was_booked_is_payable_claimed_or_settled(seed: u64) {
+            let books = Books::random(seed, 100);
+            let summary = fold::<Summary>(&books.events);
+            for (_, _, of) in summary.balances() {
+                let booked = of.earned.minus(of.reversed).minus(of.clawed_back).plus(of.adjusted);
+                prop_assert_eq!(of.payable.plus(of.claimed).plus(of.settled), booked);
+                let settled: Sum = of.years.iter().map(|(_, year)| year.settled).sum();
+                let earned: Sum = of.years.iter().map(|(_, year)| year.earned).sum();
+                prop_assert_eq!((settled, earned), (of.settled, of.earned));
+                prop_assert!(of.clawback_outstanding >= Sum::ZERO && of.clawback_outstanding <= of.clawed_back);
             }
         }
     }

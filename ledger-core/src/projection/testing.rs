@@ -1,1 +1,290 @@
-//! A ledger in memory for tests.
+//! A ledger in memory whose history is made by the decisions themselves, for tests of what is read from it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use chrono::{DateTime, Utc};
+
+use crate::Date;
+use crate::chain::Preimage;
+use crate::codec::{Encoded, encode};
+use crate::command::Request;
+use crate::decide::{Rejection, Undecided, decide};
+use crate::event::Event;
+use crate::id::{LedgerName, PayoutId};
+use crate::payout;
+use crate::recorded::{Recorded, decode_page};
+use crate::slice::{Folded, Slice};
+use crate::store::memory::MemoryStore;
+use crate::store::{Append, Guard, NewEvent, Outcome, Store};
+use crate::stream::{StreamId, Tip};
+
+/// Runs a future that never has to wait.
+pub(crate) fn ready<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("a store in memory never waits"),
+    }
+}
+
+pub(crate) struct Books {
+    pub store: MemoryStore,
+    pub ledger: LedgerName,
+    pub events: Vec<Recorded>,
+    streams: BTreeMap<StreamId, Folded>,
+    now: Arc<AtomicI64>,
+    keys: usize,
+}
+
+/// A plan in dollars, 70/30 up to a cap of 15,000 a calendar year, then all to the payee less 250 a deal.
+pub(crate) const CAPPED: &str = r#"{"currency":"USD","split":{"capped":{"pre_cap":{"payee":"0.7","company":"0.3"},
+    "cap":{"programme":"main","limit":"15000 USD","year":{"calendar":{"month":1,"day":1}}},"post_cap_fee":"250 USD"}}}"#;
+
+impl Books {
+    /// A ledger that is open, with everything switched on.
+    pub fn open() -> Self {
+        let now = Arc::new(AtomicI64::new(0));
+        let clock = Arc::clone(&now);
+        let mut books = Self {
+            store: MemoryStore::new(Arc::new(move || clock.load(Ordering::Relaxed))),
+            ledger: LedgerName::new("main").unwrap(),
+            events: Vec::new(),
+            streams: BTreeMap::new(),
+            now,
+            keys: 0,
+        };
+        let capabilities =
+            r#"["rail_payments","manual_payments","manual_amounts","opening_balances","foreign_currencies"]"#;
+        let zone = r#""base_currency":"USD","zone":"America/New_York""#;
+        books.ask("ann", "2026-01-01", &format!(r#"{{"settings.open":{{{zone},"capabilities":{capabilities}}}}}"#));
+        books
+    }
+
+    /// A ledger with two payees under the capped plan.
+    pub fn with_two_payees() -> Self {
+        let mut books = Self::open();
+        books.ask("ann", "2026-01-01", &format!(r#"{{"plan.publish":{{"plan":"sales","document":{CAPPED}}}}}"#));
+        for (payee, name) in [("amy", "Amy Adams"), ("bo", "=Bo, \"the\" Best")] {
+            books.enrol(payee, name, "sales");
+        }
+        books
+    }
+
+    pub fn enrol(&mut self, payee: &str, name: &str, plan: &str) {
+        let name = serde_json::to_string(name).unwrap();
+        self.ask("ann", "2026-01-01", &format!(r#"{{"payee.enrol":{{"payee":"{payee}","name":{name}}}}}"#));
+        let assign = format!(r#"{{"payee":"{payee}","plan":"{plan}","version":1,"from":"2020-01-01"}}"#);
+        self.ask("ann", "2026-01-01", &format!(r#"{{"payee.assign":{assign}}}"#));
+    }
+
+    /// Records a deal that is attributed in equal parts.
+    pub fn deal(&mut self, deal: &str, gci: &str, payees: &[&str], day: &str) {
+        let payees = serde_json::to_string(payees).unwrap();
+        let rest = format!(r#""attribution":{{"equal":{payees}}},"completed_on":"{day}""#);
+        let record = format!(r#"{{"deal.record":{{"deal":"{deal}","gci":{{"amount":"{gci}"}},{rest}}}}}"#);
+        self.ask("ann", day, &record);
+    }
+
+    /// Makes a payout of all that is payable, and hands it in.
+    pub fn payout(&mut self, payee: &str, day: &str) -> PayoutId {
+        self.ask("ann", day, &format!(r#"{{"payout.create":{{"payee":"{payee}"}}}}"#));
+        let payout = self.last_payout();
+        self.move_payout("ann", day, "submit", payout, "");
+        payout
+    }
+
+    pub fn last_payout(&self) -> PayoutId {
+        let created = self.events.iter().rev().find_map(|recorded| match &recorded.event {
+            Event::Payout(payout::Event::Created { payout, .. }) => Some(*payout),
+            _ => None,
+        });
+        created.unwrap()
+    }
+
+    pub fn move_payout(&mut self, actor: &str, day: &str, verb: &str, payout: PayoutId, more: &str) {
+        self.ask(actor, day, &format!(r#"{{"payout.{verb}":{{"payout":"{payout}"{more}}}}}"#));
+    }
+
+    pub fn pay(&mut self, payout: PayoutId, day: &str) {
+        self.move_payout("bob", day, "approve", payout, "");
+        let more = format!(r#","method":"cheque","reference":"no-{}","account":"main""#, self.keys);
+        self.move_payout("cat", day, "record_manual_payment", payout, &more);
+    }
+
+    /// Asks what must be granted.
+    pub fn ask(&mut self, actor: &str, day: &str, command: &str) {
+        if let Err(rejection) = self.try_ask(actor, day, command) {
+            panic!("{command}: {rejection}");
+        }
+    }
+
+    pub fn try_ask(&mut self, actor: &str, day: &str, command: &str) -> Result<(), Rejection> {
+        let day: Date = day.parse().unwrap();
+        let at: DateTime<Utc> = day.and_hms_opt(17, 0, 0).unwrap().and_utc();
+        self.keys += 1;
+        let request = Request {
+            key: format!("k{}", self.keys).parse().unwrap(),
+            actor: actor.parse().unwrap(),
+            at,
+            command: serde_json::from_str(command).unwrap(),
+        };
+        let mut slice = Slice::new(self.ledger.clone());
+        let decision = loop {
+            match decide(&slice, &request) {
+                Ok(decision) => break decision,
+                Err(Undecided::Rejected(rejection)) => return Err(rejection),
+                Err(Undecided::Misfit(misfit)) => panic!("{misfit}"),
+                Err(Undecided::Needs(streams)) => {
+                    for stream in streams {
+                        let folded = self.streams.get(&stream).cloned().unwrap_or_else(|| Folded::empty(&stream));
+                        slice.insert(stream, folded);
+                    }
+                }
+            }
+        };
+        let guards = slice.iter().map(|(stream, folded)| Guard { stream: stream.name(), tip: folded.tip }).collect();
+        let (size, hash) = (u16::try_from(decision.events.len()).unwrap(), request.hash());
+        let mut events = Vec::new();
+        for (index, (stream, event)) in (0..).zip(decision.events) {
+            let Encoded { type_name, schema_version, payload } = encode(&event);
+            let folded = slice.get_mut(&stream).unwrap();
+            let (version, name, effective) = (folded.tip.version + 1, stream.name(), decision.effective);
+            let preimage = Preimage {
+                ledger: self.ledger.as_str(),
+                stream: name.as_str(),
+                version,
+                type_name: &type_name,
+                schema_version,
+                key: request.key.as_str(),
+                request_hash: &hash,
+                actor: actor,
+                effective,
+                index,
+                size,
+                payload: &payload,
+            };
+            let digest = preimage.digest();
+            folded.evolve(&event, Tip { version, digest }).unwrap();
+            events.push(NewEvent { stream: name, version, type_name, schema_version, effective, payload, digest });
+        }
+        self.now.store(at.timestamp_micros(), Ordering::Relaxed);
+        let append = Append { key: request.key, request_hash: hash, actor: actor.into(), guards, events };
+        let outcomes = ready(self.store.append(&self.ledger, &[append])).unwrap();
+        assert!(matches!(outcomes.as_slice(), [Outcome::Appended(_)]), "{outcomes:?}");
+        let after = self.events.len() as u64;
+        let page = ready(self.store.read_log(&self.ledger, after, 1)).unwrap();
+        self.events.extend(decode_page(self.ledger.as_str(), after, &page).unwrap());
+        self.streams.extend(slice.into_streams());
+        Ok(())
+    }
+
+    /// A history in which all kinds of things happen, the same for the same seed. What is refused is left out.
+    pub fn random(seed: u64, steps: usize) -> Self {
+        let mut books = Self::with_two_payees();
+        let whole = CAPPED.replace(r#""post_cap_fee""#, r#""crossing":"whole_deal_pre_cap","post_cap_fee""#);
+        let yen = r#"{"currency":"JPY","split":{"flat":{"payee":"0.6","company":"0.4"}}}"#;
+        for (plan, document) in [("whole", whole.as_str()), ("yen", yen)] {
+            let publish = format!(r#"{{"plan.publish":{{"plan":"{plan}","document":{document}}}}}"#);
+            books.ask("ann", "2026-01-01", &publish);
+        }
+        books.enrol("cy", "Cy", "whole");
+        books.enrol("di", "Di", "yen");
+        let mut random = Random(seed);
+        let mut payouts: Vec<(PayoutId, &str)> = Vec::new();
+        for step in 0..steps {
+            let day = format!("2026-{:02}-{:02}", 1 + step * 12 / steps, 1 + step % 28);
+            let actor = random.of(&["ann", "bob", "cat", "amy"]);
+            let payee = random.of(&["amy", "bo", "cy", "di"]);
+            let before = books.events.len();
+            if random.below(5) < 2 {
+                let (actor, command) = match random.below(12) {
+                    0..=5 => (actor, random.deal(step, &day)),
+                    6 | 7 => {
+                        let deal = random.below(step + 1);
+                        (actor, format!(r#"{{"deal.reverse":{{"deal":"d-{deal}","reason":"=void, \"x\""}}}}"#))
+                    }
+                    8 => {
+                        let what = format!(r#""payee":"{payee}","on":"{day}","amount":"100.01 USD","reason":"moved""#);
+                        (actor, format!(r#"{{"cap.set_opening_balance":{{{what}}}}}"#))
+                    }
+                    9 => {
+                        let what = format!(r#""payee":"{payee}","amount":"12.34 USD","reason":"bonus""#);
+                        (actor, format!(r#"{{"payout.create_manual":{{{what}}}}}"#))
+                    }
+                    _ => {
+                        let currency = if payee == "di" { r#","currency":"JPY""# } else { "" };
+                        let more = random.of(&["", r#","period":"2026-02""#, r#","notes":"+1, please""#]);
+                        (actor, format!(r#"{{"payout.create":{{"payee":"{payee}"{currency}{more}}}}}"#))
+                    }
+                };
+                let _ = books.try_ask(actor, &day, &command);
+                if books.events[before..].iter().any(|event| matches!(event.event, Event::Payout(_))) {
+                    payouts.push((books.last_payout(), actor));
+                }
+            } else if !payouts.is_empty() {
+                let (payout, maker) = payouts[random.below(payouts.len())];
+                let (actor, verb, more) = match random.below(12) {
+                    0..=2 => (maker, "submit", String::new()),
+                    3 | 4 => (actor, "approve", String::new()),
+                    5 | 6 => (actor, "start", String::new()),
+                    7 => (actor, random.of(&["reject", "void"]), r#","reason":"no""#.to_owned()),
+                    8 => {
+                        let more = format!(r#","method":"cheque","reference":"no-{step}","account":"main""#);
+                        (actor, "record_manual_payment", more)
+                    }
+                    9 => ("rail", "fail", r#","attempt":1,"reason":"closed account""#.to_owned()),
+                    _ => {
+                        let attempt = 1 + random.below(2);
+                        ("rail", "settle", format!(r#","attempt":{attempt},"amount":"{}""#, books.amount(payout)))
+                    }
+                };
+                let command = format!(r#"{{"payout.{verb}":{{"payout":"{payout}"{more}}}}}"#);
+                let _ = books.try_ask(actor, &day, &command);
+                if random.below(10) == 0 {
+                    let ids: Vec<_> = payouts.iter().map(|(payout, _)| payout).collect();
+                    let ids = serde_json::to_string(&ids).unwrap();
+                    let _ = books.try_ask(actor, &day, &format!(r#"{{"payout.approve_bulk":{{"payouts":{ids}}}}}"#));
+                }
+            }
+        }
+        books
+    }
+
+    fn amount(&self, payout: PayoutId) -> crate::money::Money {
+        let amount = self.events.iter().find_map(|recorded| match &recorded.event {
+            Event::Payout(payout::Event::Created { payout: id, amount, .. }) if *id == payout => Some(*amount),
+            _ => None,
+        });
+        amount.unwrap()
+    }
+}
+
+/// A sequence that looks random, the same for the same seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+
+    fn deal(&mut self, step: usize, day: &str) -> String {
+        let payees = self.of(&[r#"["amy","bo"]"#, r#"["bo","cy"]"#, r#"["amy"]"#, r#"["cy"]"#, r#"["di"]"#]);
+        let cents = self.below(2_000_000);
+        let gci = if payees.contains("di") {
+            format!("{cents} JPY")
+        } else {
+            format!("{}.{:02} USD", cents / 100, cents % 100)
+        };
+        let rest = format!(r#""attribution":{{"equal":{payees}}},"completed_on":"{day}""#);
+        format!(r#"{{"deal.record":{{"deal":"d-{step}","gci":{{"amount":"{gci}"}},{rest}}}}}"#)
+    }
+
+    fn of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
+        choices[self.below(choices.len())]
+    }
+}

@@ -1,1 +1,632 @@
-//! Compares the ledger with what others say of it: kept states, exported registers, and the laws of the log itself.
+//! Compares the ledger with what others say of it, and says exactly where they differ.
+//!
+//! Replay is the truth that everything else is compared with: [a state that was kept](checkpoint), [a register that was
+//! exported](register), and [the laws](log) that the log itself must obey. Nothing is repaired: a [`Report`] names every
+//! difference with what is at stake and the event that explains it, in an order and with a hash that two runs share.
+
+pub mod checkpoint;
+pub mod log;
+pub mod register;
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer};
+
+use crate::chain::Digest;
+use crate::codec;
+use crate::money::{Currency, Money};
+use crate::projection::map::Small;
+use crate::projection::sum::Sum;
+
+pub use log::Law;
+
+/// Every difference that was found, sorted. None is what everybody hopes for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Report {
+    differences: Vec<Difference>,
+}
+
+/// One way in which the ledger and something else differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// What the ledger was compared with.
+    pub against: Against,
+    /// The thing that differs: a payout, or the place in a kept state.
+    pub key: String,
+    /// The field of it.
+    pub field: String,
+    /// What kind of difference it is.
+    pub class: Class,
+    /// What the ledger says; nothing where it does not know the thing.
+    pub ledger: String,
+    /// What the other says; nothing where it does not know the thing.
+    pub other: String,
+    /// How much money the difference is about.
+    pub at_stake: Option<Money>,
+    /// The sequence of the event that explains what the ledger says.
+    pub sequence: Option<u64>,
+    /// When that event was recorded, from which the difference's age is counted.
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// What the ledger was compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Against {
+    /// The laws of the log itself.
+    Laws,
+    /// A state that was kept.
+    Checkpoint,
+    /// A register that was exported.
+    Register,
+}
+
+/// The kind of a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// The log breaks a law.
+    Broken(Law),
+    /// The kept state is not a state of this version of the program.
+    StateUnusable,
+    /// The kept state stands at another place than a request's end of this log, or at another link.
+    StateElsewhere,
+    /// The kept state says something else.
+    StateDiffers,
+    /// The host does not know the payout.
+    MissingInHost,
+    /// The ledger does not know the payout.
+    UnknownInHost,
+    /// The host has the payout twice.
+    DuplicateHostRow,
+    /// The host's row is of an earlier version. What may have changed since is not compared.
+    StaleSnapshot,
+    /// The host's row is of a version that the ledger has not reached.
+    HostAhead,
+    /// The payout stands elsewhere.
+    StatusMismatch,
+    /// The amount is another one.
+    AmountMismatch(Option<Factor>),
+    /// The currency is another one.
+    CurrencyMismatch,
+    /// Somebody else is paid.
+    PayeeMismatch,
+    /// The host does not know that it was approved.
+    ApprovalMissing,
+    /// The host says that its maker approved it.
+    SelfApproved,
+    /// Any other field is different.
+    FieldMismatch,
+    /// A total is neither the ledger's nor that of the rows above it.
+    TotalMismatch,
+}
+
+/// What takes the ledger's amount to the other's: the sign of cents that were taken for dollars, or of a currency that was
+/// taken to have other decimals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Factor {
+    /// The other's amount is a thousand times the ledger's.
+    Thousand,
+    /// The other's amount is a hundred times the ledger's.
+    Hundred,
+    /// The other's amount is a hundredth of the ledger's.
+    Hundredth,
+    /// The other's amount is a thousandth of the ledger's.
+    Thousandth,
+}
+
+impl Factor {
+    fn between(ledger: i128, other: i128) -> Option<Self> {
+        let times = |factor| ledger.checked_mul(factor) == Some(other) && ledger != 0;
+        let part = |factor| other.checked_mul(factor) == Some(ledger) && other != 0;
+        [
+            (times(1_000), Self::Thousand),
+            (times(100), Self::Hundred),
+            (part(100), Self::Hundredth),
+            (part(1_000), Self::Thousandth),
+        ]
+        .into_iter()
+        .find_map(|(is, factor)| is.then_some(factor))
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Thousand => "x1000",
+            Self::Hundred => "x100",
+            Self::Hundredth => "x0.01",
+            Self::Thousandth => "x0.001",
+        }
+    }
+}
+
+/// How bad a difference is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It goes away by itself, or when a state is rebuilt.
+    Notice,
+    /// Somebody should look.
+    Warning,
+    /// Money may be paid wrongly.
+    Error,
+}
+
+impl Class {
+    /// How bad a difference of this kind is.
+    #[must_use]
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::StateUnusable | Self::StaleSnapshot => Severity::Notice,
+            Self::FieldMismatch | Self::TotalMismatch => Severity::Warning,
+            Self::Broken(_)
+            | Self::StateElsewhere
+            | Self::StateDiffers
+            | Self::MissingInHost
+            | Self::UnknownInHost
+            | Self::DuplicateHostRow
+            | Self::HostAhead
+            | Self::StatusMismatch
+            | Self::AmountMismatch(_)
+            | Self::CurrencyMismatch
+            | Self::PayeeMismatch
+            | Self::ApprovalMissing
+            | Self::SelfApproved => Severity::Error,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Broken(law) => law.as_str(),
+            Self::StateUnusable => "state_unusable",
+            Self::StateElsewhere => "state_elsewhere",
+            Self::StateDiffers => "state_differs",
+            Self::MissingInHost => "missing_in_host",
+            Self::UnknownInHost => "unknown_in_host",
+            Self::DuplicateHostRow => "duplicate_host_row",
+            Self::StaleSnapshot => "stale_snapshot",
+            Self::HostAhead => "host_ahead",
+            Self::StatusMismatch => "status_mismatch",
+            Self::AmountMismatch(_) => "amount_mismatch",
+            Self::CurrencyMismatch => "currency_mismatch",
+            Self::PayeeMismatch => "payee_mismatch",
+            Self::ApprovalMissing => "approval_missing",
+            Self::SelfApproved => "self_approved",
+            Self::FieldMismatch => "field_mismatch",
+            Self::TotalMismatch => "total_mismatch",
+        }
+    }
+}
+
+/// Writes `amount_mismatch x100`, `status_mismatch`, or the name of the law that is broken.
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AmountMismatch(Some(factor)) => write!(f, "{} {}", self.name(), factor.as_str()),
+            other => f.pad(other.name()),
+        }
+    }
+}
+
+impl Serialize for Class {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Report {
+    /// A report of differences, which it sorts.
+    #[must_use]
+    pub fn of(differences: impl IntoIterator<Item = Difference>) -> Self {
+        let mut differences: Vec<_> = differences.into_iter().collect();
+        differences.sort_by(|a, b| a.order().cmp(&b.order()));
+        Self { differences }
+    }
+
+    /// Both reports as one.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self::of(self.differences.into_iter().chain(other.differences))
+    }
+
+    /// Every difference, sorted.
+    #[must_use]
+    pub fn differences(&self) -> &[Difference] {
+        &self.differences
+    }
+
+    /// Whether there is no difference.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.differences.is_empty()
+    }
+
+    /// What is at stake in all of them, by currency.
+    #[must_use]
+    pub fn exposure(&self) -> Vec<(Currency, Sum)> {
+        let mut sums = Small::<Currency, Sum>::default();
+        for at_stake in self.differences.iter().filter_map(|difference| difference.at_stake) {
+            sums.update(&at_stake.currency(), |sum| sum.add(at_stake));
+        }
+        sums.iter().map(|(currency, sum)| (*currency, *sum)).collect()
+    }
+
+    /// SHA-256 of the report: two runs that found the same have the same.
+    #[must_use]
+    pub fn hash(&self) -> Digest {
+        Digest::of(&codec::canonical(self))
+    }
+}
+
+/// Writes `0 discrepancies`, or how many and each on a line.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.differences.len();
+        write!(f, "{count} {}", if count == 1 { "discrepancy" } else { "discrepancies" })?;
+        self.differences.iter().try_for_each(|difference| write!(f, "\n{difference}"))
+    }
+}
+
+impl Difference {
+    /// How bad it is.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        self.class.severity()
+    }
+
+    fn order(&self) -> impl Ord + '_ {
+        let at = (self.against, &self.key, &self.field, self.class);
+        (at, self.sequence, &self.ledger, &self.other)
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { class, key, field, ledger, other, .. } = self;
+        write!(f, "{class}: {key} {field}: the ledger says {ledger:?}, the other {other:?}")?;
+        if let Some(at_stake) = self.at_stake {
+            write!(f, ", at stake {at_stake}")?;
+        }
+        if let Some(sequence) = self.sequence {
+            write!(f, ", see event {sequence}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::Event;
+    use crate::projection::register::{COLUMNS, Register, Totals, write_csv};
+    use crate::projection::replay::fold;
+    use crate::projection::testing::{Books, ready};
+    use crate::projection::{All, Projected};
+    use crate::recorded::Recorded;
+    use crate::store::Store;
+    use crate::{account, cap, deal, payout};
+
+    fn export(register: &Register) -> String {
+        let mut csv = String::new();
+        write_csv(&mut csv, register, Totals::PerCurrency).unwrap();
+        csv
+    }
+
+    /// A register of one payout over 700 dollars that waits for its payment, and its export cell by cell.
+    fn one_payout() -> (Register, Vec<String>) {
+        let mut books = Books::with_two_payees();
+        books.deal("d-1", "1000.00 USD", &["amy"], "2026-02-01");
+        let payout = books.payout("amy", "2026-02-02");
+        books.move_payout("bob", "2026-02-03", "approve", payout, "");
+        let register = fold::<Register>(&books.events);
+        let row = export(&register).lines().nth(1).unwrap().split(',').map(str::to_owned).collect();
+        (register, row)
+    }
+
+    fn csv(rows: &[&[String]]) -> Vec<u8> {
+        let rows: String = rows.iter().map(|row| row.join(",") + "\n").collect();
+        (COLUMNS.join(",") + "\n" + &rows).into_bytes()
+    }
+
+    fn classes(report: &Report) -> Vec<String> {
+        report.differences().iter().map(|found| format!("{} {}", found.class, found.field)).collect()
+    }
+
+    #[test]
+    fn a_register_agrees_with_its_own_export() {
+        let books = Books::random(21, 200);
+        let register = fold::<Register>(&books.events);
+        let report = register::against(&register, export(&register).as_bytes()).unwrap();
+        assert_eq!(report.to_string(), "0 discrepancies");
+        assert!(report.is_clean());
+    }
+
+    #[test]
+    fn one_wrong_cell_is_one_difference_of_its_class() {
+        let (register, row) = one_payout();
+        for (column, value, class, at_stake) in [
+            ("status", "paid", "status_mismatch status", Some("700.00 USD")),
+            ("amount_minor", "7000000", "amount_mismatch x100 amount_minor", Some("69300.00 USD")),
+            ("amount_minor", "700", "amount_mismatch x0.01 amount_minor", Some("693.00 USD")),
+            ("amount", "700000.00", "amount_mismatch x1000 amount", Some("699300.00 USD")),
+            ("net", "700.01", "amount_mismatch net", Some("0.01 USD")),
+            ("withheld", "1.00", "amount_mismatch withheld", Some("1.00 USD")),
+            ("amount", "x", "amount_mismatch amount", Some("700.00 USD")),
+            ("currency", "EUR", "currency_mismatch currency", Some("700.00 USD")),
+            ("payee_id", "bo", "payee_mismatch payee_id", Some("700.00 USD")),
+            ("approved_by", "", "approval_missing approved_by", Some("700.00 USD")),
+            ("approved_by", "ann", "self_approved approved_by", Some("700.00 USD")),
+            ("version", "2", "stale_snapshot version", None),
+            ("version", "9", "host_ahead version", Some("700.00 USD")),
+            ("version", "x", "field_mismatch version", None),
+            ("line_count", "2", "field_mismatch line_count", None),
+            ("notes", "x", "field_mismatch notes", None),
+        ] {
+            let mut wrong = row.clone();
+            wrong[COLUMNS.iter().position(|other| *other == column).unwrap()] = value.to_owned();
+            let report = register::against(&register, &csv(&[&wrong])).unwrap();
+            assert_eq!(classes(&report), [class]);
+            let found = &report.differences()[0];
+            assert_eq!(found.at_stake.map(|amount| amount.to_string()).as_deref(), at_stake, "{column}={value}");
+            assert_eq!((found.sequence, found.other.as_str()), (register.rows().next().map(|row| row.changed), value));
+        }
+    }
+
+    #[test]
+    fn a_stale_row_is_not_blamed_for_what_it_could_not_know() {
+        let (register, mut row) = one_payout();
+        let set = |row: &mut Vec<String>, column: &str, value: &str| {
+            row[COLUMNS.iter().position(|other| *other == column).unwrap()] = value.to_owned();
+        };
+        for (column, value) in
+            [("version", "2"), ("status", "pending_approval"), ("approved_by", ""), ("approved_at", "")]
+        {
+            set(&mut row, column, value);
+        }
+        let stale = register::against(&register, &csv(&[&row])).unwrap();
+        assert_eq!(classes(&stale), ["stale_snapshot version"]);
+        assert_eq!(stale.differences()[0].severity(), Severity::Notice);
+        for (column, value) in [("amount_minor", "7"), ("amount", "0.07"), ("net", "0.07")] {
+            set(&mut row, column, value);
+        }
+        let wrong = register::against(&register, &csv(&[&row])).unwrap();
+        assert_eq!(classes(&wrong), ["amount_mismatch amount_minor", "stale_snapshot version"]);
+    }
+
+    #[test]
+    fn rows_that_are_missing_unknown_or_twice_are_named_with_what_is_at_stake() {
+        let (register, row) = one_payout();
+        let mut unknown = row.clone();
+        unknown[0] = "p-9".into();
+        let report = register::against(&register, &csv(&[&row, &unknown, &row])).unwrap();
+        assert_eq!(classes(&report), ["duplicate_host_row payout_id", "unknown_in_host payout_id"]);
+        let usd = Currency::of("USD").unwrap();
+        assert_eq!(report.exposure(), [(usd, Sum::from(Money::parse("1400 USD").unwrap()))]);
+        let empty = register::against(&register, &csv(&[])).unwrap();
+        assert_eq!(classes(&empty), ["missing_in_host payout_id"]);
+        assert_eq!(register::against(&register, &csv(&[&row, &unknown, &row])).unwrap().hash(), report.hash());
+        assert_ne!(empty.hash(), report.hash());
+    }
+
+    #[test]
+    fn a_file_of_another_form_is_refused() {
+        let (register, _) = one_payout();
+        let refused = |bytes: &[u8]| register::against(&register, bytes).unwrap_err().to_string();
+        assert!(refused(b"").contains("empty"));
+        assert!(
+            refused(b"payout_id,status\n").contains("column 2 of the header is \"status\", it should be \"version\"")
+        );
+        assert!(refused(b"\xff").contains("UTF-8"));
+        assert!(refused(b"payout_id\r\n").contains("line feeds"));
+        let longer = COLUMNS.join(",") + ",more\n";
+        assert!(refused(longer.as_bytes()).contains("\"more\""));
+    }
+
+    #[test]
+    fn a_wrong_total_is_named() {
+        let (register, _) = one_payout();
+        let wrong = export(&register).replace("TOTAL,,,,,,USD,70000,700.00", "TOTAL,,,,,,USD,70001,700.00");
+        let report = register::against(&register, wrong.as_bytes()).unwrap();
+        assert_eq!(classes(&report), ["total_mismatch amount"]);
+    }
+
+    #[test]
+    fn kept_states_agree_with_a_replay_until_one_is_changed() {
+        let mut books = Books::with_two_payees();
+        books.deal("d-1", "1000.00 USD", &["amy", "bo"], "2026-02-01");
+        let payout = books.payout("amy", "2026-02-02");
+        let mut live = Projected::<All>::new();
+        live.fold(&books.events).unwrap();
+        let save = |row| ready(books.store.save_checkpoint(&books.ledger, row)).unwrap();
+        let rows = live.save_each().unwrap();
+        rows.iter().for_each(save);
+        let check = || ready(checkpoint::against_store(&books.store, &books.ledger, 7)).unwrap();
+        assert_eq!(check().to_string(), "0 discrepancies");
+
+        let changed = |name: &str, from: &str, to: &str| {
+            let mut row = rows.iter().find(|row| row.name == name).unwrap().clone();
+            let text = String::from_utf8(row.state).unwrap();
+            assert!(text.contains(from), "{text}");
+            row.state = text.replacen(from, to, 1).into_bytes();
+            row
+        };
+        let balance = changed("summary", r#""payable":"35000""#, r#""payable":"35001""#);
+        let status = changed("register", r#""status":"pending_approval""#, r#""status":"approved""#);
+        [&balance, &status].into_iter().for_each(save);
+        let report = check();
+        let found: Vec<_> =
+            report.differences().iter().map(|found| (found.key.as_str(), found.field.as_str())).collect();
+        let key = format!("register/payouts/{payout}");
+        assert_eq!(found, [(key.as_str(), "status"), ("summary/payees/bo/USD", "payable")]);
+        let money = &report.differences()[1];
+        assert_eq!(money.at_stake.unwrap().to_string(), "0.01 USD");
+        let booked = books.events.iter().rfind(|recorded| recorded.stream.as_str() == "account/bo/USD").unwrap();
+        assert_eq!(money.sequence, Some(booked.sequence));
+        assert_eq!((money.ledger.as_str(), money.other.as_str()), ("35000", "35001"));
+
+        let mut damaged = rows[0].clone();
+        damaged.state.truncate(9);
+        let mut elsewhere = rows[1].clone();
+        elsewhere.sequence -= 2;
+        let mut other = rows[2].clone();
+        other.version += 1;
+        let mut link = rows[3].clone();
+        link.link = Digest::of(b"x");
+        [&damaged, &elsewhere, &other, &link].into_iter().for_each(save);
+        let expected = ["state_elsewhere link", "state_unusable ", "state_elsewhere sequence", "state_unusable "];
+        assert_eq!(classes(&check()), expected);
+        assert_eq!(check(), check());
+    }
+
+    fn laws(events: &[Recorded]) -> Report {
+        let mut laws = log::Laws::default();
+        events.iter().for_each(|recorded| laws.apply(recorded));
+        laws.finish()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn a_log_of_decisions_obeys_every_law(seed: u64) {
+            let books = Books::random(seed, 150);
+            prop_assert_eq!(laws(&books.events).to_string(), "0 discrepancies");
+            let checked = ready(log::check(&books.store, &books.ledger, 50, |_| {})).unwrap();
+            prop_assert!(checked.is_clean());
+        }
+
+        #[test]
+        fn no_exported_bytes_whatever_bring_the_reader_down(at in any::<prop::sample::Index>(), byte: u8) {
+            let (register, _) = one_payout();
+            let mut bytes = export(&register).into_bytes();
+            let place = at.index(bytes.len());
+            let same = bytes[place] == byte;
+            bytes[place] = byte;
+            if let Ok(report) = register::against(&register, &bytes) {
+                prop_assert_eq!(report.is_clean(), same);
+            }
+        }
+    }
+
+    /// A history with a payout that is paid, a deal after the cap and one that is reversed.
+    fn history() -> Vec<Recorded> {
+        let mut books = Books::with_two_payees();
+        books.deal("d-1", "60000.00 USD", &["amy"], "2026-02-01");
+        books.deal("d-2", "1000.00 USD", &["amy", "bo"], "2026-02-02");
+        let payout = books.payout("amy", "2026-02-03");
+        books.pay(payout, "2026-02-04");
+        books.deal("d-3", "1000.00 USD", &["bo"], "2026-02-05");
+        books.ask("ann", "2026-02-06", r#"{"deal.reverse":{"deal":"d-2","reason":"refunded"}}"#);
+        books.events
+    }
+
+    /// The laws that a history breaks after each of its events of a kind went through a change.
+    fn broken(mut change: impl FnMut(&mut Event) -> bool) -> Vec<Law> {
+        let mut events = history();
+        assert!(laws(&events).is_clean());
+        let changed = events.iter_mut().filter_map(|recorded| change(&mut recorded.event).then_some(())).count();
+        assert!(changed > 0, "nothing was changed");
+        let report = laws(&events);
+        let mut laws: Vec<Law> = report
+            .differences()
+            .iter()
+            .filter_map(|found| match found.class {
+                Class::Broken(law) => Some(law),
+                _ => None,
+            })
+            .collect();
+        laws.sort_unstable();
+        laws.dedup();
+        laws
+    }
+
+    #[test]
+    fn a_log_that_pays_too_much_too_soon_or_the_wrong_person_breaks_a_law() {
+        let cent = Money::parse("0.01 USD").unwrap();
+        let more = |amount: &mut Money| {
+            *amount = amount.plus(cent).unwrap();
+            true
+        };
+        let found = broken(|event| match event {
+            Event::Account(account::Event::EntryBooked { amount, .. }) => more(amount),
+            _ => false,
+        });
+        assert!(found.contains(&Law::EarnedIsBooked) && found.contains(&Law::ClearingIsZero), "{found:?}");
+        let found = broken(|event| match event {
+            Event::Payout(payout::Event::Created { amount, .. }) => more(amount),
+            _ => false,
+        });
+        assert!(found.contains(&Law::PayoutIsItsEntries) && found.contains(&Law::AmountIsKept), "{found:?}");
+        let found = broken(|event| match event {
+            Event::Payout(payout::Event::Paid { amount, .. }) => more(amount),
+            _ => false,
+        });
+        assert!(found.contains(&Law::AmountIsKept) && found.contains(&Law::ClearingIsZero), "{found:?}");
+        let found = broken(|event| match event {
+            Event::Payout(payout::Event::Approved { by, .. }) => {
+                *by = "ann".parse().unwrap();
+                true
+            }
+            _ => false,
+        });
+        assert_eq!(found, [Law::FourEyes]);
+        let found = broken(|event| match event {
+            Event::Payout(event @ payout::Event::Approved { .. }) => {
+                let payout::Event::Approved { payout, .. } = event else { return false };
+                *event = payout::Event::Submitted { payout: *payout };
+                true
+            }
+            _ => false,
+        });
+        assert!(found.contains(&Law::PayoutGoesItsWay), "{found:?}");
+        let found = broken(|event| match event {
+            Event::Account(account::Event::EntriesClaimed { entries, .. }) => {
+                let twice = entries[0];
+                entries.push(twice);
+                true
+            }
+            _ => false,
+        });
+        assert!(found.contains(&Law::EntryIsPayable) && found.contains(&Law::EntriesSumToAmount), "{found:?}");
+        let found = broken(|event| match event {
+            Event::Cap(cap::Event::Contributed { amount, .. }) => more(amount),
+            _ => false,
+        });
+        assert!(found.contains(&Law::ContributionIsPosted) && found.contains(&Law::RoomIsWhatIsLeft), "{found:?}");
+        let found = broken(|event| match event {
+            Event::Deal(deal::Event::Completed { lines, .. }) => {
+                lines.iter_mut().all(|line| more(&mut line.amounts.company_dollar))
+            }
+            _ => false,
+        });
+        for law in [Law::DebitsEqualCredits, Law::PartsAreTheWhole, Law::CapHolds, Law::TrialBalanceIsZero] {
+            assert!(found.contains(&law), "{law:?} {found:?}");
+        }
+        let found = broken(|event| match event {
+            Event::Account(account::Event::EntryReversed { amount, .. }) => more(amount),
+            _ => false,
+        });
+        assert!(found.contains(&Law::ReversalIsExact), "{found:?}");
+    }
+
+    #[test]
+    fn an_event_that_is_left_out_is_missed_by_some_law() {
+        let whole = history();
+        for left_out in 0..whole.len() {
+            let mut events = whole.clone();
+            let kind = crate::projection::audit::Action::of(&events.remove(left_out).event).as_str();
+            let harmless = [
+                "settings.opened",
+                "payee.enrolled",
+                "payee.assigned",
+                "plan.published",
+                "deal.registered",
+                "deal.attributed",
+                "cap.reached",
+                "payout.reference_taken",
+            ];
+            assert_eq!(laws(&events).is_clean(), harmless.contains(&kind), "{kind}");
+        }
+    }
+}

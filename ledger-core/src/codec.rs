@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::command::Command;
 use crate::event::Event;
+use crate::{account, cap, deal, payee, payout, plan, settings};
 
 /// The version of every payload's form. A change of any field makes a new one, and an upcast from the old.
 pub const SCHEMA_VERSION: u16 = 1;
@@ -63,21 +64,67 @@ pub(crate) fn canonical<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
+/// Names every event that there is. One that is not named here does not compile.
+macro_rules! event_types {
+    ($($concept:ident($event:path) => $name:literal,)+) => {
+        /// The types under which events are stored. A name stays for ever.
+        pub const TYPES: &[&str] = &[$($name),+];
+
+        fn type_name(event: &Event) -> &'static str {
+            match event {
+                $(Event::$concept($event { .. }) => $name,)+
+            }
+        }
+    };
+}
+event_types! {
+    Settings(settings::Event::Opened) => "settings.opened",
+    Settings(settings::Event::SwitchedOn) => "settings.switched_on",
+    Settings(settings::Event::SwitchedOff) => "settings.switched_off",
+    Payee(payee::Event::Enrolled) => "payee.enrolled",
+    Payee(payee::Event::Assigned) => "payee.assigned",
+    Payee(payee::Event::AssignmentEnded) => "payee.assignment_ended",
+    Plan(plan::Event::Published) => "plan.published",
+    Deal(deal::Event::Registered) => "deal.registered",
+    Deal(deal::Event::Attributed) => "deal.attributed",
+    Deal(deal::Event::Completed) => "deal.completed",
+    Deal(deal::Event::Reversed) => "deal.reversed",
+    Cap(cap::Event::OpeningBalanceSet) => "cap.opening_balance_set",
+    Cap(cap::Event::Contributed) => "cap.contributed",
+    Cap(cap::Event::Reached) => "cap.reached",
+    Cap(cap::Event::Reversed) => "cap.reversed",
+    Account(account::Event::EntryBooked) => "account.entry_booked",
+    Account(account::Event::EntryReversed) => "account.entry_reversed",
+    Account(account::Event::EntriesClaimed) => "account.entries_claimed",
+    Account(account::Event::EntriesReleased) => "account.entries_released",
+    Account(account::Event::EntriesPaid) => "account.entries_paid",
+    Payout(payout::Event::Created) => "payout.created",
+    Payout(payout::Event::Submitted) => "payout.submitted",
+    Payout(payout::Event::Approved) => "payout.approved",
+    Payout(payout::Event::Rejected) => "payout.rejected",
+    Payout(payout::Event::Started) => "payout.started",
+    Payout(payout::Event::Paid) => "payout.paid",
+    Payout(payout::Event::Failed) => "payout.failed",
+    Payout(payout::Event::Voided) => "payout.voided",
+    Payout(payout::Event::ReferenceTaken) => "payout.reference_taken",
+    Payout(payout::Event::BulkApproved) => "payout.bulk_approved",
+}
+
 /// Encodes an event.
 #[must_use]
 pub fn encode(event: &Event) -> Encoded {
-    let (concept, tagged) = match event {
-        Event::Settings(event) => ("settings", canonical(event)),
-        Event::Payee(event) => ("payee", canonical(event)),
-        Event::Plan(event) => ("plan", canonical(event)),
-        Event::Deal(event) => ("deal", canonical(event)),
-        Event::Cap(event) => ("cap", canonical(event)),
-        Event::Account(event) => ("account", canonical(event)),
-        Event::Payout(event) => ("payout", canonical(event)),
+    let tagged = match event {
+        Event::Settings(event) => canonical(event),
+        Event::Payee(event) => canonical(event),
+        Event::Plan(event) => canonical(event),
+        Event::Deal(event) => canonical(event),
+        Event::Cap(event) => canonical(event),
+        Event::Account(event) => canonical(event),
+        Event::Payout(event) => canonical(event),
     };
-    let (variant, payload) = untag(&tagged).unwrap_or_default();
+    let (_, payload) = untag(&tagged).unwrap_or_default();
     Encoded {
-        type_name: format_compact!("{concept}.{variant}"),
+        type_name: CompactString::const_new(type_name(event)),
         schema_version: SCHEMA_VERSION,
         payload: payload.to_vec(),
     }
@@ -115,10 +162,8 @@ pub fn decode(type_name: &str, schema_version: u16, payload: &[u8]) -> Result<Ev
         "payout" => Deserialize::deserialize(content).map(Event::Payout),
         _ => return Err(unknown()),
     };
-    let event = event.map_err(|error| {
-        // serde names no other way to tell the two apart.
-        if error.to_string().starts_with("unknown variant") { unknown() } else { malformed(error.to_string()) }
-    })?;
+    let known = TYPES.contains(&type_name);
+    let event = event.map_err(|error| if known { malformed(error.to_string()) } else { unknown() })?;
     json.end().map_err(|error| malformed(error.to_string()))?;
     Ok(event)
 }

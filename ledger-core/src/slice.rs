@@ -1,6 +1,6 @@
 //! The part of a ledger that a decision reads: folded streams, each with its tip.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::account::{self, Account};
 use crate::cap::{self, Cap, CapAccount};
@@ -138,10 +138,10 @@ impl Slice {
         self.streams.into_iter()
     }
 
-    /// Asks for several streams at once, so that they are loaded at once.
+    /// Asks for several streams at once, so that they are loaded at once; each is named once.
     pub(crate) fn require(&self, streams: impl IntoIterator<Item = StreamId>) -> Result<(), Undecided> {
-        let missing: Vec<_> = streams.into_iter().filter(|stream| !self.streams.contains_key(stream)).collect();
-        if missing.is_empty() { Ok(()) } else { Err(Undecided::Needs(missing)) }
+        let missing: BTreeSet<_> = streams.into_iter().filter(|stream| !self.streams.contains_key(stream)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(Undecided::Needs(missing.into_iter().collect())) }
     }
 
     fn state(&self, stream: StreamId) -> Result<&State, Undecided> {

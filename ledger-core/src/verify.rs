@@ -222,9 +222,10 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError`] for the first row that does not fit; the verifier is then of no use.
     pub fn page(&mut self, page: LogPage) -> Result<(), VerifyError> {
+        // Events without a request end the log, whatever their sequences say: nothing that fits can come after them.
+        let keep = usize::from(!page.requests.is_empty());
         self.waiting.requests.extend(page.requests);
         self.waiting.events.extend(page.events);
-        let keep = 1;
         self.take_in(keep)
     }
 
@@ -233,7 +234,7 @@ impl Verifier {
         let waiting = std::mem::take(&mut self.waiting);
         let (mut requests, mut events) = (waiting.requests.as_slice(), waiting.events.as_slice());
         while let [request, others @ ..] = requests
-            && requests.len() > keep
+            && others.len() >= keep
         {
             let place = Place { ledger: &self.ledger, end: &self.end, request, next: others.first(), events };
             let digests = place.events_fit()?;
@@ -241,6 +242,11 @@ impl Verifier {
             place.link_fits(&digests, rest, &self.versions)?;
             self.admit(request, own)?;
             (requests, events) = (others, rest);
+        }
+        if keep == 0
+            && let Some(event) = events.first()
+        {
+            return Err(if event.sequence <= self.end.sequence { doubled(event) } else { orphan(event) }.into());
         }
         self.waiting = LogPage { requests: requests.to_vec(), events: events.to_vec() };
         Ok(())
@@ -252,9 +258,6 @@ impl Verifier {
     /// [`VerifyError`] when the head is not the log's, or a head that was kept elsewhere is not on the chain.
     pub fn finish(mut self, head: Head) -> Result<Verified, VerifyError> {
         self.take_in(0)?;
-        if let Some(event) = self.waiting.events.first() {
-            return Err(if event.sequence <= self.end.sequence { doubled(event) } else { orphan(event) }.into());
-        }
         let (end, next) = (self.end, self.end.sequence.saturating_add(1));
         let finding = if head.sequence > end.sequence {
             let what = format!("the head says {}, the log ends at {}", head.sequence, end.sequence);
@@ -457,7 +460,7 @@ impl Place<'_> {
         for event in self.events.iter().take(digests.len()) {
             let last = here.entry(&event.stream).or_insert_with(|| versions.get(&event.stream).copied().unwrap_or(0));
             if let Some(finding) = version_misfit(event, *last) {
-                return Err(finding);
+                return Err(Finding { sequence: first, ..finding });
             }
             *last = event.version;
         }

@@ -86,12 +86,13 @@ impl SqliteStore {
 
     /// Waits until what was sent is done, and closes the file. A store that is dropped does the same, but nobody waits.
     pub async fn close(self) {
+        // The last connection to close takes the write-ahead log back into the file, which a reader may not do.
+        self.readers.close().await;
         if let Some((jobs, task)) = self.writer {
             drop(jobs);
             // The task ends when its line is empty; if it was aborted with its runtime, there is nothing to wait for.
             let _ = task.await;
         }
-        self.readers.close().await;
     }
 
     /// Moves a file's tables up or down to a version. Down to 0 is possible only while there is no event.
@@ -136,13 +137,13 @@ impl SqliteStore {
         refuse_existing(&to)?;
         let part = sibling(&to, ".part");
         refuse_existing(&part)?;
-        let done = self.copy(&part).await.and_then(|()| {
-            std::fs::File::open(&part).and_then(|file| file.sync_all()).map_err(|error| unwritable(&part, &error))?;
-            // A link, unlike a rename, never replaces a file that somebody made meanwhile.
-            std::fs::hard_link(&part, &to).map_err(|error| unwritable(&to, &error))
-        });
-        let _ = std::fs::remove_file(&part);
-        done
+        let copied = self.copy(&part).await;
+        let finish = move || {
+            let done = copied.and_then(|()| publish(&part, &to));
+            let _ = std::fs::remove_file(&part);
+            done
+        };
+        tokio::task::spawn_blocking(finish).await.map_err(|error| StoreError::Unavailable(error.to_string()))?
     }
 
     /// Makes a new ledger file from a backup, or from any other ledger file, once it is found to be sound.
@@ -408,6 +409,12 @@ async fn readers(path: &Path) -> Result<SqlitePool, StoreError> {
 
 /// SQLite reads names such as `file:…` and `:memory:` in its own way; an absolute path is only ever a path.
 fn absolute(path: &Path) -> Result<PathBuf, StoreError> {
+    if path.is_dir() {
+        return Err(StoreError::Unusable(format!(
+            "{} cannot be opened, it is a directory; name a file",
+            path.display()
+        )));
+    }
     std::path::absolute(path).map_err(|error| unwritable(path, &error))
 }
 
@@ -424,6 +431,17 @@ fn refuse_existing(path: &Path) -> Result<(), StoreError> {
             let text = format!("{} exists and is never overwritten; choose another path", path.display());
             return Err(StoreError::Unusable(text));
         }
+    }
+    Ok(())
+}
+
+/// Gives a finished file its name, on the disk.
+fn publish(part: &Path, to: &Path) -> Result<(), StoreError> {
+    std::fs::File::open(part).and_then(|file| file.sync_all()).map_err(|error| unwritable(part, &error))?;
+    // A link, unlike a rename, never replaces a file that somebody made meanwhile.
+    std::fs::hard_link(part, to).map_err(|error| unwritable(to, &error))?;
+    if let Some(directory) = to.parent().filter(|_| cfg!(unix)) {
+        std::fs::File::open(directory).and_then(|file| file.sync_all()).map_err(|error| unwritable(to, &error))?;
     }
     Ok(())
 }

@@ -40,6 +40,9 @@ struct Refusal {
     basis: Vec<(StreamId, Tip)>,
 }
 
+/// How many steps of dependencies are loaded ahead. The longest today has five: settings, deal, payee, plan, accounts.
+const PREFETCH_STEPS: usize = 8;
+
 /// Decides and stores a group, and answers every request of it.
 pub(super) async fn commit(inner: &Inner, cache: &mut Cache, group: Vec<Waiting>) {
     let mut pending = group;
@@ -189,7 +192,10 @@ impl Inner {
     async fn prefetch(&self, cache: &mut Cache, pending: &[Waiting]) {
         let mut at = None;
         let mut probing: Vec<_> = pending.iter().collect();
-        while !probing.is_empty() {
+        for _ in 0..PREFETCH_STEPS {
+            if probing.is_empty() {
+                return;
+            }
             let mut missing = BTreeSet::new();
             probing.retain(|waiting| {
                 let mut slice = Slice::new(self.name.clone());

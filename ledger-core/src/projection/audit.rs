@@ -1,6 +1,6 @@
 //! Who did what and when: a tally of every actor's actions, and the line of any single event.
 //!
-//! The trail itself is the log. It is shown by streaming the log through [`line`], not by holding a copy of it.
+//! The trail itself is the log. It is shown by streaming the log through [`line()`], not by holding a copy of it.
 
 use chrono::{DateTime, Utc};
 use serde::de::{self, Deserializer};
@@ -100,98 +100,79 @@ impl Projection for Audit {
 }
 
 macro_rules! actions {
-    ($($concept:ident { $($variant:ident => $name:literal,)+ })+) => {
-        /// A kind of event, by the name under which it is stored.
+    ($($action:ident: $name:literal = $pattern:pat,)+) => {
+        /// A kind of event.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct Action(&'static str);
+        pub enum Action {
+            $(#[doc = concat!("`", $name, "`")] $action,)+
+        }
 
         impl Action {
             /// Every kind of event, by concept.
-            pub const ALL: &'static [Self] = &[$($(Self($name),)+)+];
+            pub const ALL: &'static [Self] = &[$(Self::$action),+];
 
             /// The kind of an event.
             #[must_use]
             pub fn of(event: &Event) -> Self {
                 match event {
-                    $($(actions!(@pattern $concept $variant) => Self($name),)+)+
+                    $($pattern => Self::$action,)+
+                }
+            }
+
+            /// The kind as it is written: the name under which its events are stored.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$action => $name,)+
                 }
             }
         }
     };
-    (@pattern settings $variant:ident) => { Event::Settings(settings::Event::$variant { .. }) };
-    (@pattern payee $variant:ident) => { Event::Payee(payee::Event::$variant { .. }) };
-    (@pattern plan $variant:ident) => { Event::Plan(plan::Event::$variant { .. }) };
-    (@pattern deal $variant:ident) => { Event::Deal(deal::Event::$variant { .. }) };
-    (@pattern cap $variant:ident) => { Event::Cap(cap::Event::$variant { .. }) };
-    (@pattern account $variant:ident) => { Event::Account(account::Event::$variant { .. }) };
-    (@pattern payout $variant:ident) => { Event::Payout(payout::Event::$variant { .. }) };
 }
 
 actions! {
-    settings {
-        Opened => "settings.opened",
-        SwitchedOn => "settings.switched_on",
-        SwitchedOff => "settings.switched_off",
-    }
-    payee {
-        Enrolled => "payee.enrolled",
-        Assigned => "payee.assigned",
-        AssignmentEnded => "payee.assignment_ended",
-    }
-    plan {
-        Published => "plan.published",
-    }
-    deal {
-        Registered => "deal.registered",
-        Attributed => "deal.attributed",
-        Completed => "deal.completed",
-        Reversed => "deal.reversed",
-    }
-    cap {
-        OpeningBalanceSet => "cap.opening_balance_set",
-        Contributed => "cap.contributed",
-        Reached => "cap.reached",
-        Reversed => "cap.reversed",
-    }
-    account {
-        EntryBooked => "account.entry_booked",
-        EntryReversed => "account.entry_reversed",
-        EntriesClaimed => "account.entries_claimed",
-        EntriesReleased => "account.entries_released",
-        EntriesPaid => "account.entries_paid",
-    }
-    payout {
-        Created => "payout.created",
-        Submitted => "payout.submitted",
-        Approved => "payout.approved",
-        Rejected => "payout.rejected",
-        Started => "payout.started",
-        Paid => "payout.paid",
-        Failed => "payout.failed",
-        Voided => "payout.voided",
-        ReferenceTaken => "payout.reference_taken",
-        BulkApproved => "payout.bulk_approved",
-    }
-}
-
-impl Action {
-    /// The kind as it is written.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        self.0
-    }
+    SettingsOpened: "settings.opened" = Event::Settings(settings::Event::Opened { .. }),
+    SettingsSwitchedOn: "settings.switched_on" = Event::Settings(settings::Event::SwitchedOn { .. }),
+    SettingsSwitchedOff: "settings.switched_off" = Event::Settings(settings::Event::SwitchedOff { .. }),
+    PayeeEnrolled: "payee.enrolled" = Event::Payee(payee::Event::Enrolled { .. }),
+    PayeeAssigned: "payee.assigned" = Event::Payee(payee::Event::Assigned { .. }),
+    PayeeAssignmentEnded: "payee.assignment_ended" = Event::Payee(payee::Event::AssignmentEnded { .. }),
+    PlanPublished: "plan.published" = Event::Plan(plan::Event::Published { .. }),
+    DealRegistered: "deal.registered" = Event::Deal(deal::Event::Registered { .. }),
+    DealAttributed: "deal.attributed" = Event::Deal(deal::Event::Attributed { .. }),
+    DealCompleted: "deal.completed" = Event::Deal(deal::Event::Completed { .. }),
+    DealReversed: "deal.reversed" = Event::Deal(deal::Event::Reversed { .. }),
+    CapOpeningBalanceSet: "cap.opening_balance_set" = Event::Cap(cap::Event::OpeningBalanceSet { .. }),
+    CapContributed: "cap.contributed" = Event::Cap(cap::Event::Contributed { .. }),
+    CapReached: "cap.reached" = Event::Cap(cap::Event::Reached { .. }),
+    CapReversed: "cap.reversed" = Event::Cap(cap::Event::Reversed { .. }),
+    AccountEntryBooked: "account.entry_booked" = Event::Account(account::Event::EntryBooked { .. }),
+    AccountEntryReversed: "account.entry_reversed" = Event::Account(account::Event::EntryReversed { .. }),
+    AccountEntriesClaimed: "account.entries_claimed" = Event::Account(account::Event::EntriesClaimed { .. }),
+    AccountEntriesReleased: "account.entries_released" = Event::Account(account::Event::EntriesReleased { .. }),
+    AccountEntriesPaid: "account.entries_paid" = Event::Account(account::Event::EntriesPaid { .. }),
+    PayoutCreated: "payout.created" = Event::Payout(payout::Event::Created { .. }),
+    PayoutSubmitted: "payout.submitted" = Event::Payout(payout::Event::Submitted { .. }),
+    PayoutApproved: "payout.approved" = Event::Payout(payout::Event::Approved { .. }),
+    PayoutRejected: "payout.rejected" = Event::Payout(payout::Event::Rejected { .. }),
+    PayoutStarted: "payout.started" = Event::Payout(payout::Event::Started { .. }),
+    PayoutPaid: "payout.paid" = Event::Payout(payout::Event::Paid { .. }),
+    PayoutFailed: "payout.failed" = Event::Payout(payout::Event::Failed { .. }),
+    PayoutVoided: "payout.voided" = Event::Payout(payout::Event::Voided { .. }),
+    PayoutReferenceTaken: "payout.reference_taken" = Event::Payout(payout::Event::ReferenceTaken { .. }),
+    PayoutBulkApproved: "payout.bulk_approved" = Event::Payout(payout::Event::BulkApproved { .. }),
 }
 
 impl Serialize for Action {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0)
+        serializer.serialize_str(self.as_str())
     }
 }
 
 impl<'de> Deserialize<'de> for Action {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        let known = Self::ALL.iter().find(|action| action.0 == name).copied();
+        let known = Self::ALL.iter().find(|action| action.as_str() == name).copied();
         known.ok_or_else(|| de::Error::custom(format_args!("{name:?} is no kind of event")))
     }
 }

@@ -167,10 +167,23 @@ impl Caps {
         }
     }
 
-    fn lines(&mut self, sequence: u64, lines: &[Line], change: impl Fn(&mut Progress, Money)) {
+    fn completed(&mut self, sequence: u64, lines: &[Line]) {
         for line in lines {
             let Some(met) = &line.cap else { continue };
-            self.under(&met.account, met.limit, sequence, |progress| change(progress, line.amounts.post_cap_fee));
+            let fee = line.amounts.post_cap_fee;
+            // A line that contributes is followed by its contribution, which says the same of the limit.
+            if !fee.is_zero() || line.amounts.company_dollar.is_zero() {
+                self.under(&met.account, met.limit, sequence, |progress| progress.post_cap_fees.add(fee));
+            }
+        }
+    }
+
+    fn reversed(&mut self, sequence: u64, lines: &[Line]) {
+        for line in lines.iter().filter(|line| !line.amounts.post_cap_fee.is_zero()) {
+            let Some(met) = &line.cap else { continue };
+            let Some(progress) = self.accounts.get_mut(&met.account) else { continue };
+            progress.sequence = sequence;
+            progress.post_cap_fees.take(line.amounts.post_cap_fee);
         }
     }
 }
@@ -182,12 +195,8 @@ impl Projection for Caps {
     fn apply(&mut self, recorded: &Recorded) {
         match &recorded.event {
             Event::Cap(event) => self.cap(recorded, event),
-            Event::Deal(deal::Event::Completed { lines, .. }) => {
-                self.lines(recorded.sequence, lines, |progress, fee| progress.post_cap_fees.add(fee));
-            }
-            Event::Deal(deal::Event::Reversed { lines, .. }) => {
-                self.lines(recorded.sequence, lines, |progress, fee| progress.post_cap_fees.take(fee));
-            }
+            Event::Deal(deal::Event::Completed { lines, .. }) => self.completed(recorded.sequence, lines),
+            Event::Deal(deal::Event::Reversed { lines, .. }) => self.reversed(recorded.sequence, lines),
             Event::Deal(deal::Event::Registered { .. } | deal::Event::Attributed { .. })
             | Event::Settings(_)
             | Event::Payee(_)
@@ -249,14 +258,14 @@ mod tests {
         books.ask("ann", "2026-01-02", opening);
         books.deal("d-1", "10000.00 USD", &["amy"], "2026-02-01");
         let progress = amy(&books);
-        assert_eq!((progress.opening.minor(), progress.contributed.minor()), (8_200_00, 11_200_00));
-        assert_eq!((progress.room().minor(), progress.fraction().as_str()), (3_800_00, "0.746666"));
+        assert_eq!((progress.opening.minor(), progress.contributed.minor()), (820_000, 1_120_000));
+        assert_eq!((progress.room().minor(), progress.fraction().as_str()), (380_000, "0.746666"));
         assert_eq!(progress.capped_at, None);
 
         books.deal("d-2", "30000.00 USD", &["amy"], "2026-02-02");
         books.deal("d-3", "10000.00 USD", &["amy"], "2026-02-03");
         let progress = amy(&books);
-        assert_eq!((progress.contributed.minor(), progress.post_cap_fees.minor()), (15_000_00, 250_00));
+        assert_eq!((progress.contributed.minor(), progress.post_cap_fees.minor()), (1_500_000, 25_000));
         assert_eq!(progress.fraction(), "1");
         let capped = progress.capped_at.unwrap();
         assert_eq!((capped.deal.unwrap().as_str(), capped.on.to_string().as_str()), ("d-2", "2026-02-02"));
@@ -264,7 +273,7 @@ mod tests {
         books.ask("ann", "2026-02-04", r#"{"deal.reverse":{"deal":"d-1","reason":"fell through"}}"#);
         books.ask("ann", "2026-02-04", r#"{"deal.reverse":{"deal":"d-3","reason":"fell through"}}"#);
         let progress = amy(&books);
-        assert_eq!((progress.room().minor(), progress.post_cap_fees.minor()), (3_000_00, 0));
+        assert_eq!((progress.room().minor(), progress.post_cap_fees.minor()), (300_000, 0));
         assert_eq!((&progress.capped_at, progress.fraction().as_str()), (&None, "0.8"));
     }
 

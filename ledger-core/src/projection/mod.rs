@@ -305,7 +305,7 @@ macro_rules! all {
                 Ok(vec![$(row(&self.state.$field, self.checkpoint)),+])
             }
 
-            /// The state of the projection of that name as a store keeps it; none inside a request.
+            /// The state of the projection of that name as a store keeps it, `all` being all of them; none inside a request.
             #[must_use]
             pub fn save_named(&self, name: &str) -> Option<CheckpointRow> {
                 if self.position != self.checkpoint.sequence {
@@ -314,7 +314,7 @@ macro_rules! all {
                 $(if name == <$projection>::NAME {
                     return Some(row(&self.state.$field, self.checkpoint));
                 })+
-                None
+                (name == All::NAME).then(|| row(&self.state, self.checkpoint))
             }
 
             /// Goes on from states that were kept at one place in the log.

@@ -36,10 +36,10 @@ pub struct Register {
     rows: Vec<Packed>,
     /// The rows of the payouts that can still move.
     open: Map<PayoutId, usize>,
-    /// What payouts have claimed that can still release it.
-    claims: Map<PayoutId, Vec<EntryId>>,
-    /// The unpaid entries of deals.
+    /// The payable entries of deals.
     earned: Map<EntryId, Earned>,
+    /// The entries of deals that payouts have claimed, until they are paid or released.
+    claims: Map<PayoutId, Vec<(EntryId, Earned)>>,
     names: Map<PayeeId, Text>,
     payees: List<PayeeId>,
     actors: List<Actor>,
@@ -185,8 +185,8 @@ impl Register {
     fn deal(&mut self, deal: &DealId, lines: &[Line]) {
         for line in lines {
             let Some(entry) = line.entry else { continue };
-            let cap = CapStatuses::met(line);
-            let earned = Earned { deal: deal.clone(), plan: Some((line.plan.clone(), line.version)), cap };
+            let (deal, plan) = (deal.clone(), Some(line.plan.clone()));
+            let earned = Earned { deal, plan, version: line.version, caps: CapStatuses::met(line) };
             self.earned.insert(entry, earned);
         }
     }
@@ -194,7 +194,7 @@ impl Register {
     fn account(&mut self, event: &account::Event) {
         match event {
             account::Event::EntryBooked { entry, source: Source::Clawback { deal, of }, .. } => {
-                let plain = || Earned { deal: deal.clone(), plan: None, cap: CapStatuses::default() };
+                let plain = || Earned { deal: deal.clone(), plan: None, version: 0, caps: CapStatuses::default() };
                 let earned = self.earned.remove(of).unwrap_or_else(plain);
                 self.earned.insert(*entry, earned);
             }
@@ -203,15 +203,18 @@ impl Register {
                 self.earned.remove(entry);
             }
             account::Event::EntriesClaimed { payout, entries, .. } => {
-                self.claims.update(payout, |claimed| claimed.extend_from_slice(entries));
+                let Self { earned, claims, .. } = self;
+                claims.update(payout, |claimed| {
+                    claimed.extend(entries.iter().filter_map(|entry| Some((*entry, earned.remove(entry)?))));
+                });
             }
             account::Event::EntriesReleased { payout, .. } => {
-                self.claims.remove(payout);
+                for (entry, earned) in self.claims.remove(payout).into_iter().flatten() {
+                    self.earned.insert(entry, earned);
+                }
             }
             account::Event::EntriesPaid { payout, .. } => {
-                for entry in self.claims.remove(payout).into_iter().flatten() {
-                    self.earned.remove(&entry);
-                }
+                self.claims.remove(payout);
             }
         }
     }
@@ -220,8 +223,7 @@ impl Register {
         let at = recorded.request.recorded_at;
         match event {
             payout::Event::Created { payout, payee, amount, entries, by, period, notes } => {
-                let claims = self.claims.get(payout).map(Vec::as_slice).unwrap_or_default();
-                let claimed: Vec<&Earned> = claims.iter().filter_map(|entry| self.earned.get(entry)).collect();
+                let claimed = self.claims.get(payout).map(Vec::as_slice).unwrap_or_default();
                 let packed = Packed {
                     payout: *payout,
                     amount: *amount,
@@ -231,21 +233,21 @@ impl Register {
                     approved_at: None,
                     released_at: None,
                     paid_at: None,
-                    deals: deals(&claimed),
+                    deals: deals(claimed),
                     reference: None,
                     reason: None,
                     notes: notes.clone().map(Box::new),
                     payee: self.payees.number(payee),
                     maker: self.actors.number(by),
                     approver: None,
-                    plans: self.plans.number(&plans(&claimed)),
+                    plans: self.plans.number(&plans(claimed)),
                     period: period.as_ref().map(|period| self.periods.number(period)),
                     method: None,
                     version: version(recorded),
                     entries: *entries,
                     attempt: 0,
                     status: Status::Draft,
-                    caps: claimed.iter().fold(CapStatuses::default(), |caps, earned| caps.and(earned.cap)),
+                    caps: claimed.iter().fold(CapStatuses::default(), |caps, (_, earned)| caps.and(earned.caps)),
                 };
                 self.open.insert(*payout, self.rows.len());
                 self.rows.push(packed);
@@ -393,16 +395,17 @@ fn rail() -> Option<PaymentMethod> {
 }
 
 /// The deals of the entries, each once, by name.
-fn deals(claimed: &[&Earned]) -> Box<str> {
-    let mut deals: Vec<&str> = claimed.iter().map(|earned| earned.deal.as_str()).collect();
+fn deals(claimed: &[(EntryId, Earned)]) -> Box<str> {
+    let mut deals: Vec<&str> = claimed.iter().map(|(_, earned)| earned.deal.as_str()).collect();
     deals.sort_unstable();
     deals.dedup();
     deals.join(";").into()
 }
 
 /// The plan versions of the entries, each once, by name.
-fn plans(claimed: &[&Earned]) -> CompactString {
-    let mut plans: Vec<_> = claimed.iter().filter_map(|earned| earned.plan.as_ref()).collect();
+fn plans(claimed: &[(EntryId, Earned)]) -> CompactString {
+    let mut plans: Vec<_> =
+        claimed.iter().filter_map(|(_, earned)| Some((earned.plan.as_ref()?, earned.version))).collect();
     plans.sort_unstable();
     plans.dedup();
     let mut text = CompactString::default();
@@ -446,40 +449,41 @@ struct Packed {
 #[serde(deny_unknown_fields)]
 struct Earned {
     deal: DealId,
-    plan: Option<(PlanId, u32)>,
-    cap: CapStatuses,
+    /// None where the deal's lines name no plan for it.
+    plan: Option<PlanId>,
+    version: u32,
+    caps: CapStatuses,
 }
 
 /// Where the caps stood that entries met: any of `open`, `reached` and `capped`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct CapStatuses {
-    open: bool,
-    reached: bool,
-    capped: bool,
-}
+pub struct CapStatuses(u8);
 
 impl CapStatuses {
+    const NAMES: [(u8, &'static str); 3] = [(1, "open"), (2, "reached"), (4, "capped")];
+
     fn met(line: &Line) -> Self {
-        let Some(cap) = &line.cap else { return Self::default() };
+        let Some(cap) = &line.cap else { return Self(0) };
         let (room, contributed) = (cap.room.minor(), line.amounts.company_dollar.minor());
-        Self { open: room > 0 && contributed < room, reached: room > 0 && contributed >= room, capped: room <= 0 }
+        Self(if room <= 0 {
+            4
+        } else if contributed >= room {
+            2
+        } else {
+            1
+        })
     }
 
     fn and(self, other: Self) -> Self {
-        Self {
-            open: self.open || other.open,
-            reached: self.reached || other.reached,
-            capped: self.capped || other.capped,
-        }
+        Self(self.0 | other.0)
     }
 }
 
 /// Writes `open`, `open;reached`, or nothing where no entry met a cap.
 impl fmt::Display for CapStatuses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = [(self.open, "open"), (self.reached, "reached"), (self.capped, "capped")];
-        let met = all.into_iter().filter_map(|(met, name)| met.then_some(name));
-        met.enumerate().try_for_each(|(index, name)| write!(f, "{}{name}", if index == 0 { "" } else { ";" }))
+        let met = Self::NAMES.into_iter().filter(|(bit, _)| self.0 & bit != 0);
+        met.enumerate().try_for_each(|(index, (_, name))| write!(f, "{}{name}", if index == 0 { "" } else { ";" }))
     }
 }
 
@@ -492,8 +496,8 @@ impl Serialize for CapStatuses {
 impl<'de> Deserialize<'de> for CapStatuses {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let met = |name| text.split(';').any(|part| part == name);
-        Ok(Self { open: met("open"), reached: met("reached"), capped: met("capped") })
+        let met = Self::NAMES.into_iter().filter(|(_, name)| text.split(';').any(|part| part == *name));
+        Ok(Self(met.fold(0, |met, (bit, _)| met | bit)))
     }
 }
 
@@ -532,7 +536,7 @@ impl<T: Eq + Hash + Clone> List<T> {
 #[serde(deny_unknown_fields)]
 struct Stored<'a> {
     payouts: Map<PayoutId, Row<'a>>,
-    claims: Cow<'a, Map<PayoutId, Vec<EntryId>>>,
+    claims: Cow<'a, Map<PayoutId, Vec<(EntryId, Earned)>>>,
     earned: Cow<'a, Map<EntryId, Earned>>,
     names: Cow<'a, Map<PayeeId, Text>>,
 }
@@ -658,21 +662,25 @@ pub fn write_csv(to: &mut impl fmt::Write, register: &Register, totals: Totals) 
         return Ok(());
     }
     for (currency, (amount, entries)) in sums.iter() {
-        let (minor, shown) = (amount.minor(), amount.show(*currency));
-        let zero = Sum::ZERO.show(*currency);
-        let cell = |column: &&'static str| match *column {
-            "payout_id" => Cell::Text(TOTAL),
-            "currency" => Cell::Text(currency.code()),
-            "amount_minor" => Cell::Number(&minor),
-            "amount" | "net" => Cell::Number(&shown),
-            "withheld" => Cell::Number(&zero),
-            "line_count" => Cell::Number(entries),
-            _ => Cell::Text(""),
-        };
-        let cells: Vec<Cell<'_>> = COLUMNS.iter().map(cell).collect();
-        write_row(to, cells)?;
+        let cells = total_cells(*currency, *amount, *entries);
+        write_row(to, COLUMNS.iter().zip(&cells).map(|(column, cell)| as_cell(column, cell)))?;
     }
     Ok(())
+}
+
+/// The cells of the row that sums all payouts of a currency.
+#[must_use]
+pub fn total_cells(currency: Currency, amount: Sum, entries: u64) -> [CompactString; 32] {
+    let shown = amount.show(currency);
+    COLUMNS.map(|column| match column {
+        "payout_id" => TOTAL.into(),
+        "currency" => currency.code().into(),
+        "amount_minor" => amount.minor().to_compact_string(),
+        "amount" | "net" => shown.to_compact_string(),
+        "withheld" => Sum::ZERO.show(currency).to_compact_string(),
+        "line_count" => entries.to_compact_string(),
+        _ => CompactString::default(),
+    })
 }
 
 fn as_cell<'a>(column: &str, cell: &'a CompactString) -> Cell<'a> {

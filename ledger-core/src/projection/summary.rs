@@ -224,16 +224,16 @@ mod tests {
         books.deal("d-3", "10.00 USD", &["amy"], "2026-01-05");
         books.ask("ann", "2026-01-06", r#"{"deal.reverse":{"deal":"d-3","reason":"fell through"}}"#);
         let at = |balance: &Balance| cents([balance.earned, balance.payable, balance.claimed, balance.settled]);
-        assert_eq!(at(&amy(&books)), [777_00, 770_00, 0, 0]);
-        assert_eq!(amy(&books).reversed.minor(), 7_00);
+        assert_eq!(at(&amy(&books)), [77_700, 77_000, 0, 0]);
+        assert_eq!(amy(&books).reversed.minor(), 700);
 
         let payout = books.payout("amy", "2026-01-07");
-        assert_eq!(at(&amy(&books)), [777_00, 0, 770_00, 0]);
+        assert_eq!(at(&amy(&books)), [77_700, 0, 77_000, 0]);
         books.pay(payout, "2026-01-08");
         books.ask("ann", "2026-01-09", r#"{"deal.reverse":{"deal":"d-1","reason":"refunded"}}"#);
         let balance = amy(&books);
-        assert_eq!(at(&balance), [777_00, -700_00, 0, 770_00]);
-        assert_eq!(balance.clawback_outstanding.minor(), 700_00);
+        assert_eq!(at(&balance), [77_700, -70_000, 0, 77_000]);
+        assert_eq!(balance.clawback_outstanding.minor(), 70_000);
         assert_eq!(balance.last_paid_at.unwrap().to_string(), "2026-01-08 17:00:00 UTC");
         assert_eq!(
             (balance.entries, balance.entries_reversed, balance.entries_paid, balance.payouts_paid),
@@ -243,19 +243,19 @@ mod tests {
             let of = balance.years.get(&year).copied().unwrap();
             cents([of.earned, of.reversed, of.clawed_back, of.settled])
         };
-        assert_eq!(year(2025), [700_00, 0, 0, 0], "earned in the year of the deal");
-        assert_eq!(year(2026), [77_00, 7_00, 700_00, 770_00], "settled in the year of the payment");
+        assert_eq!(year(2025), [70_000, 0, 0, 0], "earned in the year of the deal");
+        assert_eq!(year(2026), [7_700, 700, 70_000, 77_000], "settled in the year of the payment");
 
         // The clawback is recovered by the payout that is paid after it, not before.
         books.deal("d-4", "2000.00 USD", &["amy"], "2026-02-01");
         let next = books.payout("amy", "2026-02-02");
-        assert_eq!(amy(&books).clawback_outstanding.minor(), 700_00);
+        assert_eq!(amy(&books).clawback_outstanding.minor(), 70_000);
         books.move_payout("ann", "2026-02-02", "void", next, r#","reason":"typo""#);
-        assert_eq!(at(&amy(&books)), [2177_00, 700_00, 0, 770_00]);
+        assert_eq!(at(&amy(&books)), [217_700, 70_000, 0, 77_000]);
         let next = books.payout("amy", "2026-02-03");
         books.pay(next, "2026-02-04");
         assert_eq!(amy(&books).clawback_outstanding, Sum::ZERO);
-        assert_eq!(at(&amy(&books)), [2177_00, 0, 0, 1470_00]);
+        assert_eq!(at(&amy(&books)), [217_700, 0, 0, 147_000]);
     }
 
     proptest! {

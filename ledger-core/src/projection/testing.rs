@@ -161,7 +161,7 @@ impl Books {
                 schema_version,
                 key: request.key.as_str(),
                 request_hash: &hash,
-                actor: actor,
+                actor,
                 effective,
                 index,
                 size,

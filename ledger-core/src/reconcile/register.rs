@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::Entry;
 
+use compact_str::CompactString;
 use rustc_hash::FxHashMap;
 use thiserror::Error;
 
@@ -9,7 +10,7 @@ use super::{Against, Class, Difference, Factor, Report};
 use crate::money::{Currency, Money};
 use crate::projection::csv::{Malformed, read, unguard};
 use crate::projection::map::Small;
-use crate::projection::register::{COLUMNS, Register, Row, TOTAL, cells};
+use crate::projection::register::{COLUMNS, Register, Row, TOTAL, cells, total_cells};
 use crate::projection::sum::Sum;
 
 /// A file that cannot be compared.
@@ -149,7 +150,7 @@ fn unexplained(payout: String, class: Class, row: &HostRow) -> Difference {
 /// One payout, in both registers.
 struct Comparison<'a> {
     row: &'a Row<'a>,
-    ours: &'a [compact_str::CompactString; 32],
+    ours: &'a [CompactString; 32],
     theirs: &'a HostRow,
     found: &'a mut Vec<Difference>,
 }
@@ -230,33 +231,43 @@ fn compare_totals(
     totals: &[HostRow],
     found: &mut Vec<Difference>,
 ) {
-    let mut ours = Small::<Currency, Sum>::default();
-    register.rows().for_each(|row| ours.update(&row.amount.currency(), |sum| sum.add(row.amount)));
-    let mut theirs = Small::<Currency, Sum>::default();
-    for amount in host.values().filter_map(HostRow::amount) {
-        theirs.update(&amount.currency(), |sum| sum.add(amount));
+    let mut ours = Small::<Currency, (Sum, u64)>::default();
+    for row in register.rows() {
+        add(&mut ours, row.amount, row.entries.into());
+    }
+    let mut theirs = Small::<Currency, (Sum, u64)>::default();
+    for row in host.values() {
+        let entries = row.cell("line_count").parse().unwrap_or_default();
+        row.amount().into_iter().for_each(|amount| add(&mut theirs, amount, entries));
     }
     for total in totals {
-        let (code, said) = (total.cell("currency"), format!("{} {}", total.cell("amount_minor"), total.cell("amount")));
-        let currency = Currency::of(code).ok();
-        let of = |sums: &Small<Currency, Sum>| {
-            let sum = currency.and_then(|currency| sums.get(&currency)).copied().unwrap_or_default();
-            format!("{} {}", sum.minor(), currency.map_or(String::new(), |currency| sum.show(currency).to_string()))
+        let code = total.cell("currency");
+        let expected = |sums: &Small<Currency, (Sum, u64)>| {
+            let currency = Currency::of(code).ok()?;
+            sums.get(&currency).map(|(sum, entries)| total_cells(currency, *sum, *entries))
         };
-        let (ours, theirs) = (of(&ours), of(&theirs));
-        if said == ours || said == theirs {
+        let (ours, theirs) = (expected(&ours), expected(&theirs));
+        if [&ours, &theirs].into_iter().flatten().any(|cells| total.cells.iter().eq(cells)) {
             continue;
         }
+        let ours: &[CompactString] = ours.as_ref().map_or(&[], |cells| cells);
         found.push(Difference {
             against: Against::Register,
             key: format!("{TOTAL} {code}"),
             field: "amount".to_owned(),
             class: Class::TotalMismatch,
-            ledger: ours,
-            other: said,
+            ledger: ours.join(","),
+            other: total.cells.join(","),
             at_stake: None,
             sequence: None,
             since: None,
         });
     }
+}
+
+fn add(sums: &mut Small<Currency, (Sum, u64)>, amount: Money, entries: u64) {
+    sums.update(&amount.currency(), |(sum, count)| {
+        sum.add(amount);
+        *count = count.saturating_add(entries);
+    });
 }

@@ -47,63 +47,58 @@ pub fn admit(group: Vec<Append>, before: Before, now_us: i64) -> Admitted {
         let outcome = match known.get(request.key.as_str()) {
             Some(first) if first.request_hash == request.request_hash => Outcome::AlreadyAppended(first.clone()),
             Some(first) => Outcome::KeyReused { first: first.clone() },
-            None => {
-                match measure(&request, admitted.head).and_then(|size| check(&request.guards, &tips).map(|()| size)) {
-                    Err(outcome) => outcome,
-                    Ok(size) => {
-                        let row = admitted.store(request, size, &mut tips, now_us);
-                        known.insert(row.key.clone(), row.clone());
-                        Outcome::Appended(row)
-                    }
-                }
-            }
+            None => match measure(&request, admitted.head) {
+                Err(reason) => Outcome::Refused { reason },
+                Ok(size) => conflict(&request.guards, &tips).unwrap_or_else(|| {
+                    let row = admitted.store(request, size, &mut tips, now_us);
+                    known.insert(row.key.clone(), row.clone());
+                    Outcome::Appended(row)
+                }),
+            },
         };
         admitted.outcomes.push(outcome);
     }
     admitted
 }
 
-/// The number of events of a request that is well formed.
-fn measure(request: &Append, head: Head) -> Result<u16, Outcome> {
-    let refused = |reason| Err(Outcome::Refused { reason });
+/// The number of events of a request that is well formed, or what is wrong with it.
+fn measure(request: &Append, head: Head) -> Result<u16, &'static str> {
     let size = match u16::try_from(request.events.len()) {
-        Ok(0) => return refused("it has no event"),
+        Ok(0) => return Err("it has no event"),
         Ok(size) if usize::from(size) <= EVENTS_PER_REQUEST => size,
-        _ => return refused("it has too many events"),
+        _ => return Err("it has too many events"),
     };
     // Databases count in signed integers.
     if head.sequence.checked_add(size.into()).is_none_or(|last| i64::try_from(last).is_err()) {
-        return refused("the ledger has no sequence left");
+        return Err("the ledger has no sequence left");
     }
     let mut versions = FxHashMap::default();
     for guard in &request.guards {
         if versions.insert(&guard.stream, guard.tip.version).is_some() {
-            return refused("it guards a stream twice");
+            return Err("it guards a stream twice");
         }
     }
     for event in &request.events {
         if event.payload.len() > PAYLOAD_BYTES {
-            return refused("a payload is too large");
+            return Err("a payload is too large");
         }
         let Some(version) = versions.get_mut(&event.stream) else {
-            return refused("it writes a stream that it does not guard");
+            return Err("it writes a stream that it does not guard");
         };
         if version.checked_add(1) != Some(event.version) {
-            return refused("the versions of a stream do not follow the guarded tip");
+            return Err("the versions of a stream do not follow the guarded tip");
         }
         *version = event.version;
     }
     Ok(size)
 }
 
-fn check(guards: &[Guard], tips: &FxHashMap<StreamName, Tip>) -> Result<(), Outcome> {
-    for Guard { stream, tip: expected } in guards {
+/// The first guard whose stream has moved on.
+fn conflict(guards: &[Guard], tips: &FxHashMap<StreamName, Tip>) -> Option<Outcome> {
+    guards.iter().find_map(|Guard { stream, tip: expected }| {
         let actual = tips.get(stream).copied().unwrap_or(Tip::EMPTY);
-        if actual != *expected {
-            return Err(Outcome::Conflict { stream: stream.clone(), expected: *expected, actual });
-        }
-    }
-    Ok(())
+        (actual != *expected).then(|| Outcome::Conflict { stream: stream.clone(), expected: *expected, actual })
+    })
 }
 
 impl Admitted {
@@ -195,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_ledger_at_its_end_refuses() {
-        let head = Head { sequence: i64::MAX as u64, ..Head::default() };
+        let head = Head { sequence: i64::MAX.unsigned_abs(), ..Head::default() };
         let admitted = admit(vec![request(vec![event("s", 1)], &["s"])], Before { head, ..Before::default() }, 0);
         assert_eq!(admitted.outcomes, [Outcome::Refused { reason: "the ledger has no sequence left" }]);
         assert_eq!((admitted.head, admitted.events.len()), (head, 0));

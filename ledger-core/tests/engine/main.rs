@@ -314,6 +314,29 @@ async fn a_group_reads_once_for_each_step_of_its_dependencies() {
     assert_eq!(store.reads.load(Ordering::Relaxed) - before, 6, "the second deal reads only itself");
 }
 
+/// Two payees under one plan: the decision named the plan's stream twice, the second naming found nothing in the cache and
+/// loaded it over the group's own state, and the group failed on its guard again and again.
+#[tokio::test]
+async fn a_stream_that_is_needed_twice_is_loaded_once() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    let lee = [
+        r#"{"payee.enrol":{"payee":"lee","name":"Lee"}}"#,
+        r#"{"payee.assign":{"payee":"lee","plan":"p","version":1,"from":"2026-01-01"}}"#,
+    ];
+    for (number, command) in lee.iter().enumerate() {
+        ledger.execute(request(&format!("lee-{number}"), "ann", command)).await.unwrap();
+    }
+    let flat = r#"{"currency":"USD","split":{"flat":{"payee":"0.5","company":"0.5"}}}"#;
+    let publish = format!(r#"{{"plan.publish":{{"plan":"p","document":{flat}}}}}"#);
+    let shared = r#"{"deal.record":{"deal":"both","gci":{"amount":"1000 USD"},"attribution":{"equal":["kim","lee"]},"completed_on":"2026-01-10"}}"#;
+    let before = store.appends.load(Ordering::Relaxed);
+    let asked = [request("publish", "ann", &publish), request("both", "ann", shared)];
+    let outcomes = all(asked.map(|request| (ledger.clone(), request))).await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    assert_eq!(store.appends.load(Ordering::Relaxed) - before, 1, "one commit for the group");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_manual_payment_uses_a_reference_once_whoever_pays() {
     let store = FaultyStore::new(&[]);

@@ -1,0 +1,176 @@
+//! What an append costs on SQLite, beside the best bare insert of the same rows through the same driver: the same tables and
+//! indexes, transactions of the same size, the same durability; no keys looked up, no guards, no links.
+//!
+//! `cargo bench -p benches --bench sqlite`. The two take turns; figures are medians of seven rounds.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::float_arithmetic,
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing
+)]
+#![allow(clippy::cast_possible_wrap, reason = "a benchmark that fails should stop")]
+
+use std::time::Instant;
+
+use benches::History;
+use ledger_core::store::{Append, EventRow, Guard, LogPage, NewEvent, Outcome, RequestRow, Store};
+use ledger_core::stream::{StreamName, Tip};
+use ledger_sqlite::SqliteStore;
+use rustc_hash::FxHashMap;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
+
+const ROUNDS: usize = 7;
+const SCHEMA: &str = "
+    CREATE TABLE requests (ledger TEXT NOT NULL, first_sequence INTEGER NOT NULL, size INTEGER NOT NULL, key TEXT NOT NULL,
+        request_hash BLOB NOT NULL, actor TEXT NOT NULL, recorded_at_us INTEGER NOT NULL, link BLOB NOT NULL,
+        PRIMARY KEY (ledger, first_sequence), UNIQUE (ledger, key)) STRICT, WITHOUT ROWID;
+    CREATE TABLE events (ledger TEXT NOT NULL, sequence INTEGER NOT NULL, stream TEXT NOT NULL, version INTEGER NOT NULL,
+        type TEXT NOT NULL, schema_version INTEGER NOT NULL, position INTEGER NOT NULL, effective TEXT NOT NULL,
+        payload BLOB NOT NULL, digest BLOB NOT NULL,
+        PRIMARY KEY (ledger, sequence), UNIQUE (ledger, stream, version)) STRICT, WITHOUT ROWID;";
+
+#[tokio::main]
+async fn main() {
+    println!(
+        "{:>8} {:>14} {:>14} {:>7}  rows/s of events and requests, medians of {ROUNDS}",
+        "requests", "store", "bare", "ratio"
+    );
+    for (size, groups) in [(1, 300), (8, 100), (64, 40), (500, 10)] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path().join("store.db")).await.unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path().join("bare.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full);
+        let mut bare = SqliteConnection::connect_with(&options).await.unwrap();
+        bare.execute(SCHEMA).await.unwrap();
+        let mut history = Rows::new();
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for round in 0..=ROUNDS {
+            let work: Vec<_> = (0..groups).map(|_| history.next(size)).collect();
+            let rows: usize = work.iter().map(|(_, page)| page.events.len() + page.requests.len()).sum();
+            let begin = Instant::now();
+            for (group, _) in &work {
+                let outcomes = store.append(&"main".parse().unwrap(), group).await.unwrap();
+                assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Appended(_))));
+            }
+            let store_took = begin.elapsed().as_secs_f64();
+            let begin = Instant::now();
+            for (_, page) in &work {
+                insert(&mut bare, page).await;
+            }
+            // The first round warms both up.
+            if round > 0 {
+                ours.push(rows as f64 / store_took);
+                theirs.push(rows as f64 / begin.elapsed().as_secs_f64());
+            }
+        }
+        let (ours, theirs) = (median(ours), median(theirs));
+        println!("{size:>8} {ours:>14.0} {theirs:>14.0} {:>6.0}%", 100.0 * ours / theirs);
+    }
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+/// A history as groups of requests, with the guards that the engine would give them.
+struct Rows {
+    history: History,
+    ready: LogPage,
+    tips: FxHashMap<StreamName, Tip>,
+}
+
+impl Rows {
+    fn new() -> Self {
+        Self { history: History::new(100), ready: LogPage::default(), tips: FxHashMap::default() }
+    }
+
+    fn next(&mut self, size: usize) -> (Vec<Append>, LogPage) {
+        while self.ready.requests.len() < size {
+            let (_, mut page) = self.history.grow(1_000);
+            self.ready.requests.append(&mut page.requests);
+            self.ready.events.append(&mut page.events);
+        }
+        let requests: Vec<_> = self.ready.requests.drain(..size).collect();
+        let count: usize = requests.iter().map(|request| usize::from(request.size)).sum();
+        let events: Vec<_> = self.ready.events.drain(..count).collect();
+        let mut rest = events.as_slice();
+        let group = requests
+            .iter()
+            .map(|request| {
+                let (mine, others) = rest.split_at(usize::from(request.size));
+                rest = others;
+                self.append(request, mine)
+            })
+            .collect();
+        (group, LogPage { requests, events })
+    }
+
+    fn append(&mut self, request: &RequestRow, events: &[EventRow]) -> Append {
+        let mut guards: Vec<Guard> = Vec::new();
+        for event in events {
+            let tip = self.tips.entry(event.stream.clone()).or_default();
+            if guards.iter().all(|guard| guard.stream != event.stream) {
+                guards.push(Guard { stream: event.stream.clone(), tip: *tip });
+            }
+            *tip = Tip { version: event.version, digest: event.digest };
+        }
+        for read in ["settings", "plan/p"].map(StreamName::from_stored) {
+            if let Some(tip) = self.tips.get(&read)
+                && guards.iter().all(|guard| guard.stream != read)
+            {
+                guards.push(Guard { tip: *tip, stream: read });
+            }
+        }
+        Append {
+            key: request.key.parse().unwrap(),
+            request_hash: request.request_hash,
+            actor: request.actor.clone(),
+            guards,
+            events: events
+                .iter()
+                .map(|event| NewEvent {
+                    stream: event.stream.clone(),
+                    version: event.version,
+                    type_name: event.type_name.clone(),
+                    schema_version: event.schema_version,
+                    effective: event.effective,
+                    payload: event.payload.clone(),
+                    digest: event.digest,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Inserts as many rows with each statement as the driver takes well.
+async fn insert(connection: &mut SqliteConnection, page: &LogPage) {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    for rows in page.requests.chunks(512) {
+        let sql = format!("INSERT INTO requests VALUES {}", vec!["(?,?,?,?,?,?,?,?)"; rows.len()].join(","));
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for row in rows {
+            query = query.bind("main").bind(row.first_sequence as i64).bind(row.size).bind(row.key.as_str());
+            query = query.bind(&row.request_hash.0[..]).bind(row.actor.as_str()).bind(row.recorded_at_us);
+            query = query.bind(&row.link.0[..]);
+        }
+        query.execute(&mut *transaction).await.unwrap();
+    }
+    for rows in page.events.chunks(512) {
+        let sql = format!("INSERT INTO events VALUES {}", vec!["(?,?,?,?,?,?,?,?,?,?)"; rows.len()].join(","));
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for row in rows {
+            query = query.bind("main").bind(row.sequence as i64).bind(row.stream.as_str()).bind(row.version as i64);
+            query = query.bind(row.type_name.as_str()).bind(row.schema_version).bind(row.index);
+            query = query.bind(row.effective.to_string()).bind(&row.payload[..]).bind(&row.digest.0[..]);
+        }
+        query.execute(&mut *transaction).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+}

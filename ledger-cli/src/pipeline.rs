@@ -1,0 +1,300 @@
+//! Carries out requests in the order of their lines, many at a time, and answers each in its place.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io::{self, Write};
+use std::pin::Pin;
+use std::task::Poll;
+
+use ledger_core::codec;
+use ledger_core::command::Request;
+use ledger_core::engine::{Advice, ExecuteError, Ledger, Receipt};
+use ledger_core::id::Key;
+use ledger_core::recorded::Recorded;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+
+use crate::Outcome;
+use crate::error::{BadLine, CliError};
+use crate::output::stdout;
+use crate::source::Source;
+
+/// How many requests are under way at once: enough for the next commit group to fill while one is stored.
+const WINDOW: usize = 1_000;
+/// How many lines are read ahead.
+const AHEAD: usize = 64;
+/// How many errors are told to people; programs read all of them in their places.
+const TOLD: u64 = 20;
+
+/// A line of input: its number, and the request that it is.
+pub type Item = (u64, Result<Request, BadLine>);
+
+/// Reads lines on a thread of its own, so that answers are not held up while a terminal or a pipe is silent.
+pub fn read_ahead(
+    mut next: impl FnMut() -> io::Result<Option<Item>> + Send + 'static,
+) -> mpsc::Receiver<io::Result<Item>> {
+    let (sender, items) = mpsc::channel(AHEAD);
+    std::thread::spawn(move || {
+        while let Some(item) = next().transpose() {
+            let failed = item.is_err();
+            if sender.blocking_send(item).is_err() || failed {
+                break;
+            }
+        }
+    });
+    items
+}
+
+/// Carries out what is read from `file`, and prints one answer per line.
+pub async fn run(
+    source: &Source,
+    ledger: &Ledger,
+    file: &str,
+    items: mpsc::Receiver<io::Result<Item>>,
+) -> Result<Outcome, CliError> {
+    let before = head(source, ledger).await?;
+    let mut pipeline = Pipeline { ledger, file, waiting: VecDeque::new(), out: stdout(), tally: Tally::default() };
+    let ended = pipeline.work(items).await;
+    pipeline.out.flush()?;
+    let tally = pipeline.tally;
+    let events = head(source, ledger).await?.saturating_sub(before);
+    let Tally { lines, done, known, refused, stopped } = tally;
+    if lines == 0 && ended.is_ok() {
+        return Err(CliError::Refused(format!("{file}: the file is empty: nothing was asked")));
+    }
+    let mut errors = io::stderr();
+    if refused > TOLD {
+        let _ = writeln!(errors, "payledger: {} more errors stand in their places in the output", refused - TOLD);
+    }
+    let _ = writeln!(
+        errors,
+        "{file}: {lines} lines: {done} done, {known} already known, {refused} refused; the ledger has {events} new events"
+    );
+    if let Some(line) = stopped {
+        let _ = writeln!(
+            errors,
+            "{file}: stopped at line {line}, what follows was not tried: mend the cause and run it again"
+        );
+    }
+    ended?;
+    Ok(if refused == 0 { Outcome::Done } else { Outcome::Refused })
+}
+
+/// The sequence of the ledger's last event.
+pub async fn head(source: &Source, ledger: &Ledger) -> Result<u64, CliError> {
+    Ok(ledger.store().head(ledger.name()).await.map_err(source.blame())?.sequence)
+}
+
+struct Pipeline<'a, W> {
+    ledger: &'a Ledger,
+    file: &'a str,
+    waiting: VecDeque<Waiting<'a>>,
+    out: W,
+    tally: Tally,
+}
+
+/// A line whose answer is not printed yet.
+struct Waiting<'a> {
+    line: u64,
+    key: Option<Key>,
+    answer: Pin<Box<dyn Future<Output = Result<Receipt, Failure>> + 'a>>,
+}
+
+enum Failure {
+    Bad(BadLine),
+    Execute(ExecuteError),
+}
+
+#[derive(Default, Clone, Copy)]
+struct Tally {
+    lines: u64,
+    done: u64,
+    known: u64,
+    refused: u64,
+    /// The line that nothing should follow.
+    stopped: Option<u64>,
+}
+
+impl<W: Write> Pipeline<'_, W> {
+    async fn work(&mut self, mut items: mpsc::Receiver<io::Result<Item>>) -> Result<(), CliError> {
+        let mut open = true;
+        let mut unread = Ok(());
+        while open || !self.waiting.is_empty() {
+            let room = open && self.waiting.len() < WINDOW;
+            tokio::select! {
+                biased;
+                answer = first(&mut self.waiting), if !self.waiting.is_empty() => {
+                    if let Some(waiting) = self.waiting.pop_front() {
+                        self.report(&waiting, answer)?;
+                    }
+                    open &= self.tally.stopped.is_none();
+                    if self.waiting.is_empty() {
+                        self.out.flush()?;
+                    }
+                }
+                item = items.recv(), if room => match item {
+                    Some(Ok((line, item))) => self.send(line, item).await,
+                    // What was sent is answered before the end is told.
+                    Some(Err(source)) => {
+                        unread = Err(CliError::File { path: self.file.to_owned(), source });
+                        open = false;
+                    }
+                    None => open = false,
+                },
+            }
+        }
+        unread
+    }
+
+    /// Puts a request into the ledger's queue. The queue is entered when the future is first polled, so that is done here:
+    /// no line overtakes another.
+    async fn send(&mut self, line: u64, item: Result<Request, BadLine>) {
+        self.tally.lines += 1;
+        let key = item.as_ref().ok().map(|request| request.key.clone());
+        let ledger = self.ledger;
+        let mut answer: Pin<Box<dyn Future<Output = _>>> = match item {
+            Ok(request) => Box::pin(async move { ledger.execute(request).await.map_err(Failure::Execute) }),
+            Err(bad) => Box::pin(std::future::ready(Err(Failure::Bad(bad)))),
+        };
+        let polled = std::future::poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await;
+        if let Poll::Ready(ready) = polled {
+            answer = Box::pin(std::future::ready(ready));
+        }
+        self.waiting.push_back(Waiting { line, key, answer });
+    }
+
+    fn report(&mut self, waiting: &Waiting<'_>, answer: Result<Receipt, Failure>) -> Result<(), CliError> {
+        let (line, key) = (waiting.line, waiting.key.as_ref().map(Key::as_str));
+        let (kind, field, advice) = match &answer {
+            Ok(receipt) => {
+                self.tally.done += 1;
+                return self.print(&Printed::done(line, receipt));
+            }
+            Err(Failure::Execute(error)) if error.is_already_known() => {
+                self.tally.known += 1;
+                return self.print(&Known { line, key, already_known: error.to_string() });
+            }
+            Err(Failure::Execute(error)) => (kind(error), None, error.advice()),
+            Err(Failure::Bad(bad)) => (bad.kind(), bad.field(), Advice::Reject),
+        };
+        let reason = match &answer {
+            Err(Failure::Execute(error)) => error.to_string(),
+            Err(Failure::Bad(bad)) => bad.to_string(),
+            Ok(_) => String::new(),
+        };
+        self.tally.refused += 1;
+        // A later line may rest on one that is only delayed; it must not be carried out before it.
+        if advice != Advice::Reject {
+            self.tally.stopped = self.tally.stopped.or(Some(line));
+        }
+        if self.tally.refused <= TOLD {
+            let place = field.map(|field| format!(" {field}:")).unwrap_or_default();
+            let _ = writeln!(io::stderr(), "payledger: {}:{line}:{place} {reason}", self.file);
+        }
+        let advice = match advice {
+            Advice::Reject => "reject",
+            Advice::Retry => "retry",
+            Advice::Stop => "stop",
+        };
+        self.print(&Refused { line, file: self.file, key, field, error: kind, reason, advice })
+    }
+
+    fn print(&mut self, answer: &impl Serialize) -> Result<(), CliError> {
+        serde_json::to_writer(&mut self.out, answer).map_err(io::Error::from)?;
+        Ok(writeln!(self.out)?)
+    }
+}
+
+/// The answer to the first that waits.
+async fn first(waiting: &mut VecDeque<Waiting<'_>>) -> Result<Receipt, Failure> {
+    match waiting.front_mut() {
+        Some(first) => first.answer.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn kind(error: &ExecuteError) -> &'static str {
+    match error {
+        ExecuteError::Rejected(_) => "rejected",
+        ExecuteError::KeyReused { .. } => "key_reused",
+        ExecuteError::Refused { .. } => "too_large",
+        ExecuteError::Busy | ExecuteError::Contended { .. } => "busy",
+        ExecuteError::Damaged(_) => "damaged",
+        ExecuteError::Store(_) => "store",
+        _ => "stopped",
+    }
+}
+
+/// A receipt as it is printed: the same for the first answer and for every later one.
+#[derive(Serialize)]
+pub struct Printed<'a> {
+    line: u64,
+    key: &'a str,
+    actor: &'a str,
+    recorded_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payout: Option<String>,
+    events: Vec<PrintedEvent<'a>>,
+}
+
+/// An event as it is printed.
+#[derive(Serialize)]
+pub struct PrintedEvent<'a> {
+    sequence: u64,
+    stream: &'a str,
+    version: u64,
+    effective: String,
+    r#type: String,
+    data: Option<Box<RawValue>>,
+}
+
+impl<'a> Printed<'a> {
+    fn done(line: u64, receipt: &'a Receipt) -> Self {
+        let request = &receipt.request;
+        Self {
+            line,
+            key: request.key.as_str(),
+            actor: request.actor.as_str(),
+            recorded_at: crate::words::instant(request.recorded_at),
+            payout: receipt.payout().map(|payout| payout.to_string()),
+            events: receipt.events.iter().map(PrintedEvent::of).collect(),
+        }
+    }
+}
+
+impl<'a> PrintedEvent<'a> {
+    /// An event, its payload as it is stored.
+    pub fn of(recorded: &'a Recorded) -> Self {
+        let encoded = codec::encode(&recorded.event);
+        // The encoder writes JSON.
+        let data = String::from_utf8(encoded.payload).ok().and_then(|text| RawValue::from_string(text).ok());
+        Self {
+            sequence: recorded.sequence,
+            stream: recorded.stream.as_str(),
+            version: recorded.version,
+            effective: recorded.effective.to_string(),
+            r#type: encoded.type_name.to_string(),
+            data,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Known<'a> {
+    line: u64,
+    key: Option<&'a str>,
+    already_known: String,
+}
+
+#[derive(Serialize)]
+struct Refused<'a> {
+    line: u64,
+    file: &'a str,
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    error: &'static str,
+    reason: String,
+    advice: &'static str,
+}

@@ -1,0 +1,176 @@
+//! Laws over a finished log: they hold of every ledger, however it came about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ledger_core::account::{self, Source};
+use ledger_core::cap;
+use ledger_core::codec::decode_canonical;
+use ledger_core::deal::{self, Line};
+use ledger_core::event::Event;
+use ledger_core::id::{Actor, EntryId, PayoutId};
+use ledger_core::payout;
+use ledger_core::verify::Verifier;
+
+use crate::story::Story;
+
+pub fn events(story: &Story) -> Vec<Event> {
+    let decode =
+        |row: &ledger_core::store::EventRow| decode_canonical(&row.type_name, row.schema_version, &row.payload);
+    story.log.events.iter().map(|row| decode(row).unwrap()).collect()
+}
+
+/// Every law at once.
+pub fn check(story: &Story) {
+    let events = events(story);
+    verifies(story);
+    deals_disburse_what_they_earned(&events);
+    caps_hold(&events);
+    entries_are_paid_once(&events);
+    reversed_deals_come_to_nothing(&events);
+    two_people_stand_behind_every_payment(&events);
+}
+
+fn verifies(story: &Story) {
+    let mut verifier = Verifier::new(&story.ledger).expecting(story.head.sequence, story.head.link).deep();
+    verifier.page(story.log.clone()).unwrap();
+    assert_eq!(verifier.finish(story.head).unwrap().events, story.head.sequence);
+}
+
+fn deals_disburse_what_they_earned(events: &[Event]) {
+    for event in events {
+        let Event::Deal(deal::Event::Completed { gci, lines, .. }) = event else { continue };
+        let part = |line: &Line| {
+            let of = line.amounts;
+            let parts = [of.company_dollar, of.post_cap_company, of.post_cap_fee, of.payee_net];
+            assert!(parts.iter().all(|part| !part.is_negative()), "{line:?}");
+            assert_eq!(parts.iter().map(|part| part.minor()).sum::<i64>(), of.base.minor(), "{line:?}");
+            of.base.minor()
+        };
+        assert_eq!(lines.iter().map(part).sum::<i64>(), gci.minor());
+    }
+}
+
+/// What is contributed is the opening balance and the contributions less the reversals, never below zero, and at no
+/// contribution above the limit in force, unless the deal counts as a whole.
+fn caps_hold(events: &[Event]) {
+    let mut contributed = BTreeMap::new();
+    for event in events {
+        let Event::Cap(event) = event else { continue };
+        match event {
+            cap::Event::OpeningBalanceSet { account, amount, limit, .. } => {
+                let sum: &mut i64 = contributed.entry(account.clone()).or_default();
+                *sum += amount.minor();
+                assert!(*sum <= limit.minor(), "{event:?}");
+            }
+            cap::Event::Contributed { account, amount, limit, .. } => {
+                let sum = contributed.entry(account.clone()).or_default();
+                assert!(amount.is_positive() && *sum < limit.minor(), "{event:?} after {sum}");
+                *sum += amount.minor();
+                assert!(*sum <= limit.minor() || account.payee.as_str() == "p3", "{event:?} makes {sum}");
+            }
+            cap::Event::Reached { account, limit, .. } => assert!(contributed[account] >= limit.minor(), "{event:?}"),
+            cap::Event::Reversed { account, amount, .. } => {
+                let sum = contributed.get_mut(account).unwrap();
+                *sum -= amount.minor();
+                assert!(*sum >= 0, "{event:?} makes {sum}");
+            }
+        }
+    }
+}
+
+/// An entry is in one live payout at most, a payout is the sum of its entries, and what is paid is paid once and stays so.
+fn entries_are_paid_once(events: &[Event]) {
+    let mut amounts: BTreeMap<EntryId, i64> = BTreeMap::new();
+    let mut claims: BTreeMap<PayoutId, BTreeSet<EntryId>> = BTreeMap::new();
+    let mut free: BTreeSet<EntryId> = BTreeSet::new();
+    let mut paid: BTreeMap<PayoutId, i64> = BTreeMap::new();
+    for event in events {
+        match event {
+            Event::Account(account::Event::EntryBooked { entry, amount, .. }) => {
+                assert!(amounts.insert(*entry, amount.minor()).is_none() && free.insert(*entry));
+            }
+            Event::Account(account::Event::EntryReversed { entry, .. }) => assert!(free.remove(entry)),
+            Event::Account(account::Event::EntriesClaimed { payout, entries, amount, .. }) => {
+                assert_eq!(entries.iter().map(|entry| amounts[entry]).sum::<i64>(), amount.minor());
+                for entry in entries {
+                    assert!(free.remove(entry), "{entry} is not free");
+                    assert!(claims.entry(*payout).or_default().insert(*entry));
+                }
+            }
+            Event::Account(account::Event::EntriesReleased { payout, count, .. }) => {
+                let entries = claims.remove(payout).unwrap();
+                assert_eq!(entries.len(), *count as usize);
+                free.extend(entries);
+            }
+            Event::Account(account::Event::EntriesPaid { payout, count, amount, .. }) => {
+                let entries = claims.remove(payout).unwrap();
+                assert_eq!(entries.len(), *count as usize);
+                assert_eq!(entries.iter().map(|entry| amounts[entry]).sum::<i64>(), amount.minor());
+                assert!(paid.insert(*payout, amount.minor()).is_none(), "{payout} is paid twice");
+            }
+            Event::Payout(payout::Event::Created { payout, amount, entries, .. }) => {
+                let claimed = &claims[payout];
+                assert_eq!(claimed.len(), *entries as usize);
+                assert_eq!(claimed.iter().map(|entry| amounts[entry]).sum::<i64>(), amount.minor());
+                assert!(amount.is_positive());
+            }
+            _ => {}
+        }
+    }
+    for event in events {
+        if let Event::Payout(payout::Event::Paid { payout, amount, .. }) = event {
+            assert_eq!(paid.remove(payout), Some(amount.minor()));
+        }
+    }
+    assert!(paid.is_empty(), "{paid:?} without a payment");
+}
+
+fn reversed_deals_come_to_nothing(events: &[Event]) {
+    let mut deals = BTreeMap::new();
+    let mut reversed = BTreeSet::new();
+    for event in events {
+        match event {
+            Event::Account(account::Event::EntryBooked {
+                source: Source::Commission { deal } | Source::Clawback { deal, .. },
+                amount,
+                ..
+            }) => *deals.entry(deal.clone()).or_insert(0) += amount.minor(),
+            Event::Account(account::Event::EntryReversed { deal, amount, .. }) => {
+                *deals.get_mut(deal).unwrap() -= amount.minor();
+            }
+            Event::Deal(deal::Event::Reversed { deal, .. }) => assert!(reversed.insert(deal.clone()), "{deal} twice"),
+            _ => {}
+        }
+    }
+    for deal in reversed {
+        assert_eq!(deals.get(&deal).copied().unwrap_or(0), 0, "{deal}");
+    }
+}
+
+/// Whoever made a payout did not approve it, nor did whoever is paid; and nothing is paid that was not approved.
+fn two_people_stand_behind_every_payment(events: &[Event]) {
+    let mut made: BTreeMap<PayoutId, (Actor, String)> = BTreeMap::new();
+    let (mut approved, mut over) = (BTreeSet::new(), BTreeSet::new());
+    for event in events {
+        let Event::Payout(event) = event else { continue };
+        match event {
+            payout::Event::Created { payout, by, payee, .. } => {
+                drop(made.insert(*payout, (by.clone(), payee.to_string())))
+            }
+            payout::Event::Approved { payout, by, .. } => {
+                let (maker, payee) = &made[payout];
+                assert!(by != maker && by.as_str() != payee, "{by} approved {payout}");
+                approved.insert(*payout);
+            }
+            payout::Event::Started { payout, .. } => assert!(approved.contains(payout) && !over.contains(payout)),
+            payout::Event::Paid { payout, .. } => assert!(approved.contains(payout) && over.insert(*payout)),
+            payout::Event::Rejected { payout, .. } | payout::Event::Voided { payout, .. } => {
+                assert!(over.insert(*payout));
+            }
+            payout::Event::Submitted { .. }
+            | payout::Event::Failed { .. }
+            | payout::Event::ReferenceTaken { .. }
+            | payout::Event::BulkApproved { .. } => {}
+        }
+    }
+}

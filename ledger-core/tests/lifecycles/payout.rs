@@ -1,0 +1,338 @@
+use ledger_core::account::{self, Source};
+use ledger_core::decide::Rejection;
+use ledger_core::event::Event;
+use ledger_core::id::{EntryId, PayeeId, PayoutId};
+use ledger_core::money::{Currency, Money};
+use ledger_core::payout::{Rejection as Refused, Status};
+use ledger_core::slice::Folded;
+use ledger_core::stream::{StreamId, Tip};
+use ledger_core::{payee, settings};
+use serde_json::{Value, json};
+
+use crate::story::{Story, created, types};
+
+const COMMANDS: [&str; 8] = ["submit", "approve", "reject", "start", "settle", "fail", "record_manual_payment", "void"];
+
+/// Where a command leads from a status, if anywhere.
+fn leads(from: Status, command: &str) -> Option<Status> {
+    use Status::{Approved, Draft, Failed, Paid, PendingApproval, Processing, Rejected, Voided};
+    match (from, command) {
+        (Draft, "submit") => Some(PendingApproval),
+        (PendingApproval, "approve") => Some(Approved),
+        (PendingApproval, "reject") => Some(Rejected),
+        (Approved | Failed, "start") => Some(Processing),
+        (Processing, "settle") => Some(Paid),
+        (Processing, "fail") => Some(Failed),
+        (Approved, "record_manual_payment") => Some(Paid),
+        (Draft | PendingApproval | Approved | Failed, "void") => Some(Voided),
+        _ => None,
+    }
+}
+
+/// A payout of 100 dollars to `zoe`, made by `maya`, brought to a status.
+fn payout_at(status: Status) -> (Story, PayoutId) {
+    let mut story = Story::with_zoe();
+    story.deal("d", "zoe", "100 USD", "2026-02-01");
+    let payout = story.draft("zoe");
+    let way: &[&str] = match status {
+        Status::Draft => &[],
+        Status::PendingApproval => &["submit"],
+        Status::Approved => &["submit", "approve"],
+        Status::Processing => &["submit", "approve", "start"],
+        Status::Paid => &["submit", "approve", "start", "settle"],
+        Status::Failed => &["submit", "approve", "start", "fail"],
+        Status::Rejected => &["submit", "reject"],
+        Status::Voided => &["void"],
+    };
+    for command in way {
+        let from = story.status(payout);
+        story.given(actor(from, command), request(payout, from, command));
+    }
+    assert_eq!(story.status(payout), status);
+    (story, payout)
+}
+
+/// Who may do it: the maker before approval, somebody else after it.
+fn actor(from: Status, command: &str) -> &'static str {
+    match command {
+        "submit" => "maya",
+        "void" if from < Status::Approved => "maya",
+        _ => "otto",
+    }
+}
+
+fn request(payout: PayoutId, from: Status, command: &str) -> Value {
+    let attempt = u32::from(matches!(from, Status::Processing | Status::Paid | Status::Failed));
+    let mut fields = json!({"payout": payout});
+    let more = match command {
+        "reject" | "void" => json!({"reason": "r"}),
+        "settle" => json!({"attempt": attempt, "amount": "100 USD"}),
+        "fail" => json!({"attempt": attempt, "reason": "closed"}),
+        "record_manual_payment" => json!({"method": "cheque", "reference": "c-1", "account": "bank"}),
+        _ => json!({}),
+    };
+    fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({format!("payout.{command}"): fields})
+}
+
+#[test]
+fn every_command_leads_from_every_status_where_it_should_or_nowhere() {
+    for from in Status::ALL {
+        for command in COMMANDS {
+            let (mut story, payout) = payout_at(from);
+            let (events, payable) = (story.head.sequence, story.payable("zoe"));
+            let answer = story.when(actor(from, command), request(payout, from, command));
+            match leads(from, command) {
+                Some(to) => {
+                    assert!(answer.is_ok(), "{command} of {from:?}: {answer:?}");
+                    assert_eq!(story.status(payout), to, "{command} of {from:?}");
+                }
+                None => {
+                    let expected = match (from, command) {
+                        (Status::Paid, "settle") | (Status::Failed, "fail") => {
+                            matches!(answer, Err(Rejection::AlreadyKnown(_)))
+                        }
+                        _ => {
+                            matches!(answer, Err(Rejection::Payout(Refused::IllegalTransition { status, .. })) if status == from)
+                        }
+                    };
+                    assert!(expected, "{command} of {from:?}: {answer:?}");
+                    assert_eq!(
+                        (story.head.sequence, story.status(payout)),
+                        (events, from),
+                        "{command} changed something"
+                    );
+                    assert_eq!(story.payable("zoe"), payable);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn entries_are_claimed_while_the_payout_is_live_and_payable_again_when_it_is_not() {
+    for status in Status::ALL {
+        let (story, _) = payout_at(status);
+        let payable = if status.is_live() { "0.00 USD" } else { "100.00 USD" };
+        assert_eq!(story.payable("zoe"), payable, "{status:?}");
+    }
+}
+
+#[test]
+fn a_payout_that_is_unknown_is_refused_whatever_is_asked_of_it() {
+    let mut story = Story::opened();
+    let unknown = PayoutId::derive(&story.ledger, &"nobody".parse().unwrap(), 0);
+    for command in COMMANDS {
+        refused!(story, "otto", request(unknown, Status::Draft, command), Rejection::Payout(Refused::Unknown { .. }));
+    }
+}
+
+#[test]
+fn a_payout_is_refused_for_the_first_reason_that_holds() {
+    let mut story = Story::opened();
+    let create = || json!({"payout.create": {"payee": "zoe", "through": "2026-02-01"}});
+    refused!(story, "maya", create(), Rejection::Payee(payee::Rejection::Unknown { .. }));
+    story = Story::with_zoe();
+    refused!(story, "maya", create(), Rejection::Payout(Refused::NothingPayable { .. }));
+    story.deal("later", "zoe", "100 USD", "2026-02-02");
+    refused!(story, "maya", create(), Rejection::Payout(Refused::NothingPayable { .. }));
+    let euro = json!({"payout.create": {"payee": "zoe", "currency": "EUR"}});
+    refused!(story, "maya", euro, Rejection::Payout(Refused::NothingPayable { .. }));
+    story.deal("now", "zoe", "50 USD", "2026-02-01");
+    let payout = created(&story.given("maya", create()));
+    assert_eq!((story.amount(payout), story.payable("zoe")), ("50.00 USD".into(), "100.00 USD".into()));
+}
+
+#[test]
+fn an_entry_is_in_one_live_payout_at_most() {
+    let mut story = Story::with_zoe();
+    story.deal("d", "zoe", "100 USD", "2026-02-01");
+    let first = story.draft("zoe");
+    refused!(
+        story,
+        "maya",
+        json!({"payout.create": {"payee": "zoe"}}),
+        Rejection::Payout(Refused::NothingPayable { .. })
+    );
+    story.given("maya", json!({"payout.void": {"payout": first, "reason": "r"}}));
+    let second = story.paid("zoe", "100 USD");
+    assert_ne!(first, second);
+    refused!(
+        story,
+        "maya",
+        json!({"payout.create": {"payee": "zoe"}}),
+        Rejection::Payout(Refused::NothingPayable { .. })
+    );
+}
+
+#[test]
+fn who_owes_is_not_paid_by_leaving_the_debt_for_a_later_day() {
+    let mut story = Story::with_zoe();
+    story.deal("old", "zoe", "100 USD", "2026-01-10");
+    story.paid("zoe", "100 USD");
+    story.deal("new", "zoe", "80 USD", "2026-01-20");
+    story.at("2026-02-10T15:00:00Z");
+    story.given("ann", json!({"deal.reverse": {"deal": "old", "reason": "withdrawn"}}));
+    assert_eq!(story.payable("zoe"), "-20.00 USD");
+    let january = json!({"payout.create": {"payee": "zoe", "through": "2026-01-31"}});
+    refused!(story, "maya", january, Rejection::Payout(Refused::NotPositive { .. }));
+}
+
+#[test]
+fn a_maker_decides_before_approval_and_never_on_it() {
+    let (mut story, payout) = payout_at(Status::Draft);
+    let (submit, void) = (json!({"payout.submit": {"payout": payout}}), request(payout, Status::Draft, "void"));
+    refused!(story, "otto", submit.clone(), Rejection::Payout(Refused::NotItsMaker { .. }));
+    refused!(story, "otto", void.clone(), Rejection::Payout(Refused::NotItsMaker { .. }));
+    story.given("maya", submit);
+    refused!(story, "otto", void.clone(), Rejection::Payout(Refused::NotItsMaker { .. }));
+    for command in ["approve", "reject"] {
+        refused!(
+            story,
+            "maya",
+            request(payout, Status::Draft, command),
+            Rejection::Payout(Refused::MakerIsApprover { .. })
+        );
+    }
+    story.given("otto", json!({"payout.approve": {"payout": payout}}));
+    refused!(story, "maya", void.clone(), Rejection::Payout(Refused::MakerIsApprover { .. }));
+    story.given("olga", void);
+}
+
+#[test]
+fn who_is_paid_neither_approves_nor_rejects_nor_voids() {
+    let (mut story, payout) = payout_at(Status::PendingApproval);
+    for command in ["approve", "reject"] {
+        refused!(
+            story,
+            "zoe",
+            request(payout, Status::Draft, command),
+            Rejection::Payout(Refused::PayeeIsApprover { .. })
+        );
+    }
+    story.given("otto", json!({"payout.approve": {"payout": payout}}));
+    refused!(
+        story,
+        "zoe",
+        request(payout, Status::Approved, "void"),
+        Rejection::Payout(Refused::PayeeIsApprover { .. })
+    );
+}
+
+#[test]
+fn who_may_not_is_told_where_the_payout_is_first() {
+    let (mut story, payout) = payout_at(Status::Approved);
+    for actor in ["maya", "zoe"] {
+        refused!(
+            story,
+            actor,
+            json!({"payout.approve": {"payout": payout}}),
+            Rejection::Payout(Refused::IllegalTransition { .. })
+        );
+    }
+}
+
+#[test]
+fn every_attempt_has_its_own_number_and_key_and_old_news_is_not_applied() {
+    let (mut story, payout) = payout_at(Status::Failed);
+    let started = story.given("otto", json!({"payout.start": {"payout": payout}}));
+    let payload = String::from_utf8(story.log.events.last().unwrap().payload.clone()).unwrap();
+    assert_eq!(types(&started), ["payout.started"]);
+    assert!(payload.contains(&format!(r#""attempt":2,"rail_key":"{payout}-2""#)), "{payload}");
+    let settle =
+        |attempt: u32, amount: &str| json!({"payout.settle": {"payout": payout, "attempt": attempt, "amount": amount}});
+    for attempt in [0, 1, 3] {
+        refused!(story, "rail", settle(attempt, "1 USD"), Rejection::Payout(Refused::StaleAttempt { open: 2, .. }));
+        let fail = json!({"payout.fail": {"payout": payout, "attempt": attempt, "reason": "r"}});
+        refused!(story, "rail", fail, Rejection::Payout(Refused::StaleAttempt { open: 2, .. }));
+    }
+    for amount in ["99.99 USD", "100.01 USD", "100 EUR", "-100 USD"] {
+        refused!(story, "rail", settle(2, amount), Rejection::Payout(Refused::AmountDiffers { .. }));
+    }
+    story.given("rail", settle(2, "100 USD"));
+    refused!(story, "rail", settle(1, "100 USD"), Rejection::Payout(Refused::StaleAttempt { .. }));
+    refused!(story, "rail", settle(2, "100.01 USD"), Rejection::Payout(Refused::AmountDiffers { .. }));
+}
+
+#[test]
+fn what_the_rail_says_of_a_payout_that_was_never_started_is_not_already_known() {
+    let (mut story, payout) = payout_at(Status::Approved);
+    story.given("otto", request(payout, Status::Approved, "record_manual_payment"));
+    // The cheque went out. Should a rail have paid as well, then twice.
+    let settle = json!({"payout.settle": {"payout": payout, "attempt": 0, "amount": "100 USD"}});
+    refused!(story, "rail", settle, Rejection::Payout(Refused::IllegalTransition { .. }));
+}
+
+#[test]
+fn paid_news_after_failed_news_changes_nothing_in_silence() {
+    let (mut story, payout) = payout_at(Status::Failed);
+    let settle = request(payout, Status::Failed, "settle");
+    refused!(story, "rail", settle, Rejection::Payout(Refused::IllegalTransition { .. }));
+}
+
+#[test]
+fn a_payer_account_uses_a_reference_once() {
+    let (mut story, first) = payout_at(Status::Approved);
+    story.deal("e", "zoe", "50 USD", "2026-02-01");
+    let second = story.approved("zoe");
+    let pay = |payout: PayoutId, reference: &str, account: &str| json!({"payout.record_manual_payment": {"payout": payout, "method": "cheque", "reference": reference, "account": account}});
+    let paid = story.given("otto", pay(first, "c-1", "bank"));
+    assert_eq!(types(&paid), ["payout.paid", "account.entries_paid", "payout.reference_taken"]);
+    refused!(story, "otto", pay(first, "c-1", "bank"), Rejection::AlreadyKnown(_));
+    refused!(story, "otto", pay(first, "c-2", "bank"), Rejection::Payout(Refused::IllegalTransition { .. }));
+    refused!(story, "otto", pay(second, "c-1", "bank"), Rejection::Payout(Refused::ReferenceTaken { .. }));
+    story.given("otto", pay(second, "c-1", "other-bank"));
+    assert_eq!((story.status(first), story.status(second)), (Status::Paid, Status::Paid));
+}
+
+#[test]
+fn a_manual_amount_is_booked_with_its_contra_party_and_claimed_at_once() {
+    let mut story = Story::with_zoe();
+    story.deal("d", "zoe", "100 USD", "2026-02-01");
+    let manual = |amount: &str| json!({"payout.create_manual": {"payee": "zoe", "amount": amount, "reason": "bonus"}});
+    let decision = story.given("maya", manual("50 USD"));
+    assert_eq!(types(&decision), ["account.entry_booked", "account.entries_claimed", "payout.created"]);
+    let (_, Event::Account(account::Event::EntryBooked { source, .. })) = &decision.events[0] else { panic!() };
+    assert!(matches!(source, Source::Adjustment { .. }));
+    assert_eq!((story.amount(created(&decision)), story.payable("zoe")), ("50.00 USD".into(), "100.00 USD".into()));
+    for amount in ["0 USD", "-50 USD"] {
+        refused!(story, "maya", manual(amount), Rejection::Payout(Refused::NotPositive { .. }));
+    }
+    let stranger = json!({"payout.create_manual": {"payee": "nobody", "amount": "-1 USD", "reason": "r"}});
+    refused!(story, "maya", stranger, Rejection::Payee(payee::Rejection::Unknown { .. }));
+    story.given("ann", json!({"settings.switch_off": {"capability": "foreign_currencies"}}));
+    refused!(story, "maya", manual("1 EUR"), Rejection::Settings(settings::Rejection::SwitchedOff { .. }));
+}
+
+#[test]
+fn a_claim_of_many_entries_is_several_events_of_one_request() {
+    let mut story = Story::with_zoe();
+    let usd = Currency::of("USD").unwrap();
+    let zoe = PayeeId::new("zoe").unwrap();
+    let stream = StreamId::Account { payee: zoe.clone(), currency: usd };
+    let mut folded = Folded::empty(&stream);
+    for n in 0..2_500_u32 {
+        let booked = account::Event::EntryBooked {
+            payee: zoe.clone(),
+            entry: EntryId::derive(&story.ledger, &"many".parse().unwrap(), n),
+            source: Source::Commission { deal: "many".parse().unwrap() },
+            amount: Money::new(i64::from(n) - 1_000, usd).unwrap(),
+            earned_on: "2026-02-01".parse().unwrap(),
+        };
+        folded.evolve(&booked.into(), Tip { version: u64::from(n) + 1, ..Tip::EMPTY }).unwrap();
+    }
+    story.hold(stream, folded);
+    let decision = story.given("maya", json!({"payout.create": {"payee": "zoe"}}));
+    let claims = decision.events.iter().filter_map(|(_, event)| match event {
+        Event::Account(account::Event::EntriesClaimed { entries, amount, .. }) => Some((entries.len(), amount.minor())),
+        _ => None,
+    });
+    let claims = claims.collect::<Vec<_>>();
+    assert_eq!(claims, [(1_000, -500_500), (1_000, 499_500), (500, 624_750)]);
+    let payout = created(&decision);
+    assert_eq!(story.amount(payout), "6237.50 USD");
+    let voided = story.given("maya", json!({"payout.void": {"payout": payout, "reason": "r"}}));
+    let (_, Event::Account(account::Event::EntriesReleased { count, .. })) = &voided.events[1] else { panic!() };
+    assert_eq!(*count, 2_500);
+    assert_eq!(story.payable("zoe"), "6237.50 USD");
+}

@@ -155,13 +155,13 @@ pub fn describe(event: &Event) -> String {
     match event {
         Event::Settings(event) => match event {
             settings::Event::Opened { base_currency, zone, capabilities } => {
-                let switched_on = join(capabilities.iter().map(|capability| format!("{capability:?}")));
+                let switched_on = join(capabilities.iter().map(|capability| format!("{capability}")));
                 format!(
                     "the ledger is opened, in {base_currency}, on the calendar of {zone}; switched on: {switched_on}"
                 )
             }
-            settings::Event::SwitchedOn { capability } => format!("{capability:?} is switched on"),
-            settings::Event::SwitchedOff { capability } => format!("{capability:?} is switched off"),
+            settings::Event::SwitchedOn { capability } => format!("{capability} is switched on"),
+            settings::Event::SwitchedOff { capability } => format!("{capability} is switched off"),
         },
         Event::Payee(event) => match event {
             payee::Event::Enrolled { payee, name, .. } => format!("{name} is enrolled as {payee}"),

@@ -1,5 +1,7 @@
 //! A ledger's settings: the currency it counts in, the zone whose dates it uses, and what the organization has switched on.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -76,6 +78,26 @@ pub enum Capability {
     ForeignCurrencies,
 }
 
+impl Capability {
+    /// The capability as it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RailPayments => "rail_payments",
+            Self::ManualPayments => "manual_payments",
+            Self::ManualAmounts => "manual_amounts",
+            Self::OpeningBalances => "opening_balances",
+            Self::ForeignCurrencies => "foreign_currencies",
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// Why a request about the settings, or one that needs them, is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Rejection {
@@ -89,13 +111,13 @@ pub enum Rejection {
         base_currency: Currency,
     },
     /// The organization has not switched it on.
-    #[error("{capability:?} is switched off: switch it on with settings.switch_on if the organization allows it")]
+    #[error("{capability} is switched off: switch it on with settings.switch_on if the organization allows it")]
     SwitchedOff {
         /// What the request needs.
         capability: Capability,
     },
     /// Nothing would change.
-    #[error("{capability:?} is already as asked")]
+    #[error("{capability} is already as asked")]
     NoChange {
         /// Which capability.
         capability: Capability,

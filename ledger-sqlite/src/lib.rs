@@ -29,3 +29,7 @@ mod writer;
 
 pub use schema::{Finding, SCHEMA_VERSION};
 pub use store::{SqliteStore, system_clock};
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

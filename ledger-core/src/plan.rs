@@ -1,6 +1,6 @@
 //! A commission plan: how a deal's commission is split between payee and company, in versions that never change.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 use crate::calendar::{CalendarError, CapYearRule};
@@ -21,6 +21,7 @@ pub enum Command {
         /// The plan.
         plan: PlanId,
         /// What the version says. Policies that it leaves out take their defaults, which are then stored.
+        #[serde(serialize_with = "without_defaults")]
         document: Document,
     },
 }
@@ -261,6 +262,27 @@ impl Document {
     #[must_use]
     pub fn hash(&self) -> Digest {
         Digest::of(&crate::codec::canonical(self))
+    }
+}
+
+/// What is asked leaves out the policies that are at their default, so that a policy that is added later changes the hash of
+/// no request that was made before. What is stored has them all.
+fn without_defaults<S: Serializer>(document: &Document, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut asked = serde_json::to_value(document).map_err(serde::ser::Error::custom)?;
+    leave_out(&mut asked, "rounding", document.rounding == Rounding::default());
+    if let Split::Capped(capped) = &document.split
+        && let Some(split) = asked.pointer_mut("/split/capped")
+    {
+        leave_out(split, "post_cap", capped.post_cap == Shares::all_to_payee());
+        leave_out(split, "crossing", capped.crossing == Crossing::default());
+        leave_out(split, "fee_on_crossing", capped.fee_on_crossing == FeeOnCrossing::default());
+    }
+    asked.serialize(serializer)
+}
+
+fn leave_out(object: &mut serde_json::Value, field: &str, is_default: bool) {
+    if let Some(object) = object.as_object_mut().filter(|_| is_default) {
+        object.remove(field);
     }
 }
 

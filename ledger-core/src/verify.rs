@@ -583,6 +583,8 @@ pub enum Tampering {
     RequestDeleted,
     /// The record of a request stands twice.
     RequestDoubled,
+    /// A record was put in of a request that never was, so that a key seems to be used.
+    RequestForged,
     /// The records of two neighbouring requests changed places.
     RequestsSwapped,
     /// A request was deleted with its events.
@@ -605,7 +607,7 @@ pub enum Tampering {
 
 impl Tampering {
     /// Every kind of tampering.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::EventField,
         Self::EventForged,
         Self::EventSequence,
@@ -619,6 +621,7 @@ impl Tampering {
         Self::RequestLink,
         Self::RequestDeleted,
         Self::RequestDoubled,
+        Self::RequestForged,
         Self::RequestsSwapped,
         Self::WholeRequestDeleted,
         Self::WholeRequestCut,
@@ -646,6 +649,8 @@ impl Tampering {
             Self::RequestField => &[KeyRecordAltered, Altered],
             Self::RequestSequence => &[KeyRecordAltered, Missing, Inserted],
             Self::RequestSize | Self::RequestLink => &[KeyRecordAltered],
+            // Beyond the end of the log it looks as if what lies between were gone.
+            Self::RequestForged => &[Inserted, Missing],
             Self::RequestDeleted | Self::WholeRequestDeleted => &[Missing],
             Self::WholeRequestCut => &[Missing, KeyRecordAltered],
             Self::WholeRequestInserted => &[Inserted],

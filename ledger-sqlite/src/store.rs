@@ -226,7 +226,10 @@ impl SqliteStore {
         let mut requests = Vec::with_capacity(rows.len());
         for row in &rows {
             let request = row::request(row)?;
-            if !requests.is_empty() && request.last_sequence() > after.saturating_add(limit as u64) {
+            // A record that begins within the one before it is forged: it is shown, whatever size it claims.
+            let within =
+                requests.last().is_some_and(|last: &RequestRow| request.first_sequence <= last.last_sequence());
+            if !requests.is_empty() && !within && request.last_sequence() > after.saturating_add(limit as u64) {
                 break;
             }
             requests.push(request);

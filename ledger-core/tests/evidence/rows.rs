@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use ledger_core::chain::{Digest, Preimage, link};
@@ -20,11 +22,22 @@ pub struct Rows {
     pub requests: Vec<RequestRow>,
     pub events: Vec<EventRow>,
     pub head: Head,
+    /// What a reader of the store is answered instead.
+    pub error: Option<StoreError>,
+    /// The last sequence that a reader of the store sees; asking for the head shows it all.
+    pub seen: Arc<AtomicU64>,
 }
 
 impl From<Story> for Rows {
     fn from(story: Story) -> Self {
-        Self { ledger: story.ledger, requests: story.log.requests, events: story.log.events, head: story.head }
+        Self {
+            ledger: story.ledger,
+            requests: story.log.requests,
+            events: story.log.events,
+            head: story.head,
+            error: None,
+            seen: Arc::new(AtomicU64::new(u64::MAX)),
+        }
     }
 }
 
@@ -150,7 +163,10 @@ impl Store for Rows {
         after: u64,
         limit: usize,
     ) -> BoxFuture<'a, Result<LogPage, StoreError>> {
-        ready(Ok(self.page(after, limit as u64)))
+        let (mut page, seen) = (self.page(after, limit as u64), self.seen.load(Ordering::Relaxed));
+        page.requests.retain(|row| row.first_sequence <= seen);
+        page.events.retain(|row| row.sequence <= seen);
+        ready(self.error.clone().map_or(Ok(page), Err))
     }
 
     fn request<'a>(&'a self, _: &'a LedgerName, _: &'a Key) -> BoxFuture<'a, Result<Option<LogPage>, StoreError>> {
@@ -158,6 +174,7 @@ impl Store for Rows {
     }
 
     fn head<'a>(&'a self, _: &'a LedgerName) -> BoxFuture<'a, Result<Head, StoreError>> {
+        self.seen.store(u64::MAX, Ordering::Relaxed);
         ready(Ok(self.head))
     }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use ledger_core::chain::Digest;
 use ledger_core::codec::DecodeError;
-use ledger_core::store::{EventRow, LogPage, RequestRow};
+use ledger_core::store::{EventRow, LogPage, RequestRow, StoreError};
 use ledger_core::stream::StreamName;
 use ledger_core::verify::{Finding, Kind, Tampering, Verified, Verifier, VerifyError, verify};
 
@@ -209,6 +209,19 @@ fn an_event_that_is_deleted_doubled_or_swapped_is_found() {
 }
 
 #[test]
+fn a_record_of_a_request_that_never_was_is_found_wherever_it_stands() {
+    let end = YEAR.head.sequence;
+    for place in (1..=end + 1).chain([end + 5_000, i64::MAX as u64, u64::MAX]) {
+        for size in [1, 60_000] {
+            check(Tampering::RequestForged, place.min(end + 1), |rows| {
+                let key = "the-next-payment".into();
+                rows.requests.push(RequestRow { key, first_sequence: place, size, ..YEAR.requests[0].clone() });
+            });
+        }
+    }
+}
+
+#[test]
 fn a_request_that_is_deleted_doubled_or_swapped_is_found() {
     let last = YEAR.requests.len() - 1;
     for (request, row) in YEAR.requests.iter().enumerate() {
@@ -388,6 +401,29 @@ fn a_payment_that_is_written_twice_fits_the_chain_but_not_the_history() {
     let finding = found(&rows, &Verifier::new(&rows.ledger).deep());
     assert_eq!(finding.kind, Kind::Altered, "{finding}");
     assert!(finding.sequence > YEAR.head.sequence, "{finding}");
+}
+
+#[test]
+fn what_is_written_while_it_is_verified_is_verified_as_well() {
+    for seen in [0, 1, YEAR.requests[20].first_sequence - 1, YEAR.head.sequence] {
+        let rows = YEAR.clone();
+        let rows = Rows { seen: std::sync::Arc::new(seen.into()), ..rows };
+        let verified = now(verify(&rows, &rows.ledger, None, |_| ()));
+        assert_eq!(verified.map(|verified| verified.head), Ok(YEAR.head), "{seen} were there at first");
+    }
+}
+
+#[test]
+fn a_row_that_the_store_cannot_read_is_altered_and_a_store_that_cannot_be_read_is_not() {
+    let answer = |error: StoreError| {
+        let rows = Rows { error: Some(error), ..YEAR.clone() };
+        now(verify(&rows, &rows.ledger, None, |_| ())).unwrap_err()
+    };
+    let damaged = StoreError::Corrupt { sequence: 7, what: "the digest has 31 bytes".into() };
+    let finding = Finding { sequence: 7, kind: Kind::Altered, what: "the digest has 31 bytes".into() };
+    assert_eq!(answer(damaged), VerifyError::Found(finding));
+    let away = StoreError::Unavailable("away".into());
+    assert_eq!(answer(away.clone()), VerifyError::Store(away));
 }
 
 #[test]

@@ -2,7 +2,8 @@ use ledger_core::calendar::CalendarError;
 use ledger_core::cap::Rejection as Refused;
 use ledger_core::commission;
 use ledger_core::decide::Rejection;
-use ledger_core::{payee, settings};
+use ledger_core::event::Event;
+use ledger_core::{account, payee, settings};
 use serde_json::{Value, json};
 
 use crate::story::{Story, capped, flat, lines, record, types};
@@ -203,6 +204,11 @@ fn v55_a_reversal_after_the_year_counts_in_the_year_of_the_deal() {
     story.deal("e", "zoe", "1000 USD", "2026-02-01");
     let reversal = story.given("ann", json!({"deal.reverse": {"deal": "d", "reason": "withdrawn"}}));
     assert_eq!(reversal.effective.to_string(), "2026-02-10");
+    let Some((_, Event::Account(account::Event::EntryBooked { amount, earned_on, .. }))) = reversal.events.last()
+    else {
+        panic!("{reversal:?}")
+    };
+    assert_eq!((amount.to_string(), earned_on.to_string()), ("-7000.00 USD".into(), "2026-02-10".into()));
     assert_eq!(types(&reversal), ["deal.reversed", "cap.reversed", "account.entry_booked"]);
     assert_eq!(story.room("zoe", "15000 USD", "2025-01-01"), "3000.00 USD");
     assert_eq!(story.room("zoe", "15000 USD", "2026-01-01"), "14700.00 USD");

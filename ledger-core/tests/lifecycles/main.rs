@@ -23,6 +23,7 @@ mod attribution;
 mod bulk;
 mod cap;
 mod deal;
+mod history;
 mod payee;
 mod payout;
 mod plan;

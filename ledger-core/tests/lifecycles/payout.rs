@@ -2,6 +2,7 @@ use ledger_core::account::{self, Source};
 use ledger_core::decide::Rejection;
 use ledger_core::event::Event;
 use ledger_core::id::{EntryId, PayeeId, PayoutId};
+use ledger_core::limits::{ENTRIES_PER_CLAIM, EVENTS_PER_REQUEST};
 use ledger_core::money::{Currency, Money};
 use ledger_core::payout::{Rejection as Refused, Status};
 use ledger_core::slice::Folded;
@@ -304,24 +305,30 @@ fn a_manual_amount_is_booked_with_its_contra_party_and_claimed_at_once() {
     refused!(story, "maya", manual("1 EUR"), Rejection::Settings(settings::Rejection::SwitchedOff { .. }));
 }
 
-#[test]
-fn a_claim_of_many_entries_is_several_events_of_one_request() {
+/// `zoe` with so many payable entries.
+fn with_entries(count: u32, cents: impl Fn(u32) -> i64) -> Story {
     let mut story = Story::with_zoe();
     let usd = Currency::of("USD").unwrap();
     let zoe = PayeeId::new("zoe").unwrap();
     let stream = StreamId::Account { payee: zoe.clone(), currency: usd };
     let mut folded = Folded::empty(&stream);
-    for n in 0..2_500_u32 {
+    for n in 0..count {
         let booked = account::Event::EntryBooked {
             payee: zoe.clone(),
-            entry: EntryId::derive(&story.ledger, &"many".parse().unwrap(), n),
+            entry: EntryId::from_uuid(uuid::Uuid::from_u128(n.into())),
             source: Source::Commission { deal: "many".parse().unwrap() },
-            amount: Money::new(i64::from(n) - 1_000, usd).unwrap(),
+            amount: Money::new(cents(n), usd).unwrap(),
             earned_on: "2026-02-01".parse().unwrap(),
         };
         folded.evolve(&booked.into(), Tip { version: u64::from(n) + 1, ..Tip::EMPTY }).unwrap();
     }
     story.hold(stream, folded);
+    story
+}
+
+#[test]
+fn a_claim_of_many_entries_is_several_events_of_one_request() {
+    let mut story = with_entries(2_500, |n| i64::from(n) - 1_000);
     let decision = story.given("maya", json!({"payout.create": {"payee": "zoe"}}));
     let claims = decision.events.iter().filter_map(|(_, event)| match event {
         Event::Account(account::Event::EntriesClaimed { entries, amount, .. }) => Some((entries.len(), amount.minor())),
@@ -335,4 +342,17 @@ fn a_claim_of_many_entries_is_several_events_of_one_request() {
     let (_, Event::Account(account::Event::EntriesReleased { count, .. })) = &voided.events[1] else { panic!() };
     assert_eq!(*count, 2_500);
     assert_eq!(story.payable("zoe"), "6237.50 USD");
+}
+
+#[test]
+fn a_claim_of_more_than_one_request_can_hold_is_refused() {
+    let most = u32::try_from((EVENTS_PER_REQUEST - 2) * ENTRIES_PER_CLAIM).unwrap();
+    let mut story = with_entries(most + 1, |_| 1);
+    let refused = refused!(
+        story,
+        "maya",
+        json!({"payout.create": {"payee": "zoe"}}),
+        Rejection::Payout(Refused::TooManyEntries { .. })
+    );
+    assert!(refused.contains("998001 entries"), "{refused}");
 }

@@ -21,7 +21,7 @@ const REQUESTS: &str = r#"
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = MemoryStore::new(Arc::new(|| Utc::now().timestamp_micros()));
-    let ledger = Ledger::new(Arc::new(store), Arc::new(TokioEnv), LedgerName::new("main")?);
+    let ledger = Ledger::new(Arc::new(store), Arc::new(TokioEnv::current()), LedgerName::new("main")?);
     for line in REQUESTS.trim().lines() {
         let receipt = ledger.execute(serde_json::from_str::<Request>(line)?).await?;
         for recorded in receipt.events {

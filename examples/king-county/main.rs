@@ -51,7 +51,7 @@ async fn run() -> Result<ExitCode> {
     let [file, db] = arguments.as_slice() else { return Err("usage: run SALES.csv DB".into()) };
     let sales = sales::read(file)?;
     let store = Arc::new(SqliteStore::open(db).await?);
-    let ledger = Ledger::new(store.clone(), Arc::new(TokioEnv), LedgerName::new("king-county")?);
+    let ledger = Ledger::new(store.clone(), Arc::new(TokioEnv::current()), LedgerName::new("king-county")?);
 
     work(&ledger, &sales).await?;
     if !check(&ledger).await? {

@@ -111,7 +111,7 @@ impl Source {
             Some(file) => Arc::<SqliteStore>::clone(file),
             None => Arc::new(MemoryStore::new(system_clock())),
         };
-        Ok(Writing { ledger: Ledger::new(store, Arc::new(TokioEnv), self.ledger.clone()), file })
+        Ok(Writing { ledger: Ledger::new(store, Arc::new(TokioEnv::current()), self.ledger.clone()), file })
     }
 
     /// Opens the file for reading.

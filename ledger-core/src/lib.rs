@@ -18,7 +18,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = std::sync::Arc::new(MemoryStore::new(std::sync::Arc::new(|| 1_767_225_600_000_000)));
-//! let ledger = Ledger::new(store, std::sync::Arc::new(TokioEnv), "main".parse()?);
+//! let ledger = Ledger::new(store, std::sync::Arc::new(TokioEnv::current()), "main".parse()?);
 //! let request: Request = serde_json::from_str(
 //!     r#"{"key":"open","actor":"ann","at":"2026-01-01T09:00:00Z",
 //!         "command":{"settings.open":{"base_currency":"USD","zone":"America/New_York"}}}"#,

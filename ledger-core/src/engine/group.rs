@@ -12,7 +12,7 @@ use super::{ExecuteError, Inner, Receipt, Waiting};
 use crate::Date;
 use crate::chain::Preimage;
 use crate::codec::{self, Encoded};
-use crate::decide::{Decision, Rejection, Undecided, decide};
+use crate::decide::{Decision, Undecided, decide};
 use crate::event::Event;
 use crate::limits::{COMMIT_ATTEMPTS, GROUP_EVENTS, PAGE_EVENTS};
 use crate::recorded::{Damaged, Recorded, RecordedRequest};
@@ -70,6 +70,12 @@ pub(super) async fn commit(inner: &Inner, cache: &mut Cache, group: Vec<Waiting>
 
 impl Waiting {
     fn answer(self, answer: Result<Receipt, ExecuteError>) {
+        let answer = match answer {
+            Err(error) if self.in_doubt && !error.is_certain() => {
+                Err(StoreError::Unknown(format!("the first answer was lost, and then: {error}")).into())
+            }
+            answer => answer,
+        };
         // A caller that is gone needs no answer; its request stands all the same.
         drop(self.reply.send(answer));
     }
@@ -136,9 +142,9 @@ impl Round {
                     // half-folded streams are not kept; they are loaded anew when they are next asked for.
                     Err(error) => round.refused.push(Refusal { waiting, error, basis }),
                 },
-                Ok(Err(rejection)) => {
+                Ok(Err(error)) => {
                     keep(cache, slice);
-                    round.refused.push(Refusal { waiting, error: rejection.into(), basis });
+                    round.refused.push(Refusal { waiting, error, basis });
                 }
                 Err(error) => waiting.answer(Err(error)),
             }
@@ -216,19 +222,20 @@ impl Inner {
         }
     }
 
-    /// Decides one request, loading what the decision asks for: from the cache, else from the store.
+    /// Decides one request, loading what the decision asks for: from the cache, else from the store. What it finds impossible
+    /// is an answer like a rejection: streams of different age may not fit together, and are then read again.
     async fn decide_on(
         &self,
         cache: &mut Cache,
         slice: &mut Slice,
         waiting: &Waiting,
-    ) -> Result<Result<Decision, Rejection>, ExecuteError> {
+    ) -> Result<Result<Decision, ExecuteError>, ExecuteError> {
         let mut at = None;
         loop {
             match decide_from(cache, slice, waiting) {
                 Ok(decision) => return Ok(Ok(decision)),
-                Err(Undecided::Rejected(rejection)) => return Ok(Err(rejection)),
-                Err(Undecided::Misfit(misfit)) => return Err(misfit.into()),
+                Err(Undecided::Rejected(rejection)) => return Ok(Err(rejection.into())),
+                Err(Undecided::Misfit(misfit)) => return Ok(Err(misfit.into())),
                 Err(Undecided::Needs(missing)) => self.load(slice, missing, &mut at).await?,
             }
         }
@@ -326,7 +333,8 @@ impl Inner {
             Ok(outcomes) => outcomes,
             Err(error) => {
                 let retry = matches!(error, StoreError::Unavailable(_) | StoreError::Unknown(_));
-                for Accepted { waiting, streams, .. } in accepted {
+                for Accepted { mut waiting, streams, .. } in accepted {
+                    waiting.in_doubt |= matches!(error, StoreError::Unknown(_));
                     streams.iter().for_each(|stream| cache.forget(stream));
                     if retry { again.push(waiting) } else { waiting.answer(Err(error.clone().into())) }
                 }

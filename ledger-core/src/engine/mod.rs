@@ -69,6 +69,8 @@ struct Waiting {
     ticket: u64,
     request: Request,
     hash: Digest,
+    /// Whether it was sent to the store without an answer. Until the key tells, nobody can say that it was not stored.
+    in_doubt: bool,
     reply: oneshot::Sender<Result<Receipt, ExecuteError>>,
 }
 
@@ -163,6 +165,14 @@ impl ExecuteError {
         }
     }
 
+    /// Whether it was said after the key had been looked up, so that it holds also for what was sent before.
+    fn is_certain(&self) -> bool {
+        match self {
+            Self::Rejected(_) | Self::KeyReused { .. } | Self::Refused { .. } => true,
+            Self::Busy | Self::Contended { .. } | Self::Stopped | Self::Store(_) | Self::Damaged(_) => false,
+        }
+    }
+
     /// Whether the request is in the ledger already, under another key. Importers count that as done.
     #[must_use]
     pub fn is_already_known(&self) -> bool {
@@ -211,7 +221,10 @@ impl Ledger {
     pub fn execute(&self, request: Request) -> impl Future<Output = Result<Receipt, ExecuteError>> + Send + use<> {
         let answer = self.inner.enqueue(request);
         if answer.as_ref().is_ok_and(|(_, idle)| *idle) {
-            self.inner.env.spawn(Box::pin(drive(Arc::clone(&self.inner))));
+            // Made here and not in the task, so that the queue is not left to a task that never runs.
+            let cache = std::mem::take(&mut self.inner.queue().cache);
+            let driver = Driver { inner: Arc::clone(&self.inner), cache, done: false };
+            self.inner.env.spawn(Box::pin(drive(driver)));
         }
         async move {
             match answer {
@@ -256,7 +269,7 @@ impl Inner {
         }
         queue.tickets += 1;
         let ticket = queue.tickets;
-        queue.waiting.push_back(Waiting { ticket, request, hash, reply });
+        queue.waiting.push_back(Waiting { ticket, request, hash, in_doubt: false, reply });
         Ok((answer, !std::mem::replace(&mut queue.driven, true)))
     }
 
@@ -279,9 +292,7 @@ impl Inner {
 }
 
 /// Works the queue off, group by group, until it is empty.
-async fn drive(inner: Arc<Inner>) {
-    let cache = std::mem::take(&mut inner.queue().cache);
-    let mut driver = Driver { inner, cache, done: false };
+async fn drive(mut driver: Driver) {
     while let Some(group) = driver.next_group() {
         group::commit(&driver.inner, &mut driver.cache, group).await;
     }

@@ -3,16 +3,42 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use super::Env;
 use crate::store::BoxFuture;
 
-/// Runs the engine's tasks on the tokio runtime that is current where a request is made.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct TokioEnv;
+/// Runs the engine's tasks on a tokio runtime, wherever a request is made from.
+#[derive(Debug, Clone)]
+pub struct TokioEnv(Handle);
+
+impl TokioEnv {
+    /// The runtime that the caller is in.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime. There, give the runtime's handle to [`on`](Self::on).
+    #[must_use]
+    pub fn current() -> Self {
+        Self(Handle::current())
+    }
+
+    /// The runtime of a handle.
+    #[must_use]
+    pub fn on(handle: Handle) -> Self {
+        Self(handle)
+    }
+}
 
 impl Env for TokioEnv {
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(duration))
+        let handle = self.0.clone();
+        Box::pin(async move {
+            let sleep = {
+                let _runtime = handle.enter();
+                tokio::time::sleep(duration)
+            };
+            sleep.await;
+        })
     }
 
     fn random(&self) -> u64 {
@@ -21,6 +47,6 @@ impl Env for TokioEnv {
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
-        drop(tokio::spawn(task));
+        drop(self.0.spawn(task));
     }
 }

@@ -1,7 +1,7 @@
 //! A store that fails as it is told to, around one that does not.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ledger_core::id::{Key, LedgerName};
@@ -21,11 +21,14 @@ pub enum Fault {
     Unavailable,
     /// The code of the store panics.
     Panic,
+    /// From now on nothing can be read.
+    ReadsFail,
 }
 
 pub struct FaultyStore {
     inner: MemoryStore,
     faults: Mutex<VecDeque<Fault>>,
+    blind: AtomicBool,
     pub appends: AtomicUsize,
     pub reads: AtomicUsize,
 }
@@ -36,9 +39,15 @@ impl FaultyStore {
         Arc::new(Self {
             inner: MemoryStore::new(Arc::new(move || clock.fetch_add(1, Ordering::Relaxed))),
             faults: Mutex::new(faults.iter().copied().collect()),
+            blind: AtomicBool::new(false),
             appends: AtomicUsize::new(0),
             reads: AtomicUsize::new(0),
         })
+    }
+
+    pub fn heal(&self) {
+        self.faults.lock().unwrap().clear();
+        self.blind.store(false, Ordering::Relaxed);
     }
 
     pub fn fail_next(&self, fault: Fault) {
@@ -59,10 +68,13 @@ impl Store for FaultyStore {
             match fault {
                 None => self.inner.append(ledger, group).await,
                 Some(Fault::ReplyLost) => {
+                    let next = self.faults.lock().unwrap().front().copied();
+                    self.blind.store(matches!(next, Some(Fault::ReadsFail)), Ordering::Relaxed);
                     self.inner.append(ledger, group).await?;
                     Err(StoreError::Unknown("the connection broke".into()))
                 }
                 Some(Fault::RequestLost) => Err(StoreError::Unknown("the connection broke".into())),
+                Some(Fault::ReadsFail) => Err(StoreError::Unavailable("no connection".into())),
                 Some(Fault::Unavailable) => Err(StoreError::Unavailable("no connection".into())),
                 Some(Fault::Panic) => panic!("a fault of the store"),
             }
@@ -77,6 +89,9 @@ impl Store for FaultyStore {
         limit: usize,
     ) -> BoxFuture<'a, Result<StreamPage, StoreError>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
+        if self.blind.load(Ordering::Relaxed) {
+            return Box::pin(async { Err(StoreError::Unavailable("no connection".into())) });
+        }
         // Small pages, so that every load takes several.
         self.inner.read_streams(ledger, streams, at, limit.min(3))
     }

@@ -13,18 +13,19 @@ mod faulty;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use faulty::{Fault, FaultyStore};
 use ledger_core::command::Request;
 use ledger_core::decide::Rejection;
 use ledger_core::engine::tokio::TokioEnv;
-use ledger_core::engine::{Advice, ExecuteError, Ledger, Preview, Receipt};
+use ledger_core::engine::{Advice, Env, ExecuteError, Ledger, Preview, Receipt};
 use ledger_core::event::Event;
 use ledger_core::id::{LedgerName, PayoutId};
 use ledger_core::recorded::{Recorded, decode_page};
-use ledger_core::store::Store;
+use ledger_core::store::{BoxFuture, Store, StoreError};
 use ledger_core::{account, cap, payout};
 use tokio::task::JoinSet;
 
@@ -52,7 +53,7 @@ fn create(key: &str) -> Request {
 
 fn open(store: &Arc<FaultyStore>) -> Ledger {
     let store: Arc<dyn Store> = store.clone();
-    Ledger::new(store, Arc::new(TokioEnv), LedgerName::new("main").unwrap())
+    Ledger::new(store, Arc::new(TokioEnv::current()), LedgerName::new("main").unwrap())
 }
 
 async fn ready(store: &Arc<FaultyStore>) -> Ledger {
@@ -335,6 +336,69 @@ async fn a_stream_that_is_needed_twice_is_loaded_once() {
     let outcomes = all(asked.map(|request| (ledger.clone(), request))).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     assert_eq!(store.appends.load(Ordering::Relaxed) - before, 1, "one commit for the group");
+}
+
+/// One process had the account in its cache, another recorded and reversed a deal. The cached account did not know the entry of
+/// the deal that was just loaded, and that was taken for damage.
+#[tokio::test]
+async fn streams_of_different_age_are_read_again_before_they_are_called_damaged() {
+    let store = FaultyStore::new(&[]);
+    let (one, two) = (ready(&store).await, open(&store));
+    one.execute(deal(1)).await.unwrap();
+    two.execute(deal(2)).await.unwrap();
+    let reverse = |key: &str, deal: &str| {
+        request(key, "ann", &format!(r#"{{"deal.reverse":{{"deal":"{deal}","reason":"it fell through"}}}}"#))
+    };
+    one.execute(reverse("r-2", "d-2")).await.expect("the account is read again");
+    let first = two.execute(reverse("r-1", "d-1")).await.unwrap();
+    assert_eq!(one.execute(reverse("r-1", "d-1")).await.unwrap(), first, "a retry gets the first receipt");
+}
+
+/// The task that was to drive the queue never ran, and nobody after it was answered.
+#[tokio::test]
+async fn a_task_that_never_runs_does_not_block_the_ledger() {
+    struct LosesTheFirst(AtomicBool, TokioEnv);
+    impl Env for LosesTheFirst {
+        fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+            self.1.sleep(duration)
+        }
+        fn random(&self) -> u64 {
+            0
+        }
+        fn spawn(&self, task: BoxFuture<'static, ()>) {
+            if self.0.swap(true, Ordering::Relaxed) {
+                self.1.spawn(task);
+            }
+        }
+    }
+    let store = FaultyStore::new(&[]);
+    drop(ready(&store).await);
+    let env = Arc::new(LosesTheFirst(AtomicBool::new(false), TokioEnv::current()));
+    let ledger = Ledger::new(store, env, LedgerName::new("main").unwrap());
+    assert_eq!(ledger.execute(deal(1)).await, Err(ExecuteError::Stopped));
+    ledger.execute(deal(1)).await.unwrap();
+}
+
+#[test]
+fn a_request_can_be_made_from_outside_the_runtime() {
+    let store = FaultyStore::new(&[]);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let ledger = runtime.block_on(ready(&store));
+    let answer = ledger.execute(deal(1));
+    runtime.block_on(answer).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_have_been_stored_is_never_said_to_be_not() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    store.fail_next(Fault::ReplyLost);
+    (0..9).for_each(|_| store.fail_next(Fault::ReadsFail));
+    let error = ledger.execute(deal(1)).await.unwrap_err();
+    assert!(matches!(error, ExecuteError::Store(StoreError::Unknown(_))), "{error}");
+    store.heal();
+    ledger.execute(deal(1)).await.unwrap();
+    assert_eq!(tally(&log(&ledger).await), (30_000, 1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

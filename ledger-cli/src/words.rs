@@ -192,6 +192,9 @@ pub fn describe(event: &Event) -> String {
             deal::Event::Reversed { deal, reason, .. } => format!("deal {deal} is reversed: {reason}"),
         },
         Event::Cap(event) => match event {
+            cap::Event::ProgrammeOpened { programme, currency, .. } => {
+                format!("cap programme {programme} counts in {currency}; every plan that names it has its cap years")
+            }
             cap::Event::OpeningBalanceSet { account, amount, reason, .. } => {
                 format!("{}'s cap for {} opens with {amount}: {reason}", account.payee, account.year)
             }

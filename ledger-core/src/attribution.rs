@@ -98,7 +98,8 @@ impl Attribution {
         Ok(self.payees().cloned().zip(parts).map(|(payee, amount)| Credit { payee, amount }).collect())
     }
 
-    fn weights(&self) -> Result<Vec<u64>, Rejection> {
+    /// The weight of everyone who is listed, in the order listed.
+    pub(crate) fn weights(&self) -> Result<Vec<u64>, Rejection> {
         let weights = match self {
             Self::Equal(payees) => return Ok(vec![1; payees.len()]),
             Self::Custom(weights) => weights,

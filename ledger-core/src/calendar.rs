@@ -257,8 +257,9 @@ fn start_in(year: i32, month: u32, day: u32, leap_day: LeapDay) -> Option<Date> 
     })
 }
 
-fn in_range(date: Date) -> Result<(), CalendarError> {
-    if (1900..=9998).contains(&date.year()) { Ok(()) } else { Err(CalendarError::OutOfRange { date }) }
+/// Every date that is stored is in these years, so that it has four digits and no arithmetic on it overflows.
+pub(crate) fn in_range(date: Date) -> Result<Date, CalendarError> {
+    if (1900..=9998).contains(&date.year()) { Ok(date) } else { Err(CalendarError::OutOfRange { date }) }
 }
 
 #[cfg(test)]

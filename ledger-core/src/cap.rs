@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::Date;
-use crate::calendar::CapYear;
+use crate::calendar::{CapYear, CapYearRule};
 use crate::decide::{Context, Decision, Misfit, Undecided};
 use crate::event;
 use crate::id::{CapProgramme, DealId, PayeeId, Text};
-use crate::money::{Money, MoneyError};
+use crate::money::{Currency, Money, MoneyError};
 use crate::plan::Split;
 use crate::settings::Capability;
 use crate::stream::StreamId;
@@ -33,10 +33,19 @@ pub enum Command {
     },
 }
 
-/// What happened to a cap account.
+/// What happened to a cap programme or one of its accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
+    /// A plan named the programme first. Whatever plan names it later has the same currency and the same cap years.
+    ProgrammeOpened {
+        /// The programme.
+        programme: CapProgramme,
+        /// The currency of its contributions.
+        currency: Currency,
+        /// When its cap years begin.
+        year: CapYearRule,
+    },
     /// An opening balance was taken over.
     OpeningBalanceSet {
         /// Whose account, of which cap and year.
@@ -99,9 +108,39 @@ impl CapAccount {
     }
 }
 
+/// What all plans of a cap programme have in common. Otherwise the cap years of a payee could overlap, and one deal's day would
+/// lie in two of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Programme {
+    currency: Currency,
+    year: CapYearRule,
+}
+
+/// The event that opens a plan's cap programme; none if it is open already.
+pub(crate) fn open_programme(
+    known: Option<&Programme>,
+    programme: &CapProgramme,
+    currency: Currency,
+    year: &CapYearRule,
+) -> Result<Option<Event>, Rejection> {
+    match known {
+        None => Ok(Some(Event::ProgrammeOpened { programme: programme.clone(), currency, year: year.clone() })),
+        Some(known) if known.currency == currency && known.year == *year => Ok(None),
+        Some(_) => Err(Rejection::OtherProgramme { programme: programme.clone() }),
+    }
+}
+
 /// Why a request about a cap account is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Rejection {
+    /// Plans of one programme count to the same cap years.
+    #[error(
+        "cap programme {programme} has another currency or other cap years: name a programme of its own for this plan"
+    )]
+    OtherProgramme {
+        /// The programme.
+        programme: CapProgramme,
+    },
     /// The plan of that day has no cap.
     #[error("payee {payee} has no capped plan on {on}")]
     NoCap {
@@ -215,6 +254,18 @@ pub(crate) fn evolve(state: &mut Cap, event: &Event) -> Result<(), Misfit> {
         Event::Contributed { amount, .. } => state.add(*amount),
         Event::Reversed { amount, .. } => state.add(amount.negated()),
         Event::Reached { .. } => Ok(()),
+        Event::ProgrammeOpened { .. } => Err(Misfit("the event is of the programme, not of an account")),
+    }
+}
+
+/// The fold of a programme's stream.
+pub(crate) fn evolve_programme(state: &mut Option<Programme>, event: &Event) -> Result<(), Misfit> {
+    match (state, event) {
+        (state @ None, Event::ProgrammeOpened { currency, year, .. }) => {
+            *state = Some(Programme { currency: *currency, year: year.clone() });
+            Ok(())
+        }
+        _ => Err(Misfit("a cap programme is opened once")),
     }
 }
 

@@ -89,6 +89,7 @@ event_types! {
     Deal(deal::Event::Attributed) => "deal.attributed",
     Deal(deal::Event::Completed) => "deal.completed",
     Deal(deal::Event::Reversed) => "deal.reversed",
+    Cap(cap::Event::ProgrammeOpened) => "cap.programme_opened",
     Cap(cap::Event::OpeningBalanceSet) => "cap.opening_balance_set",
     Cap(cap::Event::Contributed) => "cap.contributed",
     Cap(cap::Event::Reached) => "cap.reached",

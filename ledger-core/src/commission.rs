@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::allocation::{AllocationError, allocate};
 use crate::money::{Money, MoneyError};
 use crate::plan::{CappedSplit, Crossing, Document, FeeOnCrossing, Split};
 use crate::rate::{Rate, Rounding, mul_div};
@@ -48,7 +49,20 @@ pub enum Rejection {
     Money(#[from] MoneyError),
 }
 
-/// Splits one payee's part of a deal. `room` is what was left under the cap before the deal; a flat split has none.
+/// What each payee of a deal pays of a plan's fee for a deal after the cap: the fee is of the deal, so it is shared out by the
+/// deal's weights, and the part of whoever does not owe it is not charged. None when the plan has no such fee.
+///
+/// # Errors
+/// [`AllocationError`] when the weights share nothing out.
+pub fn fee_parts(plan: &Document, weights: &[u64]) -> Result<Option<Vec<Money>>, AllocationError> {
+    match &plan.split {
+        Split::Capped(CappedSplit { post_cap_fee: Some(fee), .. }) => allocate(*fee, weights).map(Some),
+        Split::Capped(_) | Split::Flat(_) => Ok(None),
+    }
+}
+
+/// Splits one payee's part of a deal. `room` is what was left under the cap before the deal; a flat split has none. `fee` is
+/// the payee's part of the fee for a deal after the cap, see [`fee_parts`].
 ///
 /// ```
 /// use ledger_core::{commission::split, money::Money, plan::Document};
@@ -58,21 +72,21 @@ pub enum Rejection {
 ///         "post_cap_fee":"250 USD"}}}"#,
 /// ).unwrap();
 /// let usd = |text: &str| Money::parse(&format!("{text} USD")).unwrap();
-/// let crossing = split(&plan, usd("30000.00"), Some(usd("6800.00"))).unwrap();
+/// let crossing = split(&plan, usd("30000.00"), Some(usd("6800.00")), Some(usd("250.00"))).unwrap();
 /// assert_eq!(crossing.company_dollar, usd("6800.00"));
 /// assert_eq!(crossing.payee_net, usd("23200.00"));
 /// ```
 ///
 /// # Errors
 /// [`Rejection`] for a base below zero, a fee above the payee's share, or amounts that cannot be computed with.
-pub fn split(plan: &Document, base: Money, room: Option<Money>) -> Result<Breakdown, Rejection> {
+pub fn split(plan: &Document, base: Money, room: Option<Money>, fee: Option<Money>) -> Result<Breakdown, Rejection> {
     if base.is_negative() {
         return Err(Rejection::NegativeBase { base });
     }
     let zero = Money::zero(base.currency());
     let (company_dollar, post_cap_company, fee) = match &plan.split {
         Split::Flat(shares) => (shares.company.of(base, plan.rounding)?, zero, zero),
-        Split::Capped(capped) => split_capped(capped, plan.rounding, base, room.unwrap_or(zero))?,
+        Split::Capped(capped) => split_capped(capped, plan.rounding, base, room.unwrap_or(zero), fee.unwrap_or(zero))?,
     };
     let share = base.minus(company_dollar)?.minus(post_cap_company)?;
     let payee_net = share.minus(fee)?;
@@ -87,9 +101,9 @@ fn split_capped(
     rounding: Rounding,
     base: Money,
     room: Money,
+    fee: Money,
 ) -> Result<(Money, Money, Money), MoneyError> {
     let zero = Money::zero(base.currency());
-    let fee = capped.post_cap_fee.unwrap_or(zero);
     if !room.is_positive() {
         return Ok((zero, capped.post_cap.company.of(base, rounding)?, fee));
     }
@@ -139,7 +153,7 @@ mod tests {
 
     /// Company dollar, company beyond the cap, fee and payee's net.
     fn parts(plan: &Document, base: &str, room: &str) -> [String; 4] {
-        let b = split(plan, usd(base), Some(usd(room))).unwrap();
+        let b = split(plan, usd(base), Some(usd(room)), Some(usd("250"))).unwrap();
         let parts = [b.company_dollar, b.post_cap_company, b.post_cap_fee, b.payee_net];
         assert_eq!(Money::sum(b.base.currency(), parts).unwrap(), b.base, "the parts are the whole");
         parts.map(|part| part.amount().to_string())
@@ -182,10 +196,20 @@ mod tests {
     }
 
     #[test]
+    fn v62_the_fee_of_a_deal_is_shared_by_its_payees() {
+        let mut plan = plan("");
+        if let Split::Capped(capped) = &mut plan.split {
+            capped.post_cap_fee = Some(usd("285"));
+        }
+        assert_eq!(fee_parts(&plan, &[60, 40]).unwrap(), Some(vec![usd("171"), usd("114")]));
+        assert_eq!(fee_parts(&plan, &[1]).unwrap(), Some(vec![usd("285")]));
+    }
+
+    #[test]
     fn a_fee_above_the_share_and_a_base_below_zero_are_refused() {
-        let refused = split(&plan(""), usd("249.99"), Some(usd("0")));
+        let refused = split(&plan(""), usd("249.99"), Some(usd("0")), Some(usd("250")));
         assert_eq!(refused, Err(Rejection::FeeExceedsShare { fee: usd("250"), share: usd("249.99") }));
-        let refused = split(&plan(""), usd("-0.01"), Some(usd("0")));
+        let refused = split(&plan(""), usd("-0.01"), Some(usd("0")), None);
         assert_eq!(refused, Err(Rejection::NegativeBase { base: usd("-0.01") }));
     }
 
@@ -193,7 +217,7 @@ mod tests {
     fn the_largest_amounts_are_computed_or_refused_but_never_wrap() {
         let post = plan(r#","post_cap":{"payee":"0.123456789","company":"0.876543211"}"#);
         let base = Money::new(i64::MAX, usd("0").currency()).unwrap();
-        let result = split(&post, base, Some(usd("15000")));
+        let result = split(&post, base, Some(usd("15000")), None);
         assert!(matches!(result, Ok(_) | Err(Rejection::Money(MoneyError::Overflow))), "{result:?}");
     }
 }

@@ -13,7 +13,8 @@ use thiserror::Error;
 
 use crate::Date;
 use crate::account::{self, Source, Status};
-use crate::attribution::{Attribution, Credit};
+use crate::attribution::{self, Attribution, Credit};
+use crate::calendar::in_range;
 use crate::cap::{self, CapAccount};
 use crate::chain::Digest;
 use crate::commission::{self, Breakdown};
@@ -349,9 +350,9 @@ fn attribute(context: &Context<'_>, deal: &Deal, attribution: &Attribution) -> R
 }
 
 fn complete(context: &Context<'_>, deal: &Deal, day: Date, mut decision: Decision) -> Result<Decision, Undecided> {
-    if deal.attribution.is_none() {
-        return Err(Rejection::NotAttributed { deal: deal.id.clone() }.into());
-    }
+    let attribution = deal.attribution.as_ref().ok_or_else(|| Rejection::NotAttributed { deal: deal.id.clone() })?;
+    let weights = attribution.weights()?;
+    in_range(day)?;
     let slice = context.slice;
     slice.require(deal.credits.iter().map(|credit| StreamId::Payee(credit.payee.clone())))?;
     let mut assigned: Vec<(&Credit, &Payee, &Assignment)> = Vec::with_capacity(deal.credits.len());
@@ -394,7 +395,7 @@ fn complete(context: &Context<'_>, deal: &Deal, day: Date, mut decision: Decisio
 
     let mut lines = Vec::with_capacity(calculations.len());
     let mut booked = Vec::new();
-    for (index, (credit, assignment, version, cap)) in (0..).zip(calculations) {
+    for (index, (place, (credit, assignment, version, cap))) in (0..).zip(calculations.into_iter().enumerate()) {
         let cap = match cap {
             None => None,
             Some((account, limit)) => {
@@ -402,7 +403,9 @@ fn complete(context: &Context<'_>, deal: &Deal, day: Date, mut decision: Decisio
                 Some(CapMet { account, limit, room })
             }
         };
-        let amounts = commission::split(&version.document, credit.amount, cap.as_ref().map(|cap| cap.room))?;
+        let fee = commission::fee_parts(&version.document, &weights).map_err(attribution::Rejection::from)?;
+        let fee = fee.and_then(|parts| parts.get(place).copied());
+        let amounts = commission::split(&version.document, credit.amount, cap.as_ref().map(|cap| cap.room), fee)?;
         if let Some(CapMet { account, limit, room }) = &cap {
             for event in cap::contribute(account, &deal.id, amounts.company_dollar, *room, *limit)? {
                 booked.push((account.stream(), event::Event::from(event)));

@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::calendar::CalendarError;
+use crate::calendar::{CalendarError, in_range};
 use crate::command::{Command, Request};
 use crate::event::Event;
 use crate::id::EntryId;
@@ -153,17 +153,20 @@ pub fn decide(slice: &Slice, request: &Request) -> Result<Decision, Undecided> {
     if let Command::Settings(command) = &request.command
         && let Some((zone, opened)) = command.open(settings)?
     {
-        let effective = zone.local_date(request.at);
+        let effective = in_range(zone.local_date(request.at))?;
         return Ok(Decision { effective, events: Vec::new() }.with(StreamId::Settings, opened));
     }
     let settings = settings.ok_or(settings::Rejection::NotOpen)?;
-    let context = Context { slice, request, settings, today: settings.zone().local_date(request.at) };
-    match &request.command {
+    let today = in_range(settings.zone().local_date(request.at))?;
+    let context = Context { slice, request, settings, today };
+    let decision = match &request.command {
         Command::Settings(command) => command.decide(&context),
         Command::Payee(command) => command.decide(&context),
         Command::Plan(command) => command.decide(&context),
         Command::Deal(command) => command.decide(&context),
         Command::Cap(command) => command.decide(&context),
         Command::Payout(command) => command.decide(&context),
-    }
+    }?;
+    in_range(decision.effective)?;
+    Ok(decision)
 }

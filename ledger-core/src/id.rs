@@ -67,6 +67,12 @@ macro_rules! checked_text {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// The same with its ASCII letters in lower case.
+            #[must_use]
+            pub fn to_lower_case(&self) -> Self {
+                Self(self.0.to_ascii_lowercase())
+            }
         }
 
         impl fmt::Display for $name {

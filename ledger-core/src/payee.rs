@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::Date;
+use crate::calendar::in_range;
 use crate::decide::{Context, Decision, Misfit, Undecided};
 use crate::event;
 use crate::id::{PayeeId, PlanId, Text};
@@ -184,6 +185,7 @@ impl Command {
         let slice = context.slice;
         let (payee, event) = match self {
             Self::Enrol { payee, name, joined_on } => {
+                joined_on.map(in_range).transpose()?;
                 if let Some(known) = slice.find_payee(payee)? {
                     if known.name == *name && known.joined_on == *joined_on {
                         return Err(Undecided::already_known(format_args!("payee {payee}")));
@@ -196,6 +198,8 @@ impl Command {
                 slice.require([StreamId::Payee(payee.clone()), StreamId::Plan(plan.clone())])?;
                 let known = slice.payee(payee)?;
                 slice.plan(plan)?.version(*version)?;
+                in_range(*from)?;
+                until.map(in_range).transpose()?;
                 let assignment = Assignment { plan: plan.clone(), version: *version, from: *from, until: *until };
                 if let Some(until) = until.filter(|until| until <= from) {
                     return Err(Rejection::EmptySpan { from: *from, until }.into());
@@ -207,6 +211,7 @@ impl Command {
                 (payee, Event::Assigned { payee: payee.clone(), assignment })
             }
             Self::EndAssignment { payee, until } => {
+                in_range(*until)?;
                 let open = slice.payee(payee)?.assignments.iter().find(|assignment| assignment.until.is_none());
                 let open = open.ok_or_else(|| Rejection::NoOpenAssignment { payee: payee.clone() })?;
                 if *until <= open.from {

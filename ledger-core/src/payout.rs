@@ -502,18 +502,23 @@ impl Payout {
         Err(Rejection::IllegalTransition { payout: self.id, status: self.status, verb })
     }
 
+    /// Letter case does not make another person: who signs on as `Ann` is `ann`.
+    fn is_maker(&self, actor: &Actor) -> bool {
+        actor.as_str().eq_ignore_ascii_case(self.maker.as_str())
+    }
+
     fn demand_maker(&self, actor: &Actor, verb: &'static str) -> Result<(), Rejection> {
-        if *actor == self.maker {
+        if self.is_maker(actor) {
             return Ok(());
         }
         Err(Rejection::NotItsMaker { payout: self.id, maker: self.maker.clone(), verb })
     }
 
     fn demand_other(&self, actor: &Actor) -> Result<(), Rejection> {
-        if *actor == self.maker {
+        if self.is_maker(actor) {
             return Err(Rejection::MakerIsApprover { payout: self.id, actor: actor.clone() });
         }
-        if actor.as_str() == self.payee.as_str() {
+        if actor.as_str().eq_ignore_ascii_case(self.payee.as_str()) {
             return Err(Rejection::PayeeIsApprover { payout: self.id, actor: actor.clone() });
         }
         Ok(())
@@ -626,7 +631,7 @@ impl Command {
                 Ok(moved(Event::Failed { payout: id, attempt: *attempt, reason: reason.clone() }))
             }
             Self::RecordManualPayment { method, reference, account, .. } => {
-                let slot = StreamId::Reference { account: account.clone(), reference: reference.clone() };
+                let slot = StreamId::reference(account, reference);
                 context.slice.require([payout.account(), slot.clone()])?;
                 let (account, reference) = (account.clone(), reference.clone());
                 if let Some(taken) = context.slice.reference(&slot)? {

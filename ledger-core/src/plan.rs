@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 use crate::calendar::{CalendarError, CapYearRule};
+use crate::cap;
 use crate::chain::Digest;
 use crate::decide::{Context, Decision, Misfit, Undecided};
 use crate::event;
@@ -298,6 +299,12 @@ impl Shares {
 impl Command {
     pub(crate) fn decide(&self, context: &Context<'_>) -> Result<Decision, Undecided> {
         let Self::Publish { plan, document } = self;
+        let programme = match &document.split {
+            Split::Flat(_) => None,
+            Split::Capped(capped) => Some(&capped.cap),
+        };
+        let programme_stream = programme.map(|cap| StreamId::Programme(cap.programme.clone()));
+        context.slice.require([StreamId::Plan(plan.clone())].into_iter().chain(programme_stream.clone()))?;
         let known = context.slice.find_plan(plan)?;
         document.validate()?;
         context.settings.demand_currency(document.currency)?;
@@ -311,7 +318,11 @@ impl Command {
             hash: document.hash(),
             document: document.clone(),
         };
-        Ok(context.decision().with(StreamId::Plan(plan.clone()), event))
+        let decision = context.decision().with(StreamId::Plan(plan.clone()), event);
+        let Some((cap, stream)) = programme.zip(programme_stream) else { return Ok(decision) };
+        let known = context.slice.programme(&cap.programme)?;
+        let opened = cap::open_programme(known, &cap.programme, document.currency, &cap.year)?;
+        Ok(opened.into_iter().fold(decision, |decision, event| decision.with(stream.clone(), event)))
     }
 }
 
@@ -320,9 +331,6 @@ pub(crate) fn evolve(state: &mut Option<Plan>, event: &Event) -> Result<(), Misf
     let known = state.get_or_insert_with(|| Plan { id: plan.clone(), versions: Vec::new() });
     if *version != known.last().saturating_add(1) {
         return Err(Misfit("versions have no gap"));
-    }
-    if document.hash() != *hash {
-        return Err(Misfit("the hash of the plan version is not that of its document"));
     }
     known.versions.push(Version { document: document.clone(), hash: *hash });
     Ok(())

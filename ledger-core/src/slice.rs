@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::account::{self, Account};
-use crate::cap::{self, Cap, CapAccount};
+use crate::cap::{self, Cap, CapAccount, Programme};
 use crate::deal::{self, Deal};
 use crate::decide::{Misfit, Undecided};
 use crate::event::Event;
-use crate::id::{DealId, LedgerName, PayeeId, PayoutId, PlanId};
+use crate::id::{CapProgramme, DealId, LedgerName, PayeeId, PayoutId, PlanId};
 use crate::money::Currency;
 use crate::payee::{self, Payee};
 use crate::payout::{self, Payout};
@@ -42,6 +42,8 @@ pub enum State {
     Plan(Option<Plan>),
     /// A deal, once registered.
     Deal(Option<Deal>),
+    /// A cap programme, once a plan has named it.
+    Programme(Option<Programme>),
     /// A cap account.
     Cap(Cap),
     /// A payee's account.
@@ -63,6 +65,7 @@ impl Folded {
             StreamId::Payee(_) => State::Payee(None),
             StreamId::Plan(_) => State::Plan(None),
             StreamId::Deal(_) => State::Deal(None),
+            StreamId::Programme(_) => State::Programme(None),
             StreamId::Cap { .. } => State::Cap(Cap::default()),
             StreamId::Account { .. } => State::Account(Account::default()),
             StreamId::Payout(_) => State::Payout(None),
@@ -96,6 +99,7 @@ pub fn evolve(state: &mut State, event: &Event) -> Result<(), Misfit> {
         (State::Payee(state), Event::Payee(event)) => payee::evolve(state, event),
         (State::Plan(state), Event::Plan(event)) => plan::evolve(state, event),
         (State::Deal(state), Event::Deal(event)) => deal::evolve(state, event),
+        (State::Programme(state), Event::Cap(event)) => cap::evolve_programme(state, event),
         (State::Cap(state), Event::Cap(event)) => cap::evolve(state, event),
         (State::Account(state), Event::Account(event)) => account::evolve(state, event),
         (State::Payout(state), Event::Payout(event)) => payout::evolve(state, event),
@@ -192,6 +196,13 @@ impl Slice {
     pub(crate) fn deal(&self, deal: &DealId) -> Result<&Deal, Undecided> {
         let unknown = || deal::Rejection::Unknown { deal: deal.clone() }.into();
         self.find_deal(deal)?.ok_or_else(unknown)
+    }
+
+    pub(crate) fn programme(&self, programme: &CapProgramme) -> Result<Option<&Programme>, Undecided> {
+        match self.state(StreamId::Programme(programme.clone()))? {
+            State::Programme(state) => Ok(state.as_ref()),
+            _ => Err(WRONG_STATE.into()),
+        }
     }
 
     pub(crate) fn cap(&self, account: &CapAccount) -> Result<&Cap, Undecided> {

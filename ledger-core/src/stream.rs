@@ -21,6 +21,8 @@ pub enum StreamId {
     Plan(PlanId),
     /// A deal with its attribution and its calculation.
     Deal(DealId),
+    /// A cap programme: what all plans that name it have in common.
+    Programme(CapProgramme),
     /// What one payee contributed to one cap in one cap year.
     Cap {
         /// What the cap belongs to.
@@ -51,6 +53,12 @@ pub enum StreamId {
 }
 
 impl StreamId {
+    /// The stream of a payment reference. Letter case does not tell references or accounts apart: `CHK-1` is `chk-1`.
+    #[must_use]
+    pub fn reference(account: &PayerAccount, reference: &Reference) -> Self {
+        Self::Reference { account: account.to_lower_case(), reference: reference.to_lower_case() }
+    }
+
     /// The name under which a store keeps the stream.
     #[must_use]
     pub fn name(&self) -> StreamName {
@@ -65,6 +73,7 @@ impl fmt::Display for StreamId {
             Self::Payee(payee) => write!(f, "payee/{payee}"),
             Self::Plan(plan) => write!(f, "plan/{plan}"),
             Self::Deal(deal) => write!(f, "deal/{deal}"),
+            Self::Programme(programme) => write!(f, "programme/{programme}"),
             Self::Cap { programme, payee, year } => write!(f, "cap/{programme}/{payee}/{year}"),
             Self::Account { payee, currency } => write!(f, "account/{payee}/{currency}"),
             Self::Payout(payout) => write!(f, "payout/{payout}"),

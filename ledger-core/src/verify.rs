@@ -514,6 +514,7 @@ pub(crate) fn home(event: &Event) -> StreamId {
             | deal::Event::Completed { deal, .. }
             | deal::Event::Reversed { deal, .. },
         ) => StreamId::Deal(deal.clone()),
+        Event::Cap(cap::Event::ProgrammeOpened { programme, .. }) => StreamId::Programme(programme.clone()),
         Event::Cap(
             cap::Event::OpeningBalanceSet { account, .. }
             | cap::Event::Contributed { account, .. }
@@ -546,9 +547,7 @@ fn payout_home(event: &payout::Event) -> StreamId {
         | payout::Event::Paid { payout, .. }
         | payout::Event::Failed { payout, .. }
         | payout::Event::Voided { payout, .. } => StreamId::Payout(*payout),
-        payout::Event::ReferenceTaken { account, reference, .. } => {
-            StreamId::Reference { account: account.clone(), reference: reference.clone() }
-        }
+        payout::Event::ReferenceTaken { account, reference, .. } => StreamId::reference(account, reference),
         payout::Event::BulkApproved { bulk, .. } => StreamId::Bulk(*bulk),
     }
 }

@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use ledger_core::id::{Key, LedgerName};
 use ledger_core::store::{
-    Append, BoxFuture, CheckpointRow, Clock, EventRow, Head, LogPage, Outcome, Store, StoreError, StreamAfter,
-    StreamPage, page_size,
+    Append, BoxFuture, CheckpointRow, Clock, EventRow, Head, LogPage, Outcome, RequestRow, Store, StoreError,
+    StreamAfter, StreamPage, page_size,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection, query};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, query, query_scalar};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -216,9 +216,12 @@ impl SqliteStore {
     }
 
     async fn log(&self, ledger: &LedgerName, after: u64, limit: usize) -> Result<LogPage, StoreError> {
-        let Ok(start) = i64::try_from(after) else { return Ok(LogPage::default()) };
+        let next = i64::try_from(after).ok().and_then(|after| after.checked_add(1));
+        let Some(next) = next else { return Ok(LogPage::default()) };
         let limit = page_size(limit);
-        let end = start.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX));
+        let end = next.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX)).saturating_sub(1);
+        // Rows that stand before the first sequence are damage, and shown with the beginning.
+        let start = if after == 0 { i64::MIN } else { next };
         // Both statements see the same log: what is committed between them belongs to neither.
         let mut transaction = self.readers.begin().await.map_err(reading)?;
         let rows = query(READ_REQUESTS).bind(ledger.as_str()).bind(start).bind(end);
@@ -234,7 +237,15 @@ impl SqliteStore {
             }
             requests.push(request);
         }
-        let last = requests.last().map_or(Ok(end), |last| i64::try_from(last.last_sequence())).unwrap_or(i64::MAX);
+        let last = match requests.iter().map(RequestRow::last_sequence).max() {
+            Some(last) => i64::try_from(last).unwrap_or(i64::MAX),
+            // Only events without a request follow: the next one, wherever it stands, and what is near it.
+            None => {
+                let next = query_scalar(NEXT_EVENT).bind(ledger.as_str()).bind(start);
+                let next: Option<i64> = next.fetch_one(&mut *transaction).await.map_err(reading)?;
+                next.map_or(end, |next| end.max(next))
+            }
+        };
         let events = read_events(&mut transaction, ledger, start, last).await?;
         transaction.rollback().await.map_err(reading)?;
         Ok(LogPage { requests, events })
@@ -246,8 +257,8 @@ impl SqliteStore {
         let bound = |sequence: u64| i64::try_from(sequence).unwrap_or(i64::MAX);
         // A request that is there has all its events there, and neither ever changes: one snapshot is not needed.
         let mut connection = self.readers.acquire().await.map_err(reading)?;
-        let before = bound(request.first_sequence).saturating_sub(1);
-        let events = read_events(&mut connection, ledger, before, bound(request.last_sequence())).await?;
+        let first = bound(request.first_sequence);
+        let events = read_events(&mut connection, ledger, first, bound(request.last_sequence())).await?;
         Ok(Some(LogPage { requests: vec![request], events }))
     }
 }
@@ -356,16 +367,18 @@ const READ_STREAMS: &str = concat!(
 const READ_REQUESTS: &str = concat!(
     "SELECT ",
     request_columns!(),
-    " FROM requests WHERE ledger = ?1 AND first_sequence > ?2 AND first_sequence <= max(?3, coalesce(",
-    "  (SELECT min(first_sequence) FROM requests WHERE ledger = ?1 AND first_sequence > ?2), 0)) ",
+    " FROM requests WHERE ledger = ?1 AND first_sequence >= ?2 AND first_sequence <= max(?3, coalesce(",
+    "  (SELECT min(first_sequence) FROM requests WHERE ledger = ?1 AND first_sequence >= ?2), 0)) ",
     "ORDER BY first_sequence",
 );
 
 const READ_EVENTS: &str = concat!(
     "SELECT ",
     event_columns!(),
-    " FROM events WHERE ledger = ?1 AND sequence > ?2 AND sequence <= ?3 ORDER BY sequence",
+    " FROM events WHERE ledger = ?1 AND sequence BETWEEN ?2 AND ?3 ORDER BY sequence",
 );
+
+const NEXT_EVENT: &str = "SELECT min(sequence) FROM events WHERE ledger = ?1 AND sequence >= ?2";
 
 const READ_KEY: &str = concat!("SELECT ", request_columns!(), " FROM requests WHERE ledger = ?1 AND key = ?2");
 
@@ -375,10 +388,10 @@ const READ_CHECKPOINT: &str =
 async fn read_events(
     connection: &mut SqliteConnection,
     ledger: &LedgerName,
-    after: i64,
+    first: i64,
     last: i64,
 ) -> Result<Vec<EventRow>, StoreError> {
-    let rows = query(READ_EVENTS).bind(ledger.as_str()).bind(after).bind(last);
+    let rows = query(READ_EVENTS).bind(ledger.as_str()).bind(first).bind(last);
     let rows = rows.fetch_all(connection).await.map_err(reading)?;
     rows.iter().map(|row| row::event(row, 0)).collect()
 }

@@ -142,6 +142,7 @@ actions! {
     DealAttributed: "deal.attributed" = Event::Deal(deal::Event::Attributed { .. }),
     DealCompleted: "deal.completed" = Event::Deal(deal::Event::Completed { .. }),
     DealReversed: "deal.reversed" = Event::Deal(deal::Event::Reversed { .. }),
+    CapProgrammeOpened: "cap.programme_opened" = Event::Cap(cap::Event::ProgrammeOpened { .. }),
     CapOpeningBalanceSet: "cap.opening_balance_set" = Event::Cap(cap::Event::OpeningBalanceSet { .. }),
     CapContributed: "cap.contributed" = Event::Cap(cap::Event::Contributed { .. }),
     CapReached: "cap.reached" = Event::Cap(cap::Event::Reached { .. }),
@@ -195,7 +196,12 @@ pub fn reason(event: &Event) -> Option<&Text> {
         | Event::Deal(
             deal::Event::Registered { .. } | deal::Event::Attributed { .. } | deal::Event::Completed { .. },
         )
-        | Event::Cap(cap::Event::Contributed { .. } | cap::Event::Reached { .. } | cap::Event::Reversed { .. })
+        | Event::Cap(
+            cap::Event::ProgrammeOpened { .. }
+            | cap::Event::Contributed { .. }
+            | cap::Event::Reached { .. }
+            | cap::Event::Reversed { .. },
+        )
         | Event::Account(
             account::Event::EntryBooked { source: Source::Commission { .. } | Source::Clawback { .. }, .. }
             | account::Event::EntryReversed { .. }

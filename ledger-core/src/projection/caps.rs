@@ -162,8 +162,8 @@ impl Caps {
                 progress.sequence = sequence;
                 progress.give_back(*amount);
             }
-            // The contribution before it has said so.
-            cap::Event::Reached { .. } => {}
+            // The contribution before it has said so; an account begins with its first deal.
+            cap::Event::Reached { .. } | cap::Event::ProgrammeOpened { .. } => {}
         }
     }
 

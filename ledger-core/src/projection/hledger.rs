@@ -44,12 +44,12 @@ mod tests {
         let mut text = String::new();
         books.events[before..].iter().for_each(|recorded| super::write(&mut text, recorded).unwrap());
         let expected = "\
-2026-02-01 * deal.completed  ; sequence:9, key:k7, actor:ann
+2026-02-01 * deal.completed  ; sequence:10, key:k7, actor:ann
     assets:commission receivable                           1000.00 USD
     income:company dollar                                  -300.00 USD
     liabilities:clearing:earnings                          -700.00 USD
 
-2026-02-01 * account.entry_booked  ; sequence:11, key:k7, actor:ann
+2026-02-01 * account.entry_booked  ; sequence:12, key:k7, actor:ann
     liabilities:clearing:earnings                           700.00 USD
     liabilities:payable:amy                                -700.00 USD
 

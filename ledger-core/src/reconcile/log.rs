@@ -9,10 +9,11 @@ use rustc_hash::FxHashMap;
 
 use super::{Against, Class, Difference, Report};
 use crate::account::{self, Source};
+use crate::calendar::CapYear;
 use crate::cap::{self, CapAccount};
 use crate::deal::{self, Line};
 use crate::event::Event;
-use crate::id::{Actor, DealId, EntryId, LedgerName, PayeeId, PayoutId, PlanId};
+use crate::id::{Actor, CapProgramme, DealId, EntryId, LedgerName, PayeeId, PayoutId, PlanId};
 use crate::money::{Currency, Money};
 use crate::payout::{self, Status};
 use crate::plan::{self, Crossing, Split};
@@ -80,6 +81,8 @@ laws! {
     RoomIsWhatIsLeft => "room_is_what_is_left",
     /// A contribution never exceeds the room, but for a deal that crosses under a whole-deal plan.
     CapHolds => "cap_holds",
+    /// The cap years of a payee under one programme do not overlap, so that every day is in one of them.
+    CapYearsDoNotOverlap => "cap_years_do_not_overlap",
     /// What a deal's line contributes, and nothing else, is posted with the deal.
     ContributionIsPosted => "contribution_is_posted",
     /// What is contributed is never below zero.
@@ -113,6 +116,7 @@ pub struct Laws {
     claims: FxHashMap<PayoutId, Claim>,
     payouts: FxHashMap<PayoutId, Payout>,
     caps: FxHashMap<CapAccount, Sum>,
+    years: FxHashMap<(CapProgramme, PayeeId), Vec<CapYear>>,
     crossings: FxHashMap<(PlanId, u32), Crossing>,
     /// What the rest of the request must still do.
     due: Vec<Due>,
@@ -328,6 +332,16 @@ impl Laws {
             }
         }
         let Some(met) = &line.cap else { return };
+        let CapAccount { programme, payee, year } = &met.account;
+        let years = self.years.entry((programme.clone(), payee.clone())).or_default();
+        if let Some(other) =
+            years.iter().find(|other| other.start < year.end && year.start < other.end && *other != year)
+        {
+            out.push(broken(Law::CapYearsDoNotOverlap, met.account.stream(), other, year));
+        }
+        if !years.contains(year) {
+            years.push(*year);
+        }
         let contributed = self.caps.get(&met.account).copied().unwrap_or_default();
         let left = Sum::from(met.limit).minus(contributed).max(Sum::ZERO);
         if left != Sum::from(met.room) {
@@ -349,7 +363,7 @@ impl Laws {
 
     fn cap(&mut self, event: &cap::Event, out: &mut Vec<Broken>) {
         let (account, amount, due) = match event {
-            cap::Event::Reached { .. } => return,
+            cap::Event::Reached { .. } | cap::Event::ProgrammeOpened { .. } => return,
             cap::Event::OpeningBalanceSet { account, amount, limit, .. } => {
                 let contributed = self.caps.get(account).copied().unwrap_or_default();
                 if contributed.plus(Sum::from(*amount)) > Sum::from(*limit) {

@@ -623,6 +623,7 @@ mod tests {
                 "plan.published",
                 "deal.registered",
                 "deal.attributed",
+                "cap.programme_opened",
                 "cap.reached",
                 "payout.reference_taken",
             ];

@@ -2,6 +2,7 @@
 //!
 //! It is pure. A store reads [`Before`] under its lock, asks [`admit`], and writes what [`Admitted`] holds.
 
+use chrono::Datelike;
 use compact_str::CompactString;
 use rustc_hash::FxHashMap;
 
@@ -79,8 +80,12 @@ fn measure(request: &Append, head: Head) -> Result<u16, &'static str> {
         }
     }
     for event in &request.events {
-        if event.payload.len() > PAYLOAD_BYTES {
-            return Err("a payload is too large");
+        if event.payload.is_empty() || event.payload.len() > PAYLOAD_BYTES {
+            return Err("a payload is empty or too large");
+        }
+        // Dates are kept as text of one length.
+        if !(0..=9999).contains(&event.effective.year()) {
+            return Err("an effective date is outside the years 0 to 9999");
         }
         let Some(version) = versions.get_mut(&event.stream) else {
             return Err("it writes a stream that it does not guard");
@@ -155,7 +160,7 @@ mod tests {
             type_name: "t".into(),
             schema_version: 1,
             effective: "2026-01-01".parse().unwrap(),
-            payload: Vec::new(),
+            payload: b"{}".to_vec(),
             digest: Digest::of(&version.to_be_bytes()),
         }
     }
@@ -185,7 +190,7 @@ mod tests {
         }
         let sized = |bytes| request(vec![NewEvent { payload: vec![0; bytes], ..event("s", 1) }], &["s"]);
         assert_eq!(refusal(sized(PAYLOAD_BYTES)), None);
-        assert_eq!(refusal(sized(PAYLOAD_BYTES + 1)), Some("a payload is too large"));
+        assert_eq!(refusal(sized(PAYLOAD_BYTES + 1)), Some("a payload is empty or too large"));
     }
 
     #[test]

@@ -226,8 +226,13 @@ fn deal_event() -> impl Strategy<Value = deal::Event> {
 }
 
 fn cap_event() -> impl Strategy<Value = cap::Event> {
-    use cap::Event::{Contributed, OpeningBalanceSet, Reached, Reversed};
+    use cap::Event::{Contributed, OpeningBalanceSet, ProgrammeOpened, Reached, Reversed};
     prop_oneof![
+        (name(), currency(), year_rule()).prop_map(|(programme, currency, year)| ProgrammeOpened {
+            programme,
+            currency,
+            year
+        }),
         (cap_account(), money(), money(), text()).prop_map(|(account, amount, limit, reason)| OpeningBalanceSet {
             account,
             amount,

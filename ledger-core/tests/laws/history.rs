@@ -68,6 +68,7 @@ fn caps_hold(events: &[Event]) {
                 *sum += amount.minor();
                 assert!(*sum <= limit.minor() || account.payee.as_str() == "p3", "{event:?} makes {sum}");
             }
+            cap::Event::ProgrammeOpened { .. } => {}
             cap::Event::Reached { account, limit, .. } => assert!(contributed[account] >= limit.minor(), "{event:?}"),
             cap::Event::Reversed { account, amount, .. } => {
                 let sum = contributed.get_mut(account).unwrap();

@@ -95,18 +95,18 @@ pub fn share(amount: i128, weights: &[i128]) -> Vec<i128> {
 }
 
 impl Terms {
-    /// Company dollar that counts and the payee's net, if the deal is possible.
-    fn split(&self, base: i128, room: i128) -> Option<(i128, i128)> {
+    /// Company dollar that counts and the payee's net, if the deal is possible. `fee` is the payee's part of the deal's fee.
+    fn split(&self, base: i128, room: i128, fee: i128) -> Option<(i128, i128)> {
         let of = |rate: i128| round(base * rate, 10_000);
         let (counted, uncounted) = match self.cap {
             None => (of(self.company), 0),
-            Some(cap) if room <= 0 => (0, of(cap.post_company) + cap.fee),
+            Some(cap) if room <= 0 => (0, of(cap.post_company) + fee),
             Some(cap) if cap.whole_deal || of(self.company) <= room => (of(self.company), 0),
             Some(cap) => {
                 // What is left of the base, in parts of company * 10,000, so that it stays exact.
                 let left = base * self.company - room * 10_000;
                 let beyond = round(left * cap.post_company, self.company * 10_000);
-                (room, beyond + if cap.fee_on_crossing { cap.fee } else { 0 })
+                (room, beyond + if cap.fee_on_crossing { fee } else { 0 })
             }
         };
         let net = base - counted - uncounted;
@@ -155,7 +155,12 @@ impl Model {
         let splits: Option<Vec<_>> = payees
             .iter()
             .zip(&bases)
-            .map(|(payee, base)| self.terms[*payee].split(*base, self.room(*payee, day.0)))
+            .enumerate()
+            .map(|(place, (payee, base))| {
+                let terms = self.terms[*payee];
+                let fee = terms.cap.map_or(0, |cap| share(cap.fee, weights)[place]);
+                terms.split(*base, self.room(*payee, day.0), fee)
+            })
             .collect();
         let Some(splits) = splits else { return false };
         let mut deal = Deal { year: day.0, contributed: vec![], entries: vec![], reversed: false };
@@ -276,7 +281,7 @@ fn the_model_shares_and_splits_as_on_paper() {
     assert_eq!(share(5, &[50, 30, 20]), [3, 1, 1]);
     let cap = Cap { limit: 1_500_000, post_company: 0, fee: 25_000, whole_deal: false, fee_on_crossing: false };
     let terms = Terms { company: 3_000, cap: Some(cap) };
-    assert_eq!(terms.split(3_000_000, 680_000), Some((680_000, 2_320_000)));
-    assert_eq!(terms.split(1_000_000, 0), Some((0, 975_000)));
-    assert_eq!(terms.split(24_999, 0), None);
+    assert_eq!(terms.split(3_000_000, 680_000, 25_000), Some((680_000, 2_320_000)));
+    assert_eq!(terms.split(1_000_000, 0, 25_000), Some((0, 975_000)));
+    assert_eq!(terms.split(24_999, 0, 25_000), None);
 }

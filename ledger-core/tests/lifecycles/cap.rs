@@ -224,3 +224,38 @@ fn a_fee_above_the_share_is_refused() {
     story.deal("d", "zoe", "250 USD", "2026-02-01");
     assert_eq!(story.payable("zoe"), "0.00 USD");
 }
+
+/// A deal's fee was charged in full to each of its capped payees, and refused where it was more than one payee's share.
+#[test]
+fn v62_the_fee_of_a_deal_is_charged_once_however_many_payees_are_capped() {
+    let mut story = Story::opened();
+    story.publish("capped", capped("0 USD"));
+    for payee in ["zoe", "yan"] {
+        story.enrol(payee).assign(payee, "capped");
+    }
+    let deal = |deal: &str, gci: &str| {
+        let weights = json!([{"payee": "zoe", "weight": "0.6"}, {"payee": "yan", "weight": "0.4"}]);
+        json!({"deal.record": {"deal": deal, "gci": {"amount": gci}, "attribution": {"custom": weights}, "completed_on": "2026-02-01"}})
+    };
+    for (name, gci, nets) in [("d-1", "10000 USD", ["5850.00", "3900.00"]), ("d-2", "600 USD", ["210.00", "140.00"])] {
+        let lines = lines(&story.given("ann", deal(name, gci)));
+        let fees: Vec<_> = lines.iter().map(|line| line.amounts.post_cap_fee.amount().to_string()).collect();
+        assert_eq!(fees, ["150.00", "100.00"]);
+        let net: Vec<_> = lines.iter().map(|line| line.amounts.payee_net.amount().to_string()).collect();
+        assert_eq!(net, nets);
+    }
+}
+
+/// A new version of the plan moved the cap year, and the payee paid the cap twice.
+#[test]
+fn the_cap_years_of_a_programme_never_change() {
+    let mut story = Story::with_capped_zoe();
+    let mut document = capped("15000 USD");
+    document["split"]["capped"]["cap"]["year"] = json!({"calendar": {"month": 7, "day": 1}});
+    let publish = |document: &Value| json!({"plan.publish": {"plan": "other", "document": document}});
+    refused!(story, "ann", publish(&document), Rejection::Cap(Refused::OtherProgramme { .. }));
+    document["split"]["capped"]["cap"]["programme"] = json!("another");
+    assert_eq!(types(&story.given("ann", publish(&document))), ["plan.published", "cap.programme_opened"]);
+    let lower = publish(&capped("12000 USD"));
+    assert_eq!(types(&story.given("ann", lower)), ["plan.published"], "another limit is no other cap year");
+}

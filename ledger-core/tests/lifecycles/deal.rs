@@ -251,3 +251,18 @@ fn amounts_too_large_to_add_up_are_refused() {
     }
     refused!(story, "maya", json!({"payout.create": {"payee": "zoe"}}), Rejection::Money(_));
 }
+
+/// A date of five digits was stored, and nothing could read the ledger after it.
+#[test]
+fn a_date_that_no_store_can_keep_is_refused() {
+    let out_of_range = |reason: Rejection| assert!(matches!(reason, Rejection::Calendar(_)), "{reason:?}");
+    let mut story = Story::with_zoe();
+    for on in ["+12000-01-01", "1899-12-31", "-0001-01-01", "9999-01-01"] {
+        out_of_range(story.refused("ann", record("d", &["zoe"], "100 USD", on)));
+        out_of_range(story.refused("ann", json!({"payee.enrol": {"payee": "p", "name": "n", "joined_on": on}})));
+        let end = json!({"payee.end_assignment": {"payee": "zoe", "until": on}});
+        out_of_range(story.refused("ann", end));
+    }
+    story.at("9999-12-31T20:00:00Z");
+    out_of_range(story.refused("ann", json!({"settings.switch_off": {"capability": "rail_payments"}})));
+}

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use ledger_core::id::{Key, LedgerName};
 use ledger_core::store::{
-    Append, BoxFuture, CheckpointRow, Clock, EventRow, Head, LogPage, Outcome, Store, StoreError, StreamAfter,
-    StreamPage, page_size,
+    Append, BoxFuture, CheckpointRow, Clock, EventRow, Head, LogPage, Outcome, RequestRow, Store, StoreError,
+    StreamAfter, StreamPage, page_size,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, query};

@@ -12,7 +12,7 @@ use ledger_core::id::{Actor, Key};
 use serde::Deserialize;
 
 use crate::Outcome;
-use crate::error::{BadLine, CliError};
+use crate::error::{BadLine, CliError, Unread};
 use crate::lines::Lines;
 use crate::pipeline::{self, Item, read_ahead};
 use crate::source::{Source, Target};
@@ -44,9 +44,7 @@ pub async fn on_ledger(
 ) -> Result<Outcome, CliError> {
     let folder = tempfile::tempdir()?;
     let target = if dry_run { copy(source, folder.path().join("copy.db")).await? } else { source.clone() };
-    let writing = target.write().await?;
-    let ended = pipeline::run(source, &writing.ledger, name, items).await;
-    writing.close().await;
+    let ended = pipeline::run(source, &target, name, items).await;
     if dry_run {
         let _ = writeln!(io::stderr(), "{name}: this was a dry run on a copy, the ledger is as it was");
     }
@@ -86,15 +84,32 @@ fn next(lines: &mut Lines<impl BufRead>) -> io::Result<Option<Item>> {
     while let Some((number, line)) = lines.next()? {
         match line {
             Ok(line) if line.trim().is_empty() => {}
-            line => return Ok(Some((number, line.and_then(|line| parse(&line))))),
+            Ok(line) => {
+                let request = parse(&line).map_err(|bad| Unread { key: key(&line), bad });
+                return Ok(Some((number, request)));
+            }
+            Err(bad) => return Ok(Some((number, Err(bad.into())))),
         }
     }
     Ok(None)
 }
 
+/// The key of a line that is no request, as it was written.
+fn key(line: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Keyed {
+        key: String,
+    }
+    let mut json = serde_json::Deserializer::from_str(line);
+    Keyed::deserialize(&mut json).ok().map(|keyed| keyed.key)
+}
+
 /// A request as it stands on a line: the time may be left out.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = r#"a request, such as {"key":"k-1","actor":"ann","command":{"payout.submit":{"payout":"…"}}}"#
+)]
 struct RequestLine {
     key: Key,
     actor: Actor,
@@ -120,7 +135,18 @@ fn malformed(field: Option<String>, error: &serde_json::Error) -> BadLine {
     // The place is told apart: the line that the parser counts is always the first.
     let (text, column) = (error.to_string(), error.column());
     let reason = text.strip_suffix(&format!(" at line {} column {column}", error.line())).unwrap_or(&text);
-    BadLine::Json { field, column, reason: reason.to_owned() }
+    BadLine::Json { field, column, reason: plain(reason) }
+}
+
+/// Says without the names of Rust's types what was expected.
+fn plain(reason: &str) -> String {
+    match reason.rsplit_once(", expected ") {
+        Some(("invalid type: unit variant", _)) => r#"the content of the name is missing: write {"name":…}"#.into(),
+        Some((found, expected)) if ["struct ", "tuple ", "enum "].iter().any(|rust| expected.starts_with(rust)) => {
+            format!("{found}, expected an object")
+        }
+        _ => reason.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -68,6 +68,31 @@ impl CliError {
     }
 }
 
+/// Says of an error what it means for what was to be stored, where it is certain.
+pub fn nothing_stored(error: StoreError) -> StoreError {
+    let told = |text: &str| format!("{text}; nothing was stored");
+    match error {
+        StoreError::Unavailable(text) => StoreError::Unavailable(told(&text)),
+        StoreError::Unusable(text) => StoreError::Unusable(told(&text)),
+        other => other,
+    }
+}
+
+/// A line that is no request.
+#[derive(Debug)]
+pub struct Unread {
+    /// The key that stands in it all the same, so that a program knows which request it was.
+    pub key: Option<String>,
+    /// What is wrong.
+    pub bad: BadLine,
+}
+
+impl From<BadLine> for Unread {
+    fn from(bad: BadLine) -> Self {
+        Self { key: None, bad }
+    }
+}
+
 /// What is wrong with one line of input. The lines around it are read all the same.
 #[derive(Debug, Error)]
 pub enum BadLine {

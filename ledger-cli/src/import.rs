@@ -18,7 +18,7 @@ use ledger_core::{Currency, Date, Money, Request, settings};
 
 use crate::Outcome;
 use crate::apply::{on_ledger, open};
-use crate::error::{BadLine, CliError};
+use crate::error::{BadLine, CliError, Unread};
 use crate::pipeline::read_ahead;
 use crate::rows::Rows;
 use crate::source::{Source, Target};
@@ -101,7 +101,7 @@ pub async fn run(source: &Source, args: Args) -> Result<Outcome, CliError> {
     }
     let items = read_ahead(move || {
         let next = rows.next()?;
-        Ok(next.map(|(line, row)| (line, row.and_then(|row| plan.request(&row)))))
+        Ok(next.map(|(line, row)| (line, row.map_err(Unread::from).and_then(|row| plan.item(&row)))))
     });
     on_ledger(source, args.dry_run, &name, items).await
 }
@@ -227,7 +227,13 @@ impl Plan {
         }
     }
 
-    fn request(&self, row: &[String]) -> Result<Request, BadLine> {
+    fn item(&self, row: &[String]) -> Result<Request, Unread> {
+        let key = || self.id(row).ok().map(|(_, key)| key.to_string());
+        self.request(row).map_err(|bad| Unread { key: key(), bad })
+    }
+
+    /// The deal that a row is of, and the key that its request has.
+    fn id(&self, row: &[String]) -> Result<(DealId, Key), BadLine> {
         if row.len() != self.columns {
             return Err(BadLine::Columns { expected: self.columns, found: row.len() });
         }
@@ -236,6 +242,11 @@ impl Plan {
         let named = |reason: String| BadLine::Field { field: column.clone(), reason };
         let deal = DealId::new(id).map_err(|error| named(error.to_string()))?;
         let key = Key::new(&format!("import.deal:{id}")).map_err(|error| named(error.to_string()))?;
+        Ok((deal, key))
+    }
+
+    fn request(&self, row: &[String]) -> Result<Request, BadLine> {
+        let (deal, key) = self.id(row)?;
         let gci = if self.sources.contains_key(&Field::Gci) {
             Gci::Amount(self.read(row, Field::Gci, |text| self.amount(row, text))?)
         } else {

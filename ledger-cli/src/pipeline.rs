@@ -4,19 +4,19 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::io::{self, Write};
 use std::pin::Pin;
-use std::task::Poll;
 
 use ledger_core::codec;
 use ledger_core::command::Request;
 use ledger_core::engine::{Advice, ExecuteError, Ledger, Receipt};
-use ledger_core::id::Key;
+use ledger_core::event::Event;
+use ledger_core::payout;
 use ledger_core::recorded::Recorded;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
 use crate::Outcome;
-use crate::error::{BadLine, CliError};
+use crate::error::{BadLine, CliError, Unread, nothing_stored};
 use crate::output::stdout;
 use crate::source::Source;
 
@@ -28,7 +28,7 @@ const AHEAD: usize = 64;
 const TOLD: u64 = 20;
 
 /// A line of input: its number, and the request that it is.
-pub type Item = (u64, Result<Request, BadLine>);
+pub type Item = (u64, Result<Request, Unread>);
 
 /// Reads lines on a thread of its own, so that answers are not held up while a terminal or a pipe is silent.
 pub fn read_ahead(
@@ -49,36 +49,21 @@ pub fn read_ahead(
 /// Carries out what is read from `file`, and prints one answer per line.
 pub async fn run(
     source: &Source,
-    ledger: &Ledger,
+    target: &Source,
     file: &str,
-    items: mpsc::Receiver<io::Result<Item>>,
+    mut items: mpsc::Receiver<io::Result<Item>>,
 ) -> Result<Outcome, CliError> {
-    let before = head(source, ledger).await?;
-    let mut pipeline = Pipeline { ledger, file, waiting: VecDeque::new(), out: stdout(), tally: Tally::default() };
-    let ended = pipeline.work(items).await;
-    pipeline.out.flush()?;
-    let tally = pipeline.tally;
-    let events = head(source, ledger).await?.saturating_sub(before);
-    let Tally { lines, done, known, refused, stopped } = tally;
-    if lines == 0 && ended.is_ok() {
-        return Err(CliError::Refused(format!("{file}: the file is empty: nothing was asked")));
+    let mut pipeline = Pipeline { file, waiting: VecDeque::new(), out: stdout(), tally: Tally::default() };
+    // Opening a store makes it, so that is left until there is something to store.
+    match pipeline.first_request(&mut items).await {
+        Ok(Some(first)) => {
+            let writing = target.write().await?;
+            let ended = pipeline.carry_out(source, &writing.ledger, first, items).await;
+            writing.close().await;
+            ended
+        }
+        ended => pipeline.end(ended.map(drop), 0),
     }
-    let mut errors = io::stderr();
-    if refused > TOLD {
-        let _ = writeln!(errors, "payledger: {} more errors stand in their places in the output", refused - TOLD);
-    }
-    let _ = writeln!(
-        errors,
-        "{file}: {lines} lines: {done} done, {known} already known, {refused} refused; the ledger has {events} new events"
-    );
-    if let Some(line) = stopped {
-        let _ = writeln!(
-            errors,
-            "{file}: stopped at line {line}, what follows was not tried: mend the cause and run it again"
-        );
-    }
-    ended?;
-    Ok(if refused == 0 { Outcome::Done } else { Outcome::Refused })
 }
 
 /// The sequence of the ledger's last event.
@@ -87,18 +72,17 @@ pub async fn head(source: &Source, ledger: &Ledger) -> Result<u64, CliError> {
 }
 
 struct Pipeline<'a, W> {
-    ledger: &'a Ledger,
     file: &'a str,
-    waiting: VecDeque<Waiting<'a>>,
+    waiting: VecDeque<Waiting>,
     out: W,
     tally: Tally,
 }
 
 /// A line whose answer is not printed yet.
-struct Waiting<'a> {
+struct Waiting {
     line: u64,
-    key: Option<Key>,
-    answer: Pin<Box<dyn Future<Output = Result<Receipt, Failure>> + 'a>>,
+    key: Option<String>,
+    answer: Pin<Box<dyn Future<Output = Result<Receipt, Failure>>>>,
 }
 
 enum Failure {
@@ -112,12 +96,99 @@ struct Tally {
     done: u64,
     known: u64,
     refused: u64,
+    /// What bulk approvals came to, payout by payout.
+    bulk: Bulk,
     /// The line that nothing should follow.
     stopped: Option<u64>,
 }
 
+#[derive(Default, Clone, Copy)]
+struct Bulk {
+    approved: usize,
+    skipped: usize,
+}
+
+impl Bulk {
+    fn add(&mut self, receipt: &Receipt) {
+        for recorded in &receipt.events {
+            if let Event::Payout(payout::Event::BulkApproved { outcomes, .. }) = &recorded.event {
+                let skipped = outcomes.iter().filter(|outcome| outcome.skipped.is_some()).count();
+                self.skipped += skipped;
+                self.approved += outcomes.len().saturating_sub(skipped);
+            }
+        }
+    }
+}
+
 impl<W: Write> Pipeline<'_, W> {
-    async fn work(&mut self, mut items: mpsc::Receiver<io::Result<Item>>) -> Result<(), CliError> {
+    /// Answers lines until one is a request.
+    async fn first_request(
+        &mut self,
+        items: &mut mpsc::Receiver<io::Result<Item>>,
+    ) -> Result<Option<(u64, Request)>, CliError> {
+        while let Some(item) = items.recv().await {
+            match item.map_err(|source| self.unread(source))? {
+                (line, Ok(request)) => return Ok(Some((line, request))),
+                (line, Err(Unread { key, bad })) => {
+                    self.tally.lines += 1;
+                    self.report(line, key.as_deref(), Err(Failure::Bad(bad)))?;
+                    self.out.flush()?;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    async fn carry_out(
+        mut self,
+        source: &Source,
+        ledger: &Ledger,
+        (line, first): (u64, Request),
+        items: mpsc::Receiver<io::Result<Item>>,
+    ) -> Result<Outcome, CliError> {
+        let before = head(source, ledger).await?;
+        self.send(ledger, line, Ok(first));
+        let ended = self.work(ledger, items).await;
+        self.out.flush()?;
+        let events = head(source, ledger).await?.saturating_sub(before);
+        self.end(ended, events)
+    }
+
+    /// Says what came of all the lines.
+    fn end(mut self, ended: Result<(), CliError>, events: u64) -> Result<Outcome, CliError> {
+        self.out.flush()?;
+        let file = self.file;
+        let Tally { lines, done, known, refused, bulk, stopped } = self.tally;
+        if lines == 0 && ended.is_ok() {
+            return Err(CliError::Refused(format!("{file}: the file is empty: nothing was asked")));
+        }
+        let mut errors = io::stderr();
+        if refused > TOLD {
+            let _ = writeln!(errors, "payledger: {} more errors stand in their places in the output", refused - TOLD);
+        }
+        let _ = writeln!(
+            errors,
+            "{file}: {lines} lines: {done} done, {known} already known, {refused} refused; the ledger has {events} new events"
+        );
+        let Bulk { approved, skipped } = bulk;
+        if approved + skipped > 0 {
+            let _ = writeln!(errors, "{file}: payouts of bulk approvals: {approved} approved, {skipped} skipped");
+        }
+        if let Some(line) = stopped {
+            let _ = writeln!(
+                errors,
+                "{file}: stopped at line {line}, what follows was not tried: mend the cause and run it again"
+            );
+        }
+        ended?;
+        Ok(if refused == 0 { Outcome::Done } else { Outcome::Refused })
+    }
+
+    fn unread(&self, source: io::Error) -> CliError {
+        CliError::File { path: self.file.to_owned(), source }
+    }
+
+    async fn work(&mut self, ledger: &Ledger, mut items: mpsc::Receiver<io::Result<Item>>) -> Result<(), CliError> {
         let mut open = true;
         let mut unread = Ok(());
         while open || !self.waiting.is_empty() {
@@ -125,8 +196,8 @@ impl<W: Write> Pipeline<'_, W> {
             tokio::select! {
                 biased;
                 answer = first(&mut self.waiting), if !self.waiting.is_empty() => {
-                    if let Some(waiting) = self.waiting.pop_front() {
-                        self.report(&waiting, answer)?;
+                    if let Some(Waiting { line, key, .. }) = self.waiting.pop_front() {
+                        self.report(line, key.as_deref(), answer)?;
                     }
                     open &= self.tally.stopped.is_none();
                     if self.waiting.is_empty() {
@@ -134,10 +205,10 @@ impl<W: Write> Pipeline<'_, W> {
                     }
                 }
                 item = items.recv(), if room => match item {
-                    Some(Ok((line, item))) => self.send(line, item).await,
+                    Some(Ok((line, item))) => self.send(ledger, line, item),
                     // What was sent is answered before the end is told.
                     Some(Err(source)) => {
-                        unread = Err(CliError::File { path: self.file.to_owned(), source });
+                        unread = Err(self.unread(source));
                         open = false;
                     }
                     None => open = false,
@@ -147,28 +218,25 @@ impl<W: Write> Pipeline<'_, W> {
         unread
     }
 
-    /// Puts a request into the ledger's queue. The queue is entered when the future is first polled, so that is done here:
-    /// no line overtakes another.
-    async fn send(&mut self, line: u64, item: Result<Request, BadLine>) {
+    /// Puts a request into the ledger's queue, where no line overtakes another.
+    fn send(&mut self, ledger: &Ledger, line: u64, item: Result<Request, Unread>) {
         self.tally.lines += 1;
-        let key = item.as_ref().ok().map(|request| request.key.clone());
-        let ledger = self.ledger;
-        let mut answer: Pin<Box<dyn Future<Output = _>>> = match item {
-            Ok(request) => Box::pin(async move { ledger.execute(request).await.map_err(Failure::Execute) }),
-            Err(bad) => Box::pin(std::future::ready(Err(Failure::Bad(bad)))),
+        let (key, answer): (_, Pin<Box<dyn Future<Output = _>>>) = match item {
+            Ok(request) => {
+                let key = request.key.to_string();
+                let answer = ledger.execute(request);
+                (Some(key), Box::pin(async { answer.await.map_err(Failure::Execute) }))
+            }
+            Err(Unread { key, bad }) => (key, Box::pin(std::future::ready(Err(Failure::Bad(bad))))),
         };
-        let polled = std::future::poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await;
-        if let Poll::Ready(ready) = polled {
-            answer = Box::pin(std::future::ready(ready));
-        }
         self.waiting.push_back(Waiting { line, key, answer });
     }
 
-    fn report(&mut self, waiting: &Waiting<'_>, answer: Result<Receipt, Failure>) -> Result<(), CliError> {
-        let (line, key) = (waiting.line, waiting.key.as_ref().map(Key::as_str));
+    fn report(&mut self, line: u64, key: Option<&str>, answer: Result<Receipt, Failure>) -> Result<(), CliError> {
         let (kind, field, advice) = match &answer {
             Ok(receipt) => {
                 self.tally.done += 1;
+                self.tally.bulk.add(receipt);
                 return self.print(&Printed::done(line, receipt));
             }
             Err(Failure::Execute(error)) if error.is_already_known() => {
@@ -179,6 +247,7 @@ impl<W: Write> Pipeline<'_, W> {
             Err(Failure::Bad(bad)) => (bad.kind(), bad.field(), Advice::Reject),
         };
         let reason = match &answer {
+            Err(Failure::Execute(ExecuteError::Store(error))) => nothing_stored(error.clone()).to_string(),
             Err(Failure::Execute(error)) => error.to_string(),
             Err(Failure::Bad(bad)) => bad.to_string(),
             Ok(_) => String::new(),
@@ -207,7 +276,7 @@ impl<W: Write> Pipeline<'_, W> {
 }
 
 /// The answer to the first that waits.
-async fn first(waiting: &mut VecDeque<Waiting<'_>>) -> Result<Receipt, Failure> {
+async fn first(waiting: &mut VecDeque<Waiting>) -> Result<Receipt, Failure> {
     match waiting.front_mut() {
         Some(first) => first.answer.as_mut().await,
         None => std::future::pending().await,

@@ -13,7 +13,7 @@ use ledger_core::store::memory::MemoryStore;
 use ledger_core::store::{Store, StoreError};
 use ledger_sqlite::{SqliteStore, system_clock};
 
-use crate::error::CliError;
+use crate::error::{CliError, nothing_stored};
 
 /// What `--store` names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +104,10 @@ impl Source {
     /// Opens the store for writing, and makes it if there is none.
     pub async fn write(&self) -> Result<Writing, CliError> {
         let file = match &self.target {
-            Target::Sqlite(path) => Some(Arc::new(SqliteStore::open(path).await.map_err(self.blame())?)),
+            Target::Sqlite(path) => {
+                let open = SqliteStore::open(path).await.map_err(nothing_stored);
+                Some(Arc::new(open.map_err(self.blame())?))
+            }
             Target::Memory => None,
         };
         let store: Arc<dyn Store> = match &file {

@@ -232,7 +232,25 @@ impl<'de, D: Deserializer<'de>> VariantAccess<'de> for Fields<D> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.0.deserialize_struct("", fields, visitor)
+        self.0.deserialize_struct("", fields, Object { fields, visitor })
+    }
+}
+
+/// Takes the fields from an object only, and says so in words that are not those of Rust.
+struct Object<V> {
+    fields: &'static [&'static str],
+    visitor: V,
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Object<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "an object with {}", self.fields.join(", "))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
+        self.visitor.visit_map(map)
     }
 }
 

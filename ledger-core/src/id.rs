@@ -22,6 +22,16 @@ pub struct InvalidName {
     pub rule: &'static str,
 }
 
+/// A text that is no identifier of its kind. Reject it: sending it again cannot help.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{text:?} is no {kind}: it is a UUID such as df0bfcd0-2850-80e8-a220-5c853e4431b8")]
+pub struct InvalidId {
+    /// What the text was to identify.
+    pub kind: &'static str,
+    /// The text, cut to its first 64 characters.
+    pub text: String,
+}
+
 const NAME_RULE: &str = "1 to 64 ASCII letters, digits or . _ : @ + # -, the first one a letter or a digit";
 const KEY_RULE: &str = "1 to 128 printable ASCII characters without blanks";
 const TEXT_RULE: &str = "1 to 500 bytes, no control or direction characters, not only blanks";
@@ -42,6 +52,11 @@ fn is_text(text: &str) -> bool {
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
     };
     text.len() <= TEXT_BYTES && !text.trim().is_empty() && !text.chars().any(hidden)
+}
+
+fn expect(f: &mut fmt::Formatter<'_>, kind: &str) -> fmt::Result {
+    let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    write!(f, "{article} {kind}")
 }
 
 macro_rules! checked_text {
@@ -106,7 +121,7 @@ macro_rules! checked_text {
                 impl de::Visitor<'_> for Read {
                     type Value = $name;
                     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str(concat!("a ", $kind))
+                        expect(f, $kind)
                     }
                     fn visit_str<E: de::Error>(self, text: &str) -> Result<$name, E> {
                         $name::new(text).map_err(E::custom)
@@ -171,7 +186,7 @@ checked_text!(
 macro_rules! derived_id {
     ($(#[doc = $doc:literal])+ $name:ident, $tag:literal) => {
         $(#[doc = $doc])+
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
         pub struct $name(Uuid);
 
@@ -209,9 +224,26 @@ macro_rules! derived_id {
         }
 
         impl std::str::FromStr for $name {
-            type Err = uuid::Error;
-            fn from_str(text: &str) -> Result<Self, uuid::Error> {
-                text.parse().map(Self)
+            type Err = InvalidId;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                let invalid = |_| InvalidId { kind: concat!($tag, " id"), text: text.chars().take(64).collect() };
+                text.parse().map(Self).map_err(invalid)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Read;
+                impl de::Visitor<'_> for Read {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        expect(f, concat!($tag, " id"))
+                    }
+                    fn visit_str<E: de::Error>(self, text: &str) -> Result<$name, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Read)
             }
         }
     };

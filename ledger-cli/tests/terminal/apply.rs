@@ -111,3 +111,20 @@ fn two_processes_on_one_file_lose_nothing_and_pay_nothing_twice() {
     assert_eq!(payees[0]["earned"], "297500.00");
     folder.run(&["reconcile"]).expect(0);
 }
+
+#[test]
+fn a_bulk_approval_that_skips_some_is_not_taken_for_done() {
+    let folder = Folder::with_ledger();
+    let payout = |key: &str, payee: &str| {
+        let line = request(key, &format!(r#""payout.create":{{"payee":"{payee}"}}"#));
+        folder.apply(&[&line]).expect(0).lines()[0]["payout"].as_str().unwrap().to_owned()
+    };
+    folder.apply(&[&deal("k1", "d1", "ann", "100 USD"), &deal("k2", "d2", "ben", "100 USD")]).expect(0);
+    let (ann, ben) = (payout("p1", "ann"), payout("p2", "ben"));
+    folder.apply(&[&request("s", &format!(r#""payout.submit":{{"payout":"{ann}"}}"#))]).expect(0);
+    let bulk = request("b", &format!(r#""payout.approve_bulk":{{"payouts":["{ann}","{ben}"]}}"#));
+    let run = folder.apply(&[&bulk.replace("maria", "omar")]).expect(0);
+    assert!(run.stderr.contains("1 done") && run.stderr.contains("1 approved, 1 skipped"), "{}", run.stderr);
+    let run = folder.apply(&[&deal("k3", "d3", "ann", "100 USD")]).expect(0);
+    assert!(!run.stderr.contains("skipped"), "{}", run.stderr);
+}

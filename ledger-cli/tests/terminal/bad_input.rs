@@ -37,7 +37,7 @@ fn bad_lines() -> Vec<(String, &'static str, &'static str, &'static str)> {
         (gci("NaN USD"), "malformed_json", "command.deal.record.gci.amount", "NaN"),
         (gci("99999999999999999999 USD"), "malformed_json", "command.deal.record.gci.amount", "99999999999999999999"),
         (gci("1 XXQ"), "malformed_json", "command.deal.record.gci.amount", "XXQ"),
-        (gci("100 EUR"), "rejected", "", "ForeignCurrencies is switched off"),
+        (gci("100 EUR"), "rejected", "", "foreign_currencies is switched off"),
         (deal("k", "d", "zoe", "1 USD"), "rejected", "", "payee zoe is unknown"),
         (
             command(r#""payee.assign":{"payee":"ann","plan":"gold","version":1,"from":"2027-01-01"}"#),
@@ -99,6 +99,75 @@ fn a_file_that_is_empty_missing_or_no_file_is_refused_whole() {
     folder.run(&["apply", "empty"]).refused("empty: the file is empty");
     folder.run(&["apply", "missing.jsonl"]).refused("missing.jsonl: No such file");
     folder.run(&["apply", "."]).refused(".: ");
+}
+
+#[test]
+fn a_file_without_a_request_makes_no_ledger() {
+    let folder = Folder::new();
+    folder.write("empty", b"\n\n");
+    folder.write("photo.jpg", b"\xff\xd8\n[]\n");
+    folder.run(&["apply", "empty"]).refused("empty: the file is empty");
+    folder.run(&["apply", "photo.jpg"]).refused("photo.jpg: 2 lines: 0 done");
+    folder.run(&["apply", "missing"]).refused("missing: No such file");
+    let left: Vec<_> = std::fs::read_dir(folder.path(".")).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+#[test]
+fn a_bad_line_is_answered_under_its_key_as_far_as_one_can_be_read() {
+    let folder = Folder::with_ledger();
+    let run = folder.apply(&[
+        &request("k1", r#""deal.steal":{}"#),
+        r#"{"actor":1,"key":"k2"}"#,
+        &format!("{} x", request("k3", r#""deal.steal":{}"#)),
+        r#"{"key":"two words","actor":"a"}"#,
+        r#"{"key":"k5","key":"k6"}"#,
+        r#"{"key":7}"#,
+        "no JSON",
+    ]);
+    let answers = run.expect(2).lines();
+    let keys: Vec<_> = answers.iter().map(|answer| answer["key"].as_str()).collect();
+    assert_eq!(keys, [Some("k1"), Some("k2"), Some("k3"), Some("two words"), None, None, None]);
+}
+
+#[test]
+fn what_is_wrong_is_said_without_words_of_the_programming_language() {
+    let folder = Folder::with_ledger();
+    let gci = |gci: &str| deal("k", "d", "ann", "1 USD").replace(r#"{"amount":"1 USD"}"#, gci);
+    for (line, said) in [
+        (request("k", r#""deal.record":"x""#), "expected an object with deal, "),
+        (request("k", r#""payout.submit":[1]"#), "expected an object with payout"),
+        (r#"{"key":1}"#.into(), "expected an idempotency key"),
+        (r#"{"key":"k","actor":1}"#.into(), "expected an actor"),
+        ("[]".into(), "expected a request, such as {\"key\":"),
+        (gci(r#"{"of_price":"x"}"#), "expected an object"),
+        (gci(r#""amount""#), "the content of the name is missing"),
+        (request("k", r#""payout.submit":{"payout":"x"}"#), "\"x\" is no payout id: it is a UUID such as "),
+        (request("k", r#""payout.submit":{"payout":1}"#), "expected a payout id"),
+    ] {
+        let answer = folder.apply(&[&line]).expect(2).lines().remove(0);
+        let reason = answer["reason"].as_str().unwrap();
+        assert!(reason.contains(said), "{said:?} is not in {reason:?}");
+        assert!(
+            !["struct", "variant", "enum", "Command", "a id"].iter().any(|word| reason.contains(word)),
+            "{reason:?}"
+        );
+    }
+    folder.run(&["explain", "payout", "x"]).refused("\"x\" is no payout id: it is a UUID such as ");
+}
+
+#[test]
+fn only_where_something_was_to_be_stored_is_it_said_that_nothing_was() {
+    let folder = Folder::with_ledger();
+    folder.write("empty.db", b"");
+    std::fs::create_dir(folder.path("folder")).unwrap();
+    for args in [["verify"].as_slice(), &["show", "payees"], &["events"], &["store", "check"]] {
+        for store in ["sqlite:folder", "sqlite:empty.db"] {
+            let run = folder.run(&[&["--store", store], args].concat()).refused("the store cannot be used: ");
+            assert!(!run.stderr.contains("stored"), "{}", run.stderr);
+        }
+    }
+    folder.run(&["--store", "sqlite:folder", "apply", "base.jsonl"]).refused("; nothing was stored");
 }
 
 #[test]

@@ -56,6 +56,8 @@ fn bad_rows_have_their_errors_in_their_places_and_the_others_are_in() {
         assert_eq!(good["key"], format!("import.deal:g{index}"));
         assert_eq!((&bad["error"], &bad["line"]), (&(*kind).into(), &(2 * index + 3).into()), "{bad}");
         assert_eq!(bad["field"].as_str().unwrap_or_default(), *field);
+        let key = ["bad_field", "rejected"].contains(kind) && *field != "ID";
+        assert_eq!(bad["key"].is_string(), key, "{bad}");
     }
     assert_eq!((&answers[20]["error"], &answers[20]["line"]), (&"line_too_long".into(), &22.into()));
     assert_eq!(answers[21]["key"], "import.deal:last");
@@ -76,6 +78,9 @@ fn a_wrong_header_or_an_empty_file_is_refused_whole() {
     assert_eq!(folder.log(), log);
     let empty = Folder::new();
     import(&empty, b"ID,gci,payee,completed_on\nx,1,ann,2026-01-15\n", &[]).refused("the ledger is not open");
+    for csv in [&b""[..], b"ID,gci,payee,completed_on\n", b"no,header\n1,2\n"] {
+        import(&empty, csv, &["--set", "currency=USD"]).refused("deals.csv");
+    }
     assert!(!exists(&empty.path("ledger.db")));
 }
 

@@ -4,7 +4,8 @@ use super::*;
 fn a_backup_is_a_ledger_and_restores_one() {
     let folder = Folder::with_ledger();
     folder.run(&["store", "check"]).expect(0);
-    folder.run(&["store", "backup", "backup.db"]).expect(0);
+    let run = folder.run(&["store", "backup", "backup.db"]).expect(0);
+    assert!(run.stdout.contains("every ledger is verified in the copy: main"), "{}", run.stdout);
     folder.run(&["store", "backup", "backup.db"]).refused("exists");
     let log = folder.log();
     folder.run(&["store", "restore", "backup.db"]).refused("exists");
@@ -35,10 +36,28 @@ fn a_byte_that_was_changed_is_found_and_never_restored() {
     folder.run(&["replay"]).refused("ledger.db: stored record 3 is damaged");
     let log = folder.log();
     assert!(log.contains("Ben Crook"), "what is damaged can be looked at");
-    folder
-        .run(&["--store", "sqlite:restored.db", "store", "restore", "ledger.db"])
-        .refused("is not restored: record 3");
+    let run = folder.run(&["--store", "sqlite:restored.db", "store", "restore", "ledger.db"]).expect(1);
+    assert!(run.stderr.contains("ledger main is NOT verified: record 3") && run.stdout.is_empty(), "{}", run.stderr);
     assert!(!exists(&folder.path("restored.db")));
+}
+
+#[test]
+fn a_backup_of_a_ledger_that_does_not_verify_is_told() {
+    let folder = Folder::with_ledger();
+    folder.edit("ledger.db", b"Ben Brook", b"Ben Crook");
+    let run = folder.run(&["store", "backup", "backup.db"]).expect(1);
+    assert!(run.stderr.contains("backup.db: ledger main is NOT verified: record 3"), "{}", run.stderr);
+    assert!(!run.stdout.contains("verified"), "{}", run.stdout);
+    assert!(!exists(&folder.path("backup.db-wal")));
+}
+
+#[test]
+fn a_backup_without_ledgers_claims_to_have_verified_none() {
+    let folder = Folder::new();
+    folder.write("bad.jsonl", request("k", r#""payee.enrol":{"payee":"x","name":"X"}"#).as_bytes());
+    folder.run(&["apply", "bad.jsonl"]).refused("the ledger is not open");
+    let run = folder.run(&["store", "backup", "backup.db"]).expect(0);
+    assert!(run.stdout.contains("there is no ledger in it") && !run.stdout.contains("verified"), "{}", run.stdout);
 }
 
 #[test]

@@ -319,13 +319,13 @@ pub struct CheckpointRow {
 #[non_exhaustive]
 pub enum StoreError {
     /// Certainly nothing happened; it may work later.
-    #[error("the store is not available, nothing was stored: {0}; try again")]
+    #[error("the store is not available: {0}; try again")]
     Unavailable(String),
     /// The connection broke with the request in flight. Send the same request with the same key to learn which.
     #[error("the store's answer is lost, the request may have been stored: {0}; send it again with the same key")]
     Unknown(String),
     /// Certainly nothing happened, and it will not work later: the wrong file, a newer version, no permission, a full disk.
-    #[error("the store cannot be used, nothing was stored: {0}")]
+    #[error("the store cannot be used: {0}")]
     Unusable(String),
     /// What is stored is not what a ledger stores. Stop and run `verify`.
     #[error("stored record {sequence} is damaged: {what}; stop and verify the ledger")]

@@ -124,7 +124,7 @@ pub(crate) fn open_programme(
     year: &CapYearRule,
 ) -> Result<Option<Event>, Rejection> {
     match known {
-        None => Ok(Some(Event::ProgrammeOpened { programme: programme.clone(), currency, year: year.clone() })),
+        None => Ok(Some(Event::ProgrammeOpened { programme: programme.clone(), currency, year: *year })),
         Some(known) if known.currency == currency && known.year == *year => Ok(None),
         Some(_) => Err(Rejection::OtherProgramme { programme: programme.clone() }),
     }
@@ -262,7 +262,7 @@ pub(crate) fn evolve(state: &mut Cap, event: &Event) -> Result<(), Misfit> {
 pub(crate) fn evolve_programme(state: &mut Option<Programme>, event: &Event) -> Result<(), Misfit> {
     match (state, event) {
         (state @ None, Event::ProgrammeOpened { currency, year, .. }) => {
-            *state = Some(Programme { currency: *currency, year: year.clone() });
+            *state = Some(Programme { currency: *currency, year: *year });
             Ok(())
         }
         _ => Err(Misfit("a cap programme is opened once")),

@@ -38,7 +38,7 @@ fn name() -> LedgerName {
 /// Some months of a small organization, as the engine writes them, in a file.
 async fn write(path: &Path) {
     let store = Arc::new(SqliteStore::open(path).await.unwrap());
-    let ledger = Ledger::new(store.clone(), Arc::new(TokioEnv), name());
+    let ledger = Ledger::new(store.clone(), Arc::new(TokioEnv::current()), name());
     let mut keys = 0;
     let mut given = async |actor: &str, command: Value| -> Receipt {
         keys += 1;

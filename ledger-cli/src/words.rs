@@ -1,11 +1,11 @@
 //! Facts in words that a payee understands.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use ledger_core::account::{self, Source};
+use ledger_core::account::{self, Because, Source};
 use ledger_core::attribution::Attribution;
 use ledger_core::deal::{self, Gci, Line};
 use ledger_core::event::Event;
-use ledger_core::payout::{self, Payment};
+use ledger_core::payout::{self, Payment, Resolution};
 use ledger_core::plan::{Cap, CappedSplit, Crossing, Document, FeeOnCrossing, Shares, Split};
 use ledger_core::rate::Rate;
 use ledger_core::{cap, payee, plan, settings};
@@ -215,8 +215,12 @@ pub fn describe(event: &Event) -> String {
             account::Event::EntryBooked { payee, source: what, amount, .. } => {
                 format!("{amount} is payable to {payee}: {}", source(what))
             }
-            account::Event::EntryReversed { payee, deal, amount, .. } => {
-                format!("{amount} is no longer payable to {payee}: deal {deal} was reversed before it was paid")
+            account::Event::EntryReversed { payee, because, amount, .. } => {
+                let because = match because {
+                    Because::Deal(deal) => format!("deal {deal} was reversed before it was paid"),
+                    Because::Payout(payout) => format!("it was set for payout {payout}, which will not be paid"),
+                };
+                format!("{amount} is no longer payable to {payee}: {because}")
             }
             account::Event::EntriesClaimed { payee, payout, entries, amount } => {
                 format!("payout {payout} claims {amount} of {payee}'s, in {} entries", entries.len())
@@ -245,6 +249,19 @@ pub fn describe(event: &Event) -> String {
                 format!("attempt {attempt} of payout {payout} failed, no money left: {reason}")
             }
             payout::Event::Voided { payout, by, reason } => format!("{by} cancels payout {payout}: {reason}"),
+            payout::Event::LatePaymentReported { payout, attempt, amount } => {
+                format!(
+                    "news says that attempt {attempt} of payout {payout}, which had failed, was paid {amount} after all: \
+                     somebody must accept or dismiss that"
+                )
+            }
+            payout::Event::LatePaymentResolved { payout, attempt, resolution, by, reason } => {
+                let resolves = match resolution {
+                    Resolution::Accept => "accepts",
+                    Resolution::Dismiss => "dismisses",
+                };
+                format!("{by} {resolves} the late payment by attempt {attempt} of payout {payout}: {reason}")
+            }
             payout::Event::ReferenceTaken { account, reference, payout } => {
                 format!("reference {reference} of account {account} stands on payout {payout}, and on no other ever")
             }

@@ -40,14 +40,14 @@ pub enum Event {
         /// The day that it is for.
         earned_on: Date,
     },
-    /// An unpaid entry was taken back with its deal.
+    /// An unpaid entry was taken back.
     EntryReversed {
         /// Whose entry.
         payee: PayeeId,
         /// The entry.
         entry: EntryId,
-        /// The deal that was reversed.
-        deal: DealId,
+        /// What it was taken back with.
+        because: Because,
         /// What the entry was.
         amount: Money,
     },
@@ -109,6 +109,16 @@ pub enum Source {
         /// Who bears it.
         contra: Contra,
     },
+}
+
+/// What an unpaid entry is taken back with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Because {
+    /// The deal that had earned it was reversed.
+    Deal(DealId),
+    /// The payout that it was booked for, by hand, was rejected or voided. The entry is an adjustment.
+    Payout(PayoutId),
 }
 
 /// The party on the other side of an adjustment.

@@ -107,6 +107,8 @@ event_types! {
     Payout(payout::Event::Paid) => "payout.paid",
     Payout(payout::Event::Failed) => "payout.failed",
     Payout(payout::Event::Voided) => "payout.voided",
+    Payout(payout::Event::LatePaymentReported) => "payout.late_payment_reported",
+    Payout(payout::Event::LatePaymentResolved) => "payout.late_payment_resolved",
     Payout(payout::Event::ReferenceTaken) => "payout.reference_taken",
     Payout(payout::Event::BulkApproved) => "payout.bulk_approved",
 }

@@ -456,7 +456,8 @@ fn reverse(context: &Context<'_>, deal: &Deal, reason: &Text) -> Result<Decision
         let (payee, amount) = (line.payee.clone(), booked.amount);
         decision = match booked.status {
             Status::Payable { .. } => {
-                let event = account::Event::EntryReversed { payee, entry, deal: deal.id.clone(), amount };
+                let because = account::Because::Deal(deal.id.clone());
+                let event = account::Event::EntryReversed { payee, entry, because, amount };
                 decision.with(StreamId::Account { payee: line.payee.clone(), currency }, event)
             }
             Status::Claimed(payout) => return Err(Rejection::EntryClaimed { entry, payee, payout }.into()),

@@ -6,19 +6,24 @@
 //!    │          │    ▼             │  │         ▼           │
 //!    │          │ rejected         │  │      failed ─► processing (a new attempt)
 //!    ▼          ▼                  ▼  └───────── │ ── recorded manual payment
-//!  voided ◄─────┴──────────────────┴─────────────┘
+//!  voided ◄─────┴──────────────────┴─────────────┤
+//!                                                └─► paid (a late payment that was accepted)
 //! ```
 //!
 //! A payout claims the entries that it pays, so that no entry is in two of them. Rejecting or voiding it makes them payable
-//! again; paying it settles them for good.
+//! again; paying it settles them for good. An amount that was set by hand goes with its payout: the adjustment that was booked
+//! for it is taken back, not left for the next payout.
+//!
+//! An attempt that failed may turn out to have been paid after all. Such late news is recorded and moves nothing; until somebody
+//! accepts or dismisses it, the payout is neither retried nor voided, so that nobody is paid twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::Date;
-use crate::account::{self, Contra, Source};
+use crate::account::{self, Because, Contra, Source};
 use crate::deal::book;
 use crate::decide::{self, Context, Decision, Misfit, Undecided};
 use crate::event;
@@ -94,7 +99,7 @@ pub enum Command {
         /// The payout.
         payout: PayoutId,
     },
-    /// Records that the rail paid an attempt.
+    /// Records that the rail paid an attempt. Of an attempt that had failed this is late news, which waits to be resolved.
     Settle {
         /// The payout.
         payout: PayoutId,
@@ -109,6 +114,17 @@ pub enum Command {
         payout: PayoutId,
         /// The attempt.
         attempt: u32,
+        /// Why.
+        reason: Text,
+    },
+    /// Resolves late news of a payment. Neither the payout's maker nor its payee may.
+    ResolveLatePayment {
+        /// The payout.
+        payout: PayoutId,
+        /// The attempt of the news.
+        attempt: u32,
+        /// What becomes of it.
+        resolution: Resolution,
         /// Why.
         reason: Text,
     },
@@ -154,6 +170,9 @@ pub enum Event {
         /// Notes for people.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         notes: Option<Text>,
+        /// The adjustment that was booked for it, if its amount was set by hand: its only entry, taken back if it is not paid.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        adjustment: Option<EntryId>,
     },
     /// It was handed in for approval.
     Submitted {
@@ -214,6 +233,28 @@ pub enum Event {
         /// Why.
         reason: Text,
     },
+    /// An attempt that had failed is said to be paid. It changes nothing until it is resolved.
+    LatePaymentReported {
+        /// The payout.
+        payout: PayoutId,
+        /// Which attempt.
+        attempt: u32,
+        /// What is said to be paid.
+        amount: Money,
+    },
+    /// Late news of a payment was accepted or dismissed.
+    LatePaymentResolved {
+        /// The payout.
+        payout: PayoutId,
+        /// Which attempt.
+        attempt: u32,
+        /// What became of it.
+        resolution: Resolution,
+        /// Who resolved it.
+        by: Actor,
+        /// Why.
+        reason: Text,
+    },
     /// A payment's reference was used up.
     ReferenceTaken {
         /// The account that the money left from.
@@ -250,6 +291,16 @@ pub enum Payment {
         /// The account that the money left from.
         account: PayerAccount,
     },
+}
+
+/// What becomes of late news of a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// The payment counts: the payout is paid by that attempt. Only while the payout is failed.
+    Accept,
+    /// The payment does not count: it never was, or its money came back.
+    Dismiss,
 }
 
 /// What became of one payout of a bulk approval.
@@ -297,7 +348,7 @@ impl Skipped {
 pub struct RailKey(String);
 
 impl RailKey {
-    fn of(payout: PayoutId, attempt: u32) -> Self {
+    pub(crate) fn of(payout: PayoutId, attempt: u32) -> Self {
         Self(format!("{payout}-{attempt}"))
     }
 
@@ -322,7 +373,7 @@ pub enum Status {
     Processing,
     /// Settled.
     Paid,
-    /// The last attempt failed; no money left. The entries stay claimed until it is retried or voided.
+    /// The last attempt failed; no money left. The entries stay claimed until it is retried, voided or found to be paid.
     Failed,
     /// Refused by an approver, for good.
     Rejected,
@@ -448,6 +499,37 @@ pub enum Rejection {
         /// The open attempt.
         open: u32,
     },
+    /// Nobody knows yet whether it is paid.
+    #[error(
+        "attempt {attempt} of payout {payout} failed, but late news says that it was paid: accept or dismiss that with \
+         payout.resolve_late_payment first"
+    )]
+    LatePaymentOpen {
+        /// The payout.
+        payout: PayoutId,
+        /// The first attempt with such news.
+        attempt: u32,
+    },
+    /// There is nothing to resolve.
+    #[error("no late payment by attempt {attempt} of payout {payout} is open: there is nothing to resolve")]
+    NoLatePayment {
+        /// The payout.
+        payout: PayoutId,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// A late payment makes a failed payout paid, and no other.
+    #[error(
+        "payout {payout} is {status}, a late payment is accepted only while it is failed: wait for the open attempt to end, \
+         or get the money back and dismiss the news",
+        status = status.as_str()
+    )]
+    LatePaymentNotAcceptable {
+        /// The payout.
+        payout: PayoutId,
+        /// Where it is.
+        status: Status,
+    },
     /// What was paid is not what was asked for.
     #[error("payout {payout} is over {amount}, the news says {paid}: reconcile before recording it")]
     AmountDiffers {
@@ -486,6 +568,12 @@ pub struct Payout {
     maker: Actor,
     attempt: u32,
     status: Status,
+    /// The adjustment that was booked for it.
+    adjustment: Option<EntryId>,
+    /// The attempt by which it was paid.
+    paid_by: Option<u32>,
+    /// The attempts of which late news came, and whether it is still open.
+    late: BTreeMap<u32, bool>,
 }
 
 impl Payout {
@@ -531,6 +619,19 @@ impl Payout {
         Err(Rejection::StaleAttempt { payout: self.id, attempt, open: self.attempt })
     }
 
+    fn demand_no_late_payment(&self) -> Result<(), Rejection> {
+        match self.late.iter().find(|(_, open)| **open) {
+            None => Ok(()),
+            Some((attempt, _)) => Err(Rejection::LatePaymentOpen { payout: self.id, attempt: *attempt }),
+        }
+    }
+
+    /// Whether an attempt was made and is known to have ended.
+    fn has_ended(&self, attempt: u32) -> bool {
+        let open = self.status == Status::Processing && attempt == self.attempt;
+        (1..=self.attempt).contains(&attempt) && !open
+    }
+
     fn demand_amount(&self, paid: Money) -> Result<(), Rejection> {
         if paid == self.amount {
             return Ok(());
@@ -542,9 +643,14 @@ impl Payout {
         StreamId::Account { payee: self.payee.clone(), currency: self.amount.currency() }
     }
 
-    fn released(&self) -> (StreamId, event::Event) {
+    /// Gives back what it had claimed, and takes back what was booked for it alone.
+    fn release(&self, decision: Decision) -> Decision {
         let (payee, payout, count, amount) = (self.payee.clone(), self.id, self.entries, self.amount);
-        (self.account(), account::Event::EntriesReleased { payee, payout, count, amount }.into())
+        let released = account::Event::EntriesReleased { payee: payee.clone(), payout, count, amount };
+        let decision = decision.with(self.account(), released);
+        let Some(entry) = self.adjustment else { return decision };
+        let because = Because::Payout(payout);
+        decision.with(self.account(), account::Event::EntryReversed { payee, entry, because, amount })
     }
 
     fn settled(&self) -> (StreamId, event::Event) {
@@ -572,6 +678,7 @@ impl Command {
             | Self::Start { payout }
             | Self::Settle { payout, .. }
             | Self::Fail { payout, .. }
+            | Self::ResolveLatePayment { payout, .. }
             | Self::RecordManualPayment { payout, .. }
             | Self::Void { payout, .. } => self.transition(context, context.slice.payout(*payout)?),
         }
@@ -597,22 +704,28 @@ impl Command {
                 payout.demand(&[Status::PendingApproval], "rejected")?;
                 payout.demand_other(actor)?;
                 context.slice.require([payout.account()])?;
-                let (stream, released) = payout.released();
-                Ok(moved(Event::Rejected { payout: id, by: by(), reason: reason.clone() }).with(stream, released))
+                Ok(payout.release(moved(Event::Rejected { payout: id, by: by(), reason: reason.clone() })))
             }
             Self::Start { .. } => {
                 payout.demand(&[Status::Approved, Status::Failed], "started")?;
+                payout.demand_no_late_payment()?;
                 context.settings.demand(Capability::RailPayments)?;
                 let attempt = payout.attempt.checked_add(1).ok_or(Misfit("too many attempts"))?;
                 Ok(moved(Event::Started { payout: id, attempt, rail_key: RailKey::of(id, attempt) }))
             }
             Self::Settle { attempt, amount, .. } => {
-                payout.demand_attempt(*attempt)?;
+                let has_ended = payout.has_ended(*attempt);
+                if !has_ended {
+                    payout.demand_attempt(*attempt)?;
+                }
                 payout.demand_amount(*amount)?;
-                if payout.status == Status::Paid && payout.attempt > 0 {
+                if payout.paid_by == Some(*attempt) || payout.late.contains_key(attempt) {
                     return Err(Undecided::already_known(format_args!(
                         "the payment of attempt {attempt} of payout {id}"
                     )));
+                }
+                if has_ended {
+                    return Ok(moved(Event::LatePaymentReported { payout: id, attempt: *attempt, amount: *amount }));
                 }
                 payout.demand(&[Status::Processing], "settled")?;
                 context.slice.require([payout.account()])?;
@@ -629,6 +742,28 @@ impl Command {
                 }
                 payout.demand(&[Status::Processing], "failed")?;
                 Ok(moved(Event::Failed { payout: id, attempt: *attempt, reason: reason.clone() }))
+            }
+            Self::ResolveLatePayment { attempt, resolution, reason, .. } => {
+                let (attempt, resolution) = (*attempt, *resolution);
+                if payout.late.get(&attempt) != Some(&true) {
+                    return Err(Rejection::NoLatePayment { payout: id, attempt }.into());
+                }
+                if resolution == Resolution::Accept && payout.status != Status::Failed {
+                    return Err(Rejection::LatePaymentNotAcceptable { payout: id, status: payout.status }.into());
+                }
+                payout.demand_other(actor)?;
+                let reason = reason.clone();
+                let resolved = moved(Event::LatePaymentResolved { payout: id, attempt, resolution, by: by(), reason });
+                match resolution {
+                    Resolution::Dismiss => Ok(resolved),
+                    Resolution::Accept => {
+                        context.slice.require([payout.account()])?;
+                        let (stream, settled) = payout.settled();
+                        let through = Payment::Rail { attempt };
+                        let paid = Event::Paid { payout: id, amount: payout.amount, through };
+                        Ok(resolved.with(StreamId::Payout(id), paid).with(stream, settled))
+                    }
+                }
             }
             Self::RecordManualPayment { method, reference, account, .. } => {
                 let slot = StreamId::reference(account, reference);
@@ -652,14 +787,14 @@ impl Command {
             Self::Void { reason, .. } => {
                 let before = [Status::Draft, Status::PendingApproval];
                 payout.demand(&[before[0], before[1], Status::Approved, Status::Failed], "voided")?;
+                payout.demand_no_late_payment()?;
                 if before.contains(&payout.status) {
                     payout.demand_maker(actor, "voided")?;
                 } else {
                     payout.demand_other(actor)?;
                 }
                 context.slice.require([payout.account()])?;
-                let (stream, released) = payout.released();
-                Ok(moved(Event::Voided { payout: id, by: by(), reason: reason.clone() }).with(stream, released))
+                Ok(payout.release(moved(Event::Voided { payout: id, by: by(), reason: reason.clone() })))
             }
         }
     }
@@ -686,7 +821,7 @@ impl Draft<'_> {
         if entries.is_empty() {
             return Err(Rejection::NothingPayable { payee: self.payee.clone(), currency: self.currency }.into());
         }
-        self.claim(context, &entries, context.decision())
+        self.claim(context, &entries, None, context.decision())
     }
 
     fn of_amount(
@@ -703,13 +838,14 @@ impl Draft<'_> {
         let entry = context.new_entry(0);
         let source = Source::Adjustment { reason: reason.clone(), contra };
         let (stream, booked) = book(self.payee, entry, source, amount, context.today);
-        self.claim(context, &[(entry, amount)], context.decision().with(stream, booked))
+        self.claim(context, &[(entry, amount)], Some(entry), context.decision().with(stream, booked))
     }
 
     fn claim(
         &self,
         context: &Context<'_>,
         entries: &[(EntryId, Money)],
+        adjustment: Option<EntryId>,
         mut decision: Decision,
     ) -> Result<Decision, Undecided> {
         let most = (EVENTS_PER_REQUEST - 2) * ENTRIES_PER_CLAIM;
@@ -735,6 +871,7 @@ impl Draft<'_> {
             by: context.request.actor.clone(),
             period: self.period.clone(),
             notes: self.notes.clone(),
+            adjustment,
         };
         Ok(decision.with(StreamId::Payout(payout), created))
     }
@@ -775,7 +912,8 @@ fn approve_bulk(context: &Context<'_>, payouts: &[PayoutId], atomic: bool) -> Re
 }
 
 pub(crate) fn evolve(state: &mut Option<Payout>, event: &Event) -> Result<(), Misfit> {
-    if let (state @ None, Event::Created { payout, payee, amount, entries, by, .. }) = (&mut *state, event) {
+    if let (state @ None, Event::Created { payout, payee, amount, entries, by, adjustment, .. }) = (&mut *state, event)
+    {
         *state = Some(Payout {
             id: *payout,
             payee: payee.clone(),
@@ -784,6 +922,9 @@ pub(crate) fn evolve(state: &mut Option<Payout>, event: &Event) -> Result<(), Mi
             maker: by.clone(),
             attempt: 0,
             status: Status::Draft,
+            adjustment: *adjustment,
+            paid_by: None,
+            late: BTreeMap::new(),
         });
         return Ok(());
     }
@@ -796,9 +937,26 @@ pub(crate) fn evolve(state: &mut Option<Payout>, event: &Event) -> Result<(), Mi
             payout.attempt = *attempt;
             Status::Processing
         }
-        Event::Paid { .. } => Status::Paid,
+        Event::Paid { through, .. } => {
+            if let Payment::Rail { attempt } = through {
+                payout.paid_by = Some(*attempt);
+            }
+            Status::Paid
+        }
         Event::Failed { .. } => Status::Failed,
         Event::Voided { .. } => Status::Voided,
+        Event::LatePaymentReported { attempt, .. } => {
+            if payout.late.insert(*attempt, true).is_some() {
+                return Err(Misfit("a late payment is reported once"));
+            }
+            payout.status
+        }
+        Event::LatePaymentResolved { attempt, .. } => {
+            if payout.late.insert(*attempt, false) != Some(true) {
+                return Err(Misfit("the late payment is not open"));
+            }
+            payout.status
+        }
         Event::Created { .. } => return Err(Misfit("a payout is created once")),
         Event::ReferenceTaken { .. } | Event::BulkApproved { .. } => {
             return Err(decide::Misfit("the event is not of a payout's stream"));

@@ -546,7 +546,9 @@ fn payout_home(event: &payout::Event) -> StreamId {
         | payout::Event::Started { payout, .. }
         | payout::Event::Paid { payout, .. }
         | payout::Event::Failed { payout, .. }
-        | payout::Event::Voided { payout, .. } => StreamId::Payout(*payout),
+        | payout::Event::Voided { payout, .. }
+        | payout::Event::LatePaymentReported { payout, .. }
+        | payout::Event::LatePaymentResolved { payout, .. } => StreamId::Payout(*payout),
         payout::Event::ReferenceTaken { account, reference, .. } => StreamId::reference(account, reference),
         payout::Event::BulkApproved { bulk, .. } => StreamId::Bulk(*bulk),
     }

@@ -160,6 +160,8 @@ actions! {
     PayoutPaid: "payout.paid" = Event::Payout(payout::Event::Paid { .. }),
     PayoutFailed: "payout.failed" = Event::Payout(payout::Event::Failed { .. }),
     PayoutVoided: "payout.voided" = Event::Payout(payout::Event::Voided { .. }),
+    PayoutLatePaymentReported: "payout.late_payment_reported" = Event::Payout(payout::Event::LatePaymentReported { .. }),
+    PayoutLatePaymentResolved: "payout.late_payment_resolved" = Event::Payout(payout::Event::LatePaymentResolved { .. }),
     PayoutReferenceTaken: "payout.reference_taken" = Event::Payout(payout::Event::ReferenceTaken { .. }),
     PayoutBulkApproved: "payout.bulk_approved" = Event::Payout(payout::Event::BulkApproved { .. }),
 }
@@ -188,7 +190,8 @@ pub fn reason(event: &Event) -> Option<&Text> {
         | Event::Payout(
             payout::Event::Rejected { reason, .. }
             | payout::Event::Failed { reason, .. }
-            | payout::Event::Voided { reason, .. },
+            | payout::Event::Voided { reason, .. }
+            | payout::Event::LatePaymentResolved { reason, .. },
         ) => Some(reason),
         Event::Settings(_)
         | Event::Payee(_)
@@ -215,6 +218,7 @@ pub fn reason(event: &Event) -> Option<&Text> {
             | payout::Event::Approved { .. }
             | payout::Event::Started { .. }
             | payout::Event::Paid { .. }
+            | payout::Event::LatePaymentReported { .. }
             | payout::Event::ReferenceTaken { .. }
             | payout::Event::BulkApproved { .. },
         ) => None,

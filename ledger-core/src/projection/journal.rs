@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | a deal completes | commission receivable | company dollar, post-cap company, post-cap fees, earnings clearing |
 //! | an entry is booked | earnings clearing, or the party that bears an adjustment | payable to the payee |
-//! | an entry is reversed | payable to the payee | earnings clearing |
+//! | an entry is reversed | payable to the payee | earnings clearing, or the party that bore an adjustment |
 //! | entries are claimed | payable to the payee | claimed by payouts |
 //! | entries are released | claimed by payouts | payable to the payee |
 //! | entries are paid | claimed by payouts | payment clearing |
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::Projection;
 use super::map::{Map, Small};
 use super::sum::Sum;
-use crate::account::{self, Contra, Source};
+use crate::account::{self, Because, Contra, Source};
 use crate::commission::Breakdown;
 use crate::deal::{self, Line};
 use crate::event::Event;
@@ -139,8 +139,12 @@ pub fn each_posting<'a>(event: &'a Event, mut tell: impl FnMut(Posting<'a>)) {
                     };
                     (from, Account::Payable(payee), amount)
                 }
-                account::Event::EntryReversed { payee, amount, .. } => {
-                    (Account::Payable(payee), Account::EarningsClearing, amount)
+                account::Event::EntryReversed { payee, because, amount, .. } => {
+                    let to = match because {
+                        Because::Deal(_) => Account::EarningsClearing,
+                        Because::Payout(_) => Account::Adjustments,
+                    };
+                    (Account::Payable(payee), to, amount)
                 }
                 account::Event::EntriesClaimed { payee, amount, .. } => {
                     (Account::Payable(payee), Account::Claimed(payee), amount)
@@ -172,6 +176,8 @@ pub fn each_posting<'a>(event: &'a Event, mut tell: impl FnMut(Posting<'a>)) {
             | payout::Event::Started { .. }
             | payout::Event::Failed { .. }
             | payout::Event::Voided { .. }
+            | payout::Event::LatePaymentReported { .. }
+            | payout::Event::LatePaymentResolved { .. }
             | payout::Event::ReferenceTaken { .. }
             | payout::Event::BulkApproved { .. },
         )
@@ -357,6 +363,23 @@ mod tests {
         assert_eq!(balances(&books), ["expenses:adjustments 12.34", "liabilities:claimed:bo -12.34"]);
         let booked = post(&books.events[books.events.len() - 3].event);
         assert_eq!(booked.iter().map(Posting::side).collect::<Vec<_>>(), [Side::Debit, Side::Credit]);
+    }
+
+    #[test]
+    fn an_adjustment_that_is_taken_back_leaves_its_contra_party_as_it_was() {
+        let mut books = Books::with_two_payees();
+        let balances = |books: &Books| {
+            let journal = fold::<Journal>(&books.events);
+            let all = journal.balances().into_iter().filter(|of| !of.balance.is_zero());
+            all.map(|of| (of.account.to_string(), of.balance.minor())).collect::<Vec<_>>()
+        };
+        let manual = r#"{"payout.create_manual":{"payee":"amy","amount":"50.00 USD","reason":"bonus"}}"#;
+        books.ask("ann", "2026-01-06", manual);
+        let claimed = ("liabilities:claimed:amy".to_owned(), -5_000);
+        assert_eq!(balances(&books), [("expenses:adjustments".to_owned(), 5_000), claimed]);
+        let payout = books.last_payout();
+        books.move_payout("ann", "2026-01-07", "void", payout, r#","reason":"typo""#);
+        assert_eq!(balances(&books), []);
     }
 
     proptest! {

@@ -24,7 +24,7 @@ use crate::event::Event;
 use crate::id::{Actor, DealId, EntryId, PayeeId, PaymentMethod, PayoutId, PeriodLabel, PlanId, Text};
 use crate::money::{Currency, Money};
 use crate::payee;
-use crate::payout::{self, Payment, Status};
+use crate::payout::{self, Payment, RailKey, Status};
 use crate::recorded::Recorded;
 
 /// Every payout, as the log leaves it.
@@ -82,7 +82,7 @@ pub struct Row<'a> {
     pub attempt: u32,
     /// How it was paid; `rail` from the first attempt on.
     pub method: Option<Cow<'a, PaymentMethod>>,
-    /// The number on the payment, or the key under which the rail knows the last attempt.
+    /// The number on the payment, or the key under which the rail knows the attempt that paid, or the last one.
     pub reference: Option<Cow<'a, str>>,
     /// When it was paid.
     pub paid_at: Option<DateTime<Utc>>,
@@ -182,6 +182,14 @@ impl Register {
         }
     }
 
+    /// Counts an event that leaves a payout where it stands, also one that has ended.
+    fn note(&mut self, recorded: &Recorded, payout: PayoutId) {
+        let index = self.open.get(&payout).copied();
+        let index = index.or_else(|| self.rows.iter().position(|row| row.payout == payout));
+        let Some(row) = index.and_then(|index| self.rows.get_mut(index)) else { return };
+        (row.version, row.changed) = (version(recorded), recorded.sequence);
+    }
+
     fn deal(&mut self, deal: &DealId, lines: &[Line]) {
         for line in lines {
             let Some(entry) = line.entry else { continue };
@@ -222,7 +230,7 @@ impl Register {
     fn payout(&mut self, recorded: &Recorded, event: &payout::Event) {
         let at = recorded.request.recorded_at;
         match event {
-            payout::Event::Created { payout, payee, amount, entries, by, period, notes } => {
+            payout::Event::Created { payout, payee, amount, entries, by, period, notes, .. } => {
                 let claimed = self.claims.get(payout).map(Vec::as_slice).unwrap_or_default();
                 let packed = Packed {
                     payout: *payout,
@@ -270,15 +278,16 @@ impl Register {
                 });
             }
             payout::Event::Paid { payout, through, .. } => {
-                let manual = match through {
-                    Payment::Rail { .. } => None,
-                    Payment::Manual { method, reference, .. } => Some((self.methods.number(method), reference)),
+                let (method, reference) = match through {
+                    // A late payment may be by an attempt before the last one.
+                    Payment::Rail { attempt } => (None, RailKey::of(*payout, *attempt).as_str().into()),
+                    Payment::Manual { method, reference, .. } => {
+                        (Some(self.methods.number(method)), reference.as_str().into())
+                    }
                 };
                 self.change(recorded, *payout, Status::Paid, |row| {
-                    (row.paid_at, row.reason) = (Some(at), None);
-                    if let Some((method, reference)) = manual {
-                        (row.method, row.reference) = (Some(method), Some(reference.as_str().into()));
-                    }
+                    (row.paid_at, row.reason, row.reference) = (Some(at), None, Some(reference));
+                    row.method = method.or(row.method);
                 });
             }
             payout::Event::Failed { payout, reason, .. } => {
@@ -286,6 +295,9 @@ impl Register {
             }
             payout::Event::Voided { payout, reason, .. } => {
                 self.change(recorded, *payout, Status::Voided, |row| row.reason = Some(Box::new(reason.clone())));
+            }
+            payout::Event::LatePaymentReported { payout, .. } | payout::Event::LatePaymentResolved { payout, .. } => {
+                self.note(recorded, *payout);
             }
             // They are not of a payout's stream; what they say of a payout its own events say.
             payout::Event::ReferenceTaken { .. } | payout::Event::BulkApproved { .. } => {}

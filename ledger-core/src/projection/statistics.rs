@@ -208,7 +208,10 @@ impl Projection for Statistics {
             }
             payout::Event::Failed { payout, .. } => self.move_to(*payout, Status::Failed),
             payout::Event::Voided { payout, .. } => self.move_to(*payout, Status::Voided),
-            payout::Event::ReferenceTaken { .. } | payout::Event::BulkApproved { .. } => {}
+            payout::Event::LatePaymentReported { .. }
+            | payout::Event::LatePaymentResolved { .. }
+            | payout::Event::ReferenceTaken { .. }
+            | payout::Event::BulkApproved { .. } => {}
         }
     }
 }

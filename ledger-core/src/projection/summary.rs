@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Projection;
 use super::map::{Map, Small};
 use super::sum::Sum;
-use crate::account::{self, Source};
+use crate::account::{self, Because, Source};
 use crate::event::Event;
 use crate::id::{EntryId, PayeeId, PayoutId};
 use crate::money::{Currency, Money};
@@ -34,7 +34,7 @@ pub struct Balance {
     pub reversed: Sum,
     /// The paid commissions that were taken back, above zero.
     pub clawed_back: Sum,
-    /// The adjustments, as they were booked.
+    /// The adjustments that were booked, less those that were taken back.
     pub adjusted: Sum,
     /// What the next payout may claim. Below zero the payee owes it.
     pub payable: Sum,
@@ -69,7 +69,7 @@ pub struct Year {
     pub reversed: Sum,
     /// The clawbacks for days of the year, above zero.
     pub clawed_back: Sum,
-    /// The adjustments for days of the year.
+    /// The adjustments for days of the year, less those that were taken back on a day of the year.
     pub adjusted: Sum,
     /// What was paid on days of the year.
     pub settled: Sum,
@@ -149,13 +149,21 @@ impl Projection for Summary {
                 }
                 self.change(payee, *amount, sequence, |balance| balance.book(source, *amount, earned_on.year()));
             }
-            account::Event::EntryReversed { payee, amount, .. } => {
+            account::Event::EntryReversed { payee, because, amount, .. } => {
                 let year = recorded.effective.year();
                 self.change(payee, *amount, sequence, |balance| {
                     balance.entries_reversed = balance.entries_reversed.saturating_add(1);
-                    balance.reversed.add(*amount);
                     balance.payable.take(*amount);
-                    balance.years.update(&year, |year| year.reversed.add(*amount));
+                    match because {
+                        Because::Deal(_) => {
+                            balance.reversed.add(*amount);
+                            balance.years.update(&year, |year| year.reversed.add(*amount));
+                        }
+                        Because::Payout(_) => {
+                            balance.adjusted.take(*amount);
+                            balance.years.update(&year, |year| year.adjusted.take(*amount));
+                        }
+                    }
                 });
             }
             account::Event::EntriesClaimed { payee, payout, entries, amount } => {
@@ -258,6 +266,23 @@ mod tests {
         assert_eq!(at(&amy(&books)), [217_700, 0, 0, 147_000]);
     }
 
+    #[test]
+    fn an_adjustment_that_is_taken_back_is_neither_adjusted_nor_reversed() {
+        let mut books = Books::with_two_payees();
+        books.deal("d-1", "1000.00 USD", &["amy"], "2026-01-05");
+        let manual = r#"{"payout.create_manual":{"payee":"amy","amount":"50.00 USD","reason":"bonus"}}"#;
+        books.ask("ann", "2026-01-06", manual);
+        let payout = books.last_payout();
+        let at = |balance: &Balance| cents([balance.adjusted, balance.reversed, balance.payable, balance.claimed]);
+        assert_eq!(at(&amy(&books)), [5_000, 0, 70_000, 5_000]);
+        books.move_payout("ann", "2026-01-07", "void", payout, r#","reason":"typo""#);
+        let balance = amy(&books);
+        assert_eq!(at(&balance), [0, 0, 70_000, 0]);
+        assert_eq!((balance.earned.minor(), balance.entries_reversed), (70_000, 1));
+        let year = balance.years.get(&2026).copied().unwrap();
+        assert_eq!(cents([year.earned, year.reversed, year.adjusted, year.settled]), [70_000, 0, 0, 0]);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(16))]
 
@@ -271,6 +296,9 @@ mod tests {
                 let settled: Sum = of.years.iter().map(|(_, year)| year.settled).sum();
                 let earned: Sum = of.years.iter().map(|(_, year)| year.earned).sum();
                 prop_assert_eq!((settled, earned), (of.settled, of.earned));
+                let reversed: Sum = of.years.iter().map(|(_, year)| year.reversed).sum();
+                let adjusted: Sum = of.years.iter().map(|(_, year)| year.adjusted).sum();
+                prop_assert_eq!((reversed, adjusted), (of.reversed, of.adjusted));
                 prop_assert!(of.clawback_outstanding >= Sum::ZERO && of.clawback_outstanding <= of.clawed_back);
             }
         }

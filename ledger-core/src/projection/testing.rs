@@ -227,7 +227,7 @@ impl Books {
                 }
             } else if !payouts.is_empty() {
                 let (payout, maker) = payouts[random.below(payouts.len())];
-                let (actor, verb, more) = match random.below(12) {
+                let (actor, verb, more) = match random.below(14) {
                     0..=2 => (maker, "submit", String::new()),
                     3 | 4 => (actor, "approve", String::new()),
                     5 | 6 => (actor, "start", String::new()),
@@ -236,7 +236,12 @@ impl Books {
                         let more = format!(r#","method":"cheque","reference":"no-{step}","account":"main""#);
                         (actor, "record_manual_payment", more)
                     }
-                    9 => ("rail", "fail", r#","attempt":1,"reason":"closed account""#.to_owned()),
+                    9 | 10 => ("rail", "fail", r#","attempt":1,"reason":"closed account""#.to_owned()),
+                    11 => {
+                        let resolution = random.of(&["accept", "dismiss"]);
+                        let more = format!(r#","attempt":1,"resolution":"{resolution}","reason":"asked the bank""#);
+                        (actor, "resolve_late_payment", more)
+                    }
                     _ => {
                         let attempt = 1 + random.below(2);
                         ("rail", "settle", format!(r#","attempt":{attempt},"amount":"{}""#, books.amount(payout)))
@@ -254,7 +259,7 @@ impl Books {
         books
     }
 
-    fn amount(&self, payout: PayoutId) -> crate::money::Money {
+    pub fn amount(&self, payout: PayoutId) -> crate::money::Money {
         let amount = self.events.iter().find_map(|recorded| match &recorded.event {
             Event::Payout(payout::Event::Created { payout: id, amount, .. }) if *id == payout => Some(*amount),
             _ => None,

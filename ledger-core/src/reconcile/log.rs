@@ -4,18 +4,20 @@
 //! Decisions guarantee these laws when they are made. This reader trusts no decision: it keeps its own small account of entries,
 //! payouts and caps, and names every event that breaks a law.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use rustc_hash::FxHashMap;
 
 use super::{Against, Class, Difference, Report};
-use crate::account::{self, Source};
+use crate::account::{self, Because, Source};
 use crate::calendar::CapYear;
 use crate::cap::{self, CapAccount};
 use crate::deal::{self, Line};
 use crate::event::Event;
 use crate::id::{Actor, CapProgramme, DealId, EntryId, LedgerName, PayeeId, PayoutId, PlanId};
 use crate::money::{Currency, Money};
-use crate::payout::{self, Status};
+use crate::payout::{self, Resolution, Status};
 use crate::plan::{self, Crossing, Split};
 use crate::projection::journal::{self, each_posting};
 use crate::projection::map::Small;
@@ -65,7 +67,8 @@ laws! {
     EntryIsPayable => "entry_is_payable",
     /// Entries and the event that moves them are of one payee and currency, and sum to its amount.
     EntriesSumToAmount => "entries_sum_to_amount",
-    /// A reversed deal leaves nothing: each of its entries is reversed, or clawed back if it was paid.
+    /// A reversed deal leaves nothing: each of its entries is reversed, or clawed back if it was paid. Nor does a rejected or
+    /// voided payout leave the adjustment that was booked for it.
     ReversalIsExact => "reversal_is_exact",
     /// A payout is over what it has claimed, and that is above zero.
     PayoutIsItsEntries => "payout_is_its_entries",
@@ -77,6 +80,8 @@ laws! {
     AmountIsKept => "amount_is_kept",
     /// Attempts are counted from one without gaps, and news is of the open one.
     AttemptsAreCounted => "attempts_are_counted",
+    /// Late news of a payment is of an attempt that failed, and until it is resolved the payout is neither retried nor voided.
+    LatePaymentIsResolved => "late_payment_is_resolved",
     /// The room that a line met is what was left under the limit.
     RoomIsWhatIsLeft => "room_is_what_is_left",
     /// A contribution never exceeds the room, but for a deal that crosses under a whole-deal plan.
@@ -130,6 +135,8 @@ pub struct Laws {
 struct Entry {
     payee: PayeeId,
     amount: Money,
+    /// Whether it is an adjustment.
+    adjusts: bool,
     place: Place,
 }
 
@@ -154,6 +161,9 @@ struct Payout {
     maker: Actor,
     status: Status,
     attempt: u32,
+    adjustment: Option<EntryId>,
+    /// The attempts of which late news came, and whether it is still open.
+    late: BTreeMap<u32, bool>,
 }
 
 /// What an event obliges the rest of its request to do.
@@ -161,6 +171,7 @@ struct Payout {
 enum Due {
     Book { entry: EntryId, payee: PayeeId, amount: Money },
     TakeBack { entry: EntryId },
+    PayLate { payout: PayoutId, attempt: u32 },
     Contribute { account: CapAccount, deal: DealId, amount: Money },
     GiveBack { account: CapAccount, deal: DealId, amount: Money },
 }
@@ -170,6 +181,7 @@ impl Due {
         match self {
             Self::Book { .. } => Law::EarnedIsBooked,
             Self::TakeBack { .. } => Law::ReversalIsExact,
+            Self::PayLate { .. } => Law::LatePaymentIsResolved,
             Self::Contribute { .. } | Self::GiveBack { .. } => Law::ContributionIsPosted,
         }
     }
@@ -177,6 +189,7 @@ impl Due {
     fn key(&self) -> String {
         match self {
             Self::Book { entry, .. } | Self::TakeBack { entry } => entry.to_string(),
+            Self::PayLate { payout, .. } => payout.to_string(),
             Self::Contribute { account, .. } | Self::GiveBack { account, .. } => account.stream().to_string(),
         }
     }
@@ -186,7 +199,7 @@ impl Due {
             Self::Book { amount, .. } | Self::Contribute { amount, .. } | Self::GiveBack { amount, .. } => {
                 Some(*amount)
             }
-            Self::TakeBack { .. } => None,
+            Self::TakeBack { .. } | Self::PayLate { .. } => None,
         }
     }
 }
@@ -396,12 +409,14 @@ impl Laws {
             account::Event::EntryBooked { payee, entry, source, amount, .. } => {
                 self.booked(payee, *entry, source, *amount, out);
             }
-            account::Event::EntryReversed { payee, entry, amount, .. } => {
+            account::Event::EntryReversed { payee, entry, because, amount } => {
                 let due = self.settle(&Due::TakeBack { entry: *entry });
                 self.moved(payee, *entry, Place::Payable, Place::Reversed, out);
-                let exact = self.entries.get(entry).is_some_and(|known| known.amount == *amount);
+                let adjusts = matches!(because, Because::Payout(_));
+                let known = self.entries.get(entry);
+                let exact = known.is_some_and(|known| known.amount == *amount && known.adjusts == adjusts);
                 if !due || !exact {
-                    out.push(broken(Law::ReversalIsExact, entry, "what its deal booked", amount).over(*amount));
+                    out.push(broken(Law::ReversalIsExact, entry, "what was booked", amount).over(*amount));
                 }
             }
             account::Event::EntriesClaimed { payee, payout, entries, amount } => {
@@ -449,7 +464,8 @@ impl Laws {
             out.push(broken(Law::EntryIsBookedOnce, entry, "one booking", "another one").over(amount));
             return;
         }
-        self.entries.insert(entry, Entry { payee: payee.clone(), amount, place: Place::Payable });
+        let adjusts = matches!(source, Source::Adjustment { .. });
+        self.entries.insert(entry, Entry { payee: payee.clone(), amount, adjusts, place: Place::Payable });
     }
 
     fn moved(&mut self, payee: &PayeeId, entry: EntryId, from: Place, to: Place, out: &mut Vec<Broken>) {
@@ -487,7 +503,7 @@ impl Laws {
     fn payout(&mut self, event: &payout::Event, out: &mut Vec<Broken>) {
         use Status::{Approved, Draft, Failed, Paid, PendingApproval, Processing, Rejected, Voided};
         match event {
-            payout::Event::Created { payout, payee, amount, entries, by, .. } => {
+            payout::Event::Created { payout, payee, amount, entries, by, adjustment, .. } => {
                 let claimed = self.claims.get(payout).map(|claim| (claim.amount, claim.entries.len()));
                 let (sum, count) = claimed.unwrap_or_default();
                 if sum != Sum::from(*amount) || u32::try_from(count) != Ok(*entries) || !amount.is_positive() {
@@ -495,8 +511,21 @@ impl Laws {
                     let found = format!("{} of {entries} entries", amount.amount());
                     out.push(broken(Law::PayoutIsItsEntries, payout, expected, found).over(*amount));
                 }
-                let made =
-                    Payout { payee: payee.clone(), amount: *amount, maker: by.clone(), status: Draft, attempt: 0 };
+                if let Some(entry) = adjustment
+                    && self.claims.get(payout).is_none_or(|claim| claim.entries != [*entry])
+                {
+                    let found = format!("{count} entries");
+                    out.push(broken(Law::PayoutIsItsEntries, payout, entry, found).over(*amount));
+                }
+                let made = Payout {
+                    payee: payee.clone(),
+                    amount: *amount,
+                    maker: by.clone(),
+                    status: Draft,
+                    attempt: 0,
+                    adjustment: *adjustment,
+                    late: BTreeMap::new(),
+                };
                 if self.payouts.insert(*payout, made).is_some() {
                     out.push(broken(Law::PayoutGoesItsWay, payout, "one beginning", "another one").over(*amount));
                 }
@@ -512,9 +541,12 @@ impl Laws {
             payout::Event::Rejected { payout, by, .. } => {
                 let Some(known) = self.goes(*payout, &[PendingApproval], Rejected, out) else { return };
                 four_eyes(*payout, known, by, out);
+                let taken_back = known.adjustment.map(|entry| Due::TakeBack { entry });
+                self.due.extend(taken_back);
             }
             payout::Event::Started { payout, attempt, .. } => {
                 let Some(known) = self.goes(*payout, &[Approved, Failed], Processing, out) else { return };
+                nothing_late(*payout, known, out);
                 let expected = known.attempt.saturating_add(1);
                 known.attempt = *attempt;
                 if *attempt != expected {
@@ -523,7 +555,10 @@ impl Laws {
             }
             payout::Event::Paid { payout, amount, through } => {
                 let (from, attempt) = match through {
-                    payout::Payment::Rail { attempt } => (Processing, Some(*attempt)),
+                    payout::Payment::Rail { attempt } => {
+                        let late = self.settle(&Due::PayLate { payout: *payout, attempt: *attempt });
+                        if late { (Failed, None) } else { (Processing, Some(*attempt)) }
+                    }
                     payout::Payment::Manual { .. } => (Approved, None),
                 };
                 let Some(known) = self.goes(*payout, &[from], Paid, out) else { return };
@@ -539,17 +574,47 @@ impl Laws {
                 }
             }
             payout::Event::Voided { payout, .. } => {
-                self.goes(*payout, &[Draft, PendingApproval, Approved, Failed], Voided, out);
+                let from = [Draft, PendingApproval, Approved, Failed];
+                let Some(known) = self.goes(*payout, &from, Voided, out) else { return };
+                nothing_late(*payout, known, out);
+                let taken_back = known.adjustment.map(|entry| Due::TakeBack { entry });
+                self.due.extend(taken_back);
+            }
+            payout::Event::LatePaymentReported { payout, attempt, amount } => {
+                let Some(known) = self.known(*payout, out) else { return };
+                same_amount(*payout, known, *amount, out);
+                let open = known.status == Processing && *attempt == known.attempt;
+                let ended = (1..=known.attempt).contains(attempt) && !open;
+                if known.late.insert(*attempt, true).is_some() || !ended {
+                    let found = format!("attempt {attempt}");
+                    out.push(broken(Law::LatePaymentIsResolved, payout, "an attempt that failed", found).over(*amount));
+                }
+            }
+            payout::Event::LatePaymentResolved { payout, attempt, resolution, by, .. } => {
+                let Some(known) = self.known(*payout, out) else { return };
+                four_eyes(*payout, known, by, out);
+                if known.late.insert(*attempt, false) != Some(true) {
+                    let found = format!("attempt {attempt}");
+                    out.push(broken(Law::LatePaymentIsResolved, payout, "an open late payment", found));
+                }
+                if *resolution == Resolution::Accept {
+                    self.due.push(Due::PayLate { payout: *payout, attempt: *attempt });
+                }
             }
             payout::Event::ReferenceTaken { .. } | payout::Event::BulkApproved { .. } => {}
         }
     }
 
-    fn goes(&mut self, payout: PayoutId, from: &[Status], to: Status, out: &mut Vec<Broken>) -> Option<&mut Payout> {
-        let Some(known) = self.payouts.get_mut(&payout) else {
+    fn known(&mut self, payout: PayoutId, out: &mut Vec<Broken>) -> Option<&mut Payout> {
+        let known = self.payouts.get_mut(&payout);
+        if known.is_none() {
             out.push(broken(Law::PayoutGoesItsWay, payout, "a payout", "none"));
-            return None;
-        };
+        }
+        known
+    }
+
+    fn goes(&mut self, payout: PayoutId, from: &[Status], to: Status, out: &mut Vec<Broken>) -> Option<&mut Payout> {
+        let known = self.known(payout, out)?;
         if !from.contains(&known.status) {
             let from: Vec<_> = from.iter().map(|status| status.as_str()).collect();
             let found = format!("{} from {}", to.as_str(), known.status.as_str());
@@ -640,6 +705,13 @@ fn balanced(recorded: &Recorded, out: &mut Vec<Broken>) {
 fn four_eyes(payout: PayoutId, known: &Payout, by: &Actor, out: &mut Vec<Broken>) {
     if *by == known.maker || by.as_str() == known.payee.as_str() {
         out.push(broken(Law::FourEyes, payout, "somebody else", by).over(known.amount));
+    }
+}
+
+fn nothing_late(payout: PayoutId, known: &Payout, out: &mut Vec<Broken>) {
+    if let Some((attempt, _)) = known.late.iter().find(|(_, open)| **open) {
+        let found = format!("attempt {attempt} is open");
+        out.push(broken(Law::LatePaymentIsResolved, payout, "no open late payment", found).over(known.amount));
     }
 }
 

@@ -518,6 +518,18 @@ mod tests {
         books.pay(payout, "2026-02-04");
         books.deal("d-3", "1000.00 USD", &["bo"], "2026-02-05");
         books.ask("ann", "2026-02-06", r#"{"deal.reverse":{"deal":"d-2","reason":"refunded"}}"#);
+        let manual = r#"{"payout.create_manual":{"payee":"bo","amount":"50.00 USD","reason":"bonus"}}"#;
+        books.ask("ann", "2026-02-07", manual);
+        let manual = books.last_payout();
+        books.move_payout("ann", "2026-02-07", "void", manual, r#","reason":"typo""#);
+        let late = books.payout("bo", "2026-02-08");
+        books.move_payout("bob", "2026-02-08", "approve", late, "");
+        books.move_payout("bob", "2026-02-08", "start", late, "");
+        books.move_payout("rail", "2026-02-08", "fail", late, r#","attempt":1,"reason":"closed""#);
+        let amount = books.amount(late);
+        books.move_payout("rail", "2026-02-09", "settle", late, &format!(r#","attempt":1,"amount":"{amount}""#));
+        let accept = r#","attempt":1,"resolution":"accept","reason":"the bank says so""#;
+        books.move_payout("bob", "2026-02-10", "resolve_late_payment", late, accept);
         books.events
     }
 
@@ -608,6 +620,44 @@ mod tests {
             _ => false,
         });
         assert!(found.contains(&Law::ReversalIsExact), "{found:?}");
+        let found = broken(|event| match event {
+            Event::Account(account::Event::EntryReversed { because, .. }) => {
+                *because = account::Because::Deal("d-2".parse().unwrap());
+                true
+            }
+            _ => false,
+        });
+        assert_eq!(found, [Law::ClearingIsZero, Law::ReversalIsExact]);
+        let found = broken(|event| match event {
+            Event::Payout(payout::Event::LatePaymentReported { attempt, .. }) => {
+                *attempt = 2;
+                true
+            }
+            _ => false,
+        });
+        assert_eq!(found, [Law::LatePaymentIsResolved]);
+        let found = broken(|event| match event {
+            Event::Payout(payout::Event::LatePaymentResolved { resolution, .. }) => {
+                *resolution = payout::Resolution::Dismiss;
+                true
+            }
+            _ => false,
+        });
+        assert_eq!(found, [Law::PayoutGoesItsWay]);
+    }
+
+    #[test]
+    fn a_payout_that_moves_on_over_an_open_late_payment_breaks_a_law() {
+        let mut events = history();
+        let is_resolved =
+            |recorded: &Recorded| matches!(recorded.event, Event::Payout(payout::Event::LatePaymentResolved { .. }));
+        let place = events.iter().position(is_resolved).unwrap();
+        events.truncate(place + 1);
+        let Event::Payout(event) = &mut events[place].event else { panic!() };
+        let payout::Event::LatePaymentResolved { payout, by, reason, .. } = event.clone() else { panic!() };
+        *event = payout::Event::Voided { payout, by, reason };
+        let report = laws(&events).to_string();
+        assert!(report.contains("late_payment_is_resolved"), "{report}");
     }
 
     #[test]

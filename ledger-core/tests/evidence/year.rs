@@ -46,6 +46,13 @@ pub fn year() -> Story {
     let bonus = json!({"payee": "wim", "amount": "50 USD", "reason": "birthday", "period": "2026-04"});
     let bonus = created(&story.given("maya", json!({"payout.create_manual": bonus})));
     story.given("maya", json!({"payout.void": {"payout": bonus, "reason": "too early"}}));
+    let failed = story.approved("wim");
+    story.given("otto", json!({"payout.start": {"payout": failed}}));
+    story.given("rail", json!({"payout.fail": {"payout": failed, "attempt": 1, "reason": "timed out"}}));
+    let amount = story.amount(failed);
+    story.given("rail", json!({"payout.settle": {"payout": failed, "attempt": 1, "amount": amount}}));
+    let late = json!({"payout": failed, "attempt": 1, "resolution": "accept", "reason": "it is on the statement"});
+    story.given("otto", json!({"payout.resolve_late_payment": late}));
     story.given(
         "ann",
         json!({"deal.register": {"deal": "open", "gci": {"of_price": {"price": "400000 USD", "rate": "0.03"}}}}),

@@ -1,6 +1,6 @@
 //! Any value of the domain, also those that no decision makes.
 
-use ledger_core::account::{self, Contra, Source};
+use ledger_core::account::{self, Because, Contra, Source};
 use ledger_core::attribution::{Attribution, Credit, Weight};
 use ledger_core::calendar::{CapYear, CapYearRule, Date, LeapDay, Zone};
 use ledger_core::cap::{self, CapAccount};
@@ -12,7 +12,7 @@ use ledger_core::event::Event;
 use ledger_core::id::{BulkId, EntryId, PayoutId, Text};
 use ledger_core::money::{Currency, Money};
 use ledger_core::payee::{self, Assignment};
-use ledger_core::payout::{self, BulkOutcome, Payment, Skipped, Status};
+use ledger_core::payout::{self, BulkOutcome, Payment, Resolution, Skipped, Status};
 use ledger_core::plan::{self, CappedSplit, Crossing, Document, FeeOnCrossing, Shares, Split};
 use ledger_core::rate::{Rate, Rounding};
 use ledger_core::settings::{self, Capability};
@@ -256,10 +256,10 @@ fn account_event() -> impl Strategy<Value = account::Event> {
         (name(), entry_id(), source(), money(), date()).prop_map(|(payee, entry, source, amount, earned_on)| {
             EntryBooked { payee, entry, source, amount, earned_on }
         }),
-        (name(), entry_id(), name(), money()).prop_map(|(payee, entry, deal, amount)| EntryReversed {
+        (name(), entry_id(), because(), money()).prop_map(|(payee, entry, because, amount)| EntryReversed {
             payee,
             entry,
-            deal,
+            because,
             amount
         }),
         (name(), payout_id(), vec(entry_id(), 0..4), money())
@@ -279,9 +279,18 @@ fn account_event() -> impl Strategy<Value = account::Event> {
     ]
 }
 
+fn because() -> impl Strategy<Value = Because> {
+    prop_oneof![name().prop_map(Because::Deal), payout_id().prop_map(Because::Payout)]
+}
+
+fn resolution() -> impl Strategy<Value = Resolution> {
+    select(vec![Resolution::Accept, Resolution::Dismiss])
+}
+
 fn payout_event() -> impl Strategy<Value = payout::Event> {
     use payout::Event::{
-        Approved, BulkApproved, Created, Failed, Paid, ReferenceTaken, Rejected, Started, Submitted, Voided,
+        Approved, BulkApproved, Created, Failed, LatePaymentReported, LatePaymentResolved, Paid, ReferenceTaken,
+        Rejected, Started, Submitted, Voided,
     };
     let rail_key = "[ -~]{0,30}".prop_map(|key| serde_json::from_value(key.into()).unwrap());
     let skipped = prop_oneof![
@@ -290,15 +299,16 @@ fn payout_event() -> impl Strategy<Value = payout::Event> {
     ];
     let outcome = (payout_id(), of(skipped)).prop_map(|(payout, skipped)| BulkOutcome { payout, skipped });
     prop_oneof![
-        (payout_id(), name(), money(), any::<u32>(), name(), of(name()), of(text())).prop_map(
-            |(payout, payee, amount, entries, by, period, notes)| Created {
+        (payout_id(), name(), money(), any::<u32>(), name(), of(name()), of(text()), of(entry_id())).prop_map(
+            |(payout, payee, amount, entries, by, period, notes, adjustment)| Created {
                 payout,
                 payee,
                 amount,
                 entries,
                 by,
                 period,
-                notes
+                notes,
+                adjustment
             }
         ),
         payout_id().prop_map(|payout| Submitted { payout }),
@@ -312,6 +322,14 @@ fn payout_event() -> impl Strategy<Value = payout::Event> {
         (payout_id(), money(), payment()).prop_map(|(payout, amount, through)| Paid { payout, amount, through }),
         (payout_id(), any::<u32>(), text()).prop_map(|(payout, attempt, reason)| Failed { payout, attempt, reason }),
         (payout_id(), name(), text()).prop_map(|(payout, by, reason)| Voided { payout, by, reason }),
+        (payout_id(), any::<u32>(), money()).prop_map(|(payout, attempt, amount)| LatePaymentReported {
+            payout,
+            attempt,
+            amount
+        }),
+        (payout_id(), any::<u32>(), resolution(), name(), text()).prop_map(
+            |(payout, attempt, resolution, by, reason)| LatePaymentResolved { payout, attempt, resolution, by, reason }
+        ),
         (name(), name(), payout_id()).prop_map(|(account, reference, payout)| ReferenceTaken {
             account,
             reference,
@@ -382,7 +400,8 @@ fn deal_command() -> impl Strategy<Value = deal::Command> {
 
 fn payout_command() -> impl Strategy<Value = payout::Command> {
     use payout::Command::{
-        Approve, ApproveBulk, Create, CreateManual, Fail, RecordManualPayment, Reject, Settle, Start, Submit, Void,
+        Approve, ApproveBulk, Create, CreateManual, Fail, RecordManualPayment, Reject, ResolveLatePayment, Settle,
+        Start, Submit, Void,
     };
     prop_oneof![
         (name(), of(currency()), of(date()), of(name()), of(text()))
@@ -401,6 +420,9 @@ fn payout_command() -> impl Strategy<Value = payout::Command> {
         payout_id().prop_map(|payout| Start { payout }),
         (payout_id(), any::<u32>(), money()).prop_map(|(payout, attempt, amount)| Settle { payout, attempt, amount }),
         (payout_id(), any::<u32>(), text()).prop_map(|(payout, attempt, reason)| Fail { payout, attempt, reason }),
+        (payout_id(), any::<u32>(), resolution(), text()).prop_map(|(payout, attempt, resolution, reason)| {
+            ResolveLatePayment { payout, attempt, resolution, reason }
+        }),
         (payout_id(), name(), name(), name()).prop_map(|(payout, method, reference, account)| RecordManualPayment {
             payout,
             method,

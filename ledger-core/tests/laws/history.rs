@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger_core::account::{self, Source};
+use ledger_core::account::{self, Because, Source};
 use ledger_core::cap;
 use ledger_core::codec::decode_canonical;
 use ledger_core::deal::{self, Line};
@@ -28,6 +28,8 @@ pub fn check(story: &Story) {
     entries_are_paid_once(&events);
     reversed_deals_come_to_nothing(&events);
     two_people_stand_behind_every_payment(&events);
+    adjustments_go_with_their_payouts(&events);
+    late_payments_are_resolved_before_anything_moves(&events);
 }
 
 fn verifies(story: &Story) {
@@ -136,7 +138,7 @@ fn reversed_deals_come_to_nothing(events: &[Event]) {
                 amount,
                 ..
             }) => *deals.entry(deal.clone()).or_insert(0) += amount.minor(),
-            Event::Account(account::Event::EntryReversed { deal, amount, .. }) => {
+            Event::Account(account::Event::EntryReversed { because: Because::Deal(deal), amount, .. }) => {
                 *deals.get_mut(deal).unwrap() -= amount.minor();
             }
             Event::Deal(deal::Event::Reversed { deal, .. }) => assert!(reversed.insert(deal.clone()), "{deal} twice"),
@@ -145,6 +147,38 @@ fn reversed_deals_come_to_nothing(events: &[Event]) {
     }
     for deal in reversed {
         assert_eq!(deals.get(&deal).copied().unwrap_or(0), 0, "{deal}");
+    }
+}
+
+/// An adjustment is of one payout: taken back with it, paid with it, or claimed by it still.
+fn adjustments_go_with_their_payouts(events: &[Event]) {
+    let mut of: BTreeMap<EntryId, Option<PayoutId>> = BTreeMap::new();
+    let mut ended = BTreeSet::new();
+    let mut taken_back = BTreeSet::new();
+    for event in events {
+        match event {
+            Event::Account(account::Event::EntryBooked { entry, source: Source::Adjustment { .. }, .. }) => {
+                of.insert(*entry, None);
+            }
+            Event::Account(account::Event::EntriesClaimed { payout, entries, .. }) => {
+                for entry in entries {
+                    let Some(claimed) = of.get_mut(entry) else { continue };
+                    assert_eq!(claimed.replace(*payout), None, "{entry} is claimed again");
+                }
+            }
+            Event::Account(account::Event::EntryReversed { entry, because: Because::Payout(payout), .. }) => {
+                assert_eq!(of[entry], Some(*payout));
+                assert!(taken_back.insert(*payout));
+            }
+            Event::Payout(payout::Event::Rejected { payout, .. } | payout::Event::Voided { payout, .. }) => {
+                ended.insert(*payout);
+            }
+            _ => {}
+        }
+    }
+    for payout in of.values() {
+        let payout = payout.expect("an adjustment is claimed at once");
+        assert_eq!(ended.contains(&payout), taken_back.contains(&payout), "{payout}");
     }
 }
 
@@ -168,10 +202,39 @@ fn two_people_stand_behind_every_payment(events: &[Event]) {
             payout::Event::Rejected { payout, .. } | payout::Event::Voided { payout, .. } => {
                 assert!(over.insert(*payout));
             }
+            payout::Event::LatePaymentResolved { payout, by, .. } => {
+                let (maker, payee) = &made[payout];
+                assert!(by != maker && by.as_str() != payee, "{by} resolved {payout}");
+            }
             payout::Event::Submitted { .. }
             | payout::Event::Failed { .. }
+            | payout::Event::LatePaymentReported { .. }
             | payout::Event::ReferenceTaken { .. }
             | payout::Event::BulkApproved { .. } => {}
+        }
+    }
+}
+
+/// Late news is of an attempt that failed, once each; while it is open nothing is started or voided.
+fn late_payments_are_resolved_before_anything_moves(events: &[Event]) {
+    let mut failed = BTreeSet::new();
+    let mut told = BTreeSet::new();
+    let mut open: BTreeSet<(PayoutId, u32)> = BTreeSet::new();
+    for event in events {
+        let Event::Payout(event) = event else { continue };
+        match event {
+            payout::Event::Failed { payout, attempt, .. } => {
+                failed.insert((*payout, *attempt));
+            }
+            payout::Event::LatePaymentReported { payout, attempt, .. } => {
+                assert!(failed.contains(&(*payout, *attempt)), "attempt {attempt} of {payout} did not fail");
+                assert!(told.insert((*payout, *attempt)) && open.insert((*payout, *attempt)));
+            }
+            payout::Event::LatePaymentResolved { payout, attempt, .. } => assert!(open.remove(&(*payout, *attempt))),
+            payout::Event::Started { payout, .. } | payout::Event::Voided { payout, .. } => {
+                assert!(!open.iter().any(|(late, _)| late == payout), "{payout} moves on");
+            }
+            _ => {}
         }
     }
 }

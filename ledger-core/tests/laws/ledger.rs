@@ -67,7 +67,18 @@ fn act() -> impl Strategy<Value = Act> {
     let amount = || prop_oneof![-500..5_000_i128, 0..3_000_000_i128];
     let day = || (2025..=2026_i32, 1..=6_u32);
     let actor = || select(vec!["a0", "a0", "a1", "a1", "p0", "p1"]);
-    let verbs = vec!["submit", "approve", "start", "settle", "fail", "reject", "record_manual_payment", "void"];
+    let verbs = vec![
+        "submit",
+        "approve",
+        "start",
+        "settle",
+        "fail",
+        "reject",
+        "record_manual_payment",
+        "void",
+        "accept",
+        "dismiss",
+    ];
     prop_oneof![
         1 => (payee(), 2025..=2026_i32, amount()).prop_map(|(payee, year, amount)| Act::Opening { payee, year, amount }),
         6 => (proptest::collection::btree_set(payee(), 1..4), proptest::option::of(0..=10_000_u32), amount(), day())
@@ -179,12 +190,16 @@ impl Pair {
                     "reject" | "void" => json!({"payout": id, "reason": "r"}),
                     "settle" => json!({"payout": id, "attempt": attempt, "amount": dollars(amount)}),
                     "fail" => json!({"payout": id, "attempt": attempt, "reason": "r"}),
+                    "accept" | "dismiss" => {
+                        json!({"payout": id, "attempt": attempt, "resolution": verb, "reason": "r"})
+                    }
                     "record_manual_payment" => {
                         json!({"payout": id, "method": "cheque", "reference": reference.to_string(), "account": "bank"})
                     }
                     _ => json!({"payout": id}),
                 };
-                let told = self.story.when(actor, json!({format!("payout.{verb}"): fields}));
+                let name = if matches!(*verb, "accept" | "dismiss") { "resolve_late_payment" } else { *verb };
+                let told = self.story.when(actor, json!({format!("payout.{name}"): fields}));
                 (told, self.model.moves(*payout, verb, actor, *attempt, *right, *reference))
             }
             Act::Forward { payout, way } => match self.forward(*payout, *way) {
@@ -238,18 +253,23 @@ impl Pair {
     fn forward(&self, payout: usize, way: usize) -> Option<Act> {
         let known = self.model.payouts.get(payout)?;
         let maker = ["a0", "a1", "p0", "p1"].into_iter().find(|actor| *actor == known.maker)?;
+        let reference = u32::try_from(payout).ok()?;
+        if let Some((attempt, _)) = known.late.iter().find(|(_, open)| **open) {
+            let verb = if way < 2 { "accept" } else { "dismiss" };
+            return Some(Act::Move { payout, verb, actor: "a2", attempt: *attempt, right: true, reference });
+        }
         let (verb, actor) = match (known.stage, way) {
             (Stage::Draft, _) => ("submit", maker),
             (Stage::Pending, 0) => ("reject", "a2"),
             (Stage::Pending, _) => ("approve", "a2"),
             (Stage::Approved, 0) => ("record_manual_payment", "a2"),
+            (Stage::Failed, 0) => ("settle", "a2"),
             (Stage::Approved | Stage::Failed, 1) => ("void", "a2"),
             (Stage::Approved | Stage::Failed, _) => ("start", "a2"),
             (Stage::Processing, 0 | 1) => ("fail", "a2"),
             (Stage::Processing, _) => ("settle", "a2"),
             (Stage::Paid | Stage::Rejected | Stage::Voided, _) => return None,
         };
-        let reference = u32::try_from(payout).ok()?;
         Some(Act::Move { payout, verb, actor, attempt: known.attempt, right: true, reference })
     }
 
@@ -335,6 +355,8 @@ fn the_acts_are_not_all_refused() {
         "payout.rejected",
         "payout.voided",
         "payout.reference_taken",
+        "payout.late_payment_reported",
+        "payout.late_payment_resolved",
     ] {
         assert!(types.contains(name), "{name} never happens");
     }

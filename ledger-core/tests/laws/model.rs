@@ -46,6 +46,29 @@ pub struct Payout {
     pub amount: i128,
     pub stage: Stage,
     pub attempt: u32,
+    /// Whether its amount was set by hand.
+    pub manual: bool,
+    /// The attempt that paid it.
+    pub paid_by: Option<u32>,
+    /// The attempts of which late news came, and whether it is open.
+    pub late: BTreeMap<u32, bool>,
+}
+
+impl Payout {
+    fn draft(payee: usize, maker: &str, amount: i128, manual: bool) -> Self {
+        let late = BTreeMap::new();
+        Self { payee, maker: maker.into(), amount, stage: Stage::Draft, attempt: 0, manual, paid_by: None, late }
+    }
+
+    pub fn has_open_news(&self) -> bool {
+        self.late.values().any(|open| *open)
+    }
+
+    /// Whether paid news of that attempt is late: it was made, it is over, and nobody said so before.
+    fn comes_late(&self, attempt: u32) -> bool {
+        let over = attempt < self.attempt || (attempt == self.attempt && self.stage != Stage::Processing);
+        attempt > 0 && over && self.paid_by != Some(attempt) && !self.late.contains_key(&attempt)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -209,7 +232,7 @@ impl Model {
             return false;
         }
         self.entries.iter_mut().filter(claimed).for_each(|entry| entry.state = Entry::Claimed(place));
-        self.payouts.push(Payout { payee, maker: maker.into(), amount, stage: Stage::Draft, attempt: 0 });
+        self.payouts.push(Payout::draft(payee, maker, amount, false));
         true
     }
 
@@ -219,7 +242,7 @@ impl Model {
         }
         let state = Entry::Claimed(self.payouts.len());
         self.entries.push(Booked { payee, amount, day: today, state });
-        self.payouts.push(Payout { payee, maker: maker.into(), amount, stage: Stage::Draft, attempt: 0 });
+        self.payouts.push(Payout::draft(payee, maker, amount, true));
         true
     }
 
@@ -249,7 +272,21 @@ impl Model {
     ) -> bool {
         let Some(known) = self.payouts.get(payout).cloned() else { return false };
         let (is_maker, other) = (actor == known.maker, self.other(payout, actor));
+        let is_open = known.late.get(&attempt) == Some(&true);
         let to = match (verb, known.stage) {
+            ("start" | "void", _) if known.has_open_news() => return false,
+            ("settle", stage) if right_amount && known.comes_late(attempt) => {
+                self.payouts[payout].late.insert(attempt, true);
+                stage
+            }
+            ("dismiss", stage) if is_open && other => {
+                self.payouts[payout].late.insert(attempt, false);
+                stage
+            }
+            ("accept", Stage::Failed) if is_open && other => {
+                self.payouts[payout].late.insert(attempt, false);
+                Stage::Paid
+            }
             ("submit", Stage::Draft) if is_maker => Stage::Pending,
             ("approve", Stage::Pending) if other => Stage::Approved,
             ("reject", Stage::Pending) if other => Stage::Rejected,
@@ -261,8 +298,15 @@ impl Model {
             ("void", Stage::Approved | Stage::Failed) if other => Stage::Voided,
             _ => return false,
         };
+        if to == known.stage {
+            return true;
+        }
         match to {
-            Stage::Paid => self.settle_entries(payout, Entry::Paid),
+            Stage::Paid => {
+                self.settle_entries(payout, Entry::Paid);
+                self.payouts[payout].paid_by = (verb != "record_manual_payment").then_some(attempt);
+            }
+            Stage::Rejected | Stage::Voided if known.manual => self.settle_entries(payout, Entry::Reversed),
             Stage::Rejected | Stage::Voided => self.settle_entries(payout, Entry::Payable),
             Stage::Processing => self.payouts[payout].attempt += 1,
             _ => {}

@@ -1,4 +1,4 @@
-use ledger_core::account::{self, Source};
+use ledger_core::account::{self, Because, Source};
 use ledger_core::decide::Rejection;
 use ledger_core::event::Event;
 use ledger_core::id::{EntryId, PayeeId, PayoutId};
@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::story::{Story, created, types};
 
-const COMMANDS: [&str; 8] = ["submit", "approve", "reject", "start", "settle", "fail", "record_manual_payment", "void"];
+const COMMANDS: [&str; 9] =
+    ["submit", "approve", "reject", "start", "settle", "fail", "record_manual_payment", "void", "resolve_late_payment"];
 
 /// Where a command leads from a status, if anywhere.
 fn leads(from: Status, command: &str) -> Option<Status> {
@@ -24,6 +25,8 @@ fn leads(from: Status, command: &str) -> Option<Status> {
         (Approved | Failed, "start") => Some(Processing),
         (Processing, "settle") => Some(Paid),
         (Processing, "fail") => Some(Failed),
+        // Late news: recorded, not applied.
+        (Failed, "settle") => Some(Failed),
         (Approved, "record_manual_payment") => Some(Paid),
         (Draft | PendingApproval | Approved | Failed, "void") => Some(Voided),
         _ => None,
@@ -69,6 +72,7 @@ fn request(payout: PayoutId, from: Status, command: &str) -> Value {
         "reject" | "void" => json!({"reason": "r"}),
         "settle" => json!({"attempt": attempt, "amount": "100 USD"}),
         "fail" => json!({"attempt": attempt, "reason": "closed"}),
+        "resolve_late_payment" => json!({"attempt": attempt, "resolution": "accept", "reason": "r"}),
         "record_manual_payment" => json!({"method": "cheque", "reference": "c-1", "account": "bank"}),
         _ => json!({}),
     };
@@ -92,6 +96,9 @@ fn every_command_leads_from_every_status_where_it_should_or_nowhere() {
                     let expected = match (from, command) {
                         (Status::Paid, "settle") | (Status::Failed, "fail") => {
                             matches!(answer, Err(Rejection::AlreadyKnown(_)))
+                        }
+                        (_, "resolve_late_payment") => {
+                            matches!(answer, Err(Rejection::Payout(Refused::NoLatePayment { .. })))
                         }
                         _ => {
                             matches!(answer, Err(Rejection::Payout(Refused::IllegalTransition { status, .. })) if status == from)
@@ -242,8 +249,10 @@ fn every_attempt_has_its_own_number_and_key_and_old_news_is_not_applied() {
     assert!(payload.contains(&format!(r#""attempt":2,"rail_key":"{payout}-2""#)), "{payload}");
     let settle =
         |attempt: u32, amount: &str| json!({"payout.settle": {"payout": payout, "attempt": attempt, "amount": amount}});
-    for attempt in [0, 1, 3] {
+    for attempt in [0, 3] {
         refused!(story, "rail", settle(attempt, "1 USD"), Rejection::Payout(Refused::StaleAttempt { open: 2, .. }));
+    }
+    for attempt in [0, 1, 3] {
         let fail = json!({"payout.fail": {"payout": payout, "attempt": attempt, "reason": "r"}});
         refused!(story, "rail", fail, Rejection::Payout(Refused::StaleAttempt { open: 2, .. }));
     }
@@ -251,7 +260,7 @@ fn every_attempt_has_its_own_number_and_key_and_old_news_is_not_applied() {
         refused!(story, "rail", settle(2, amount), Rejection::Payout(Refused::AmountDiffers { .. }));
     }
     story.given("rail", settle(2, "100 USD"));
-    refused!(story, "rail", settle(1, "100 USD"), Rejection::Payout(Refused::StaleAttempt { .. }));
+    refused!(story, "rail", settle(2, "100 USD"), Rejection::AlreadyKnown(_));
     refused!(story, "rail", settle(2, "100.01 USD"), Rejection::Payout(Refused::AmountDiffers { .. }));
 }
 
@@ -264,11 +273,176 @@ fn what_the_rail_says_of_a_payout_that_was_never_started_is_not_already_known() 
     refused!(story, "rail", settle, Rejection::Payout(Refused::IllegalTransition { .. }));
 }
 
+fn settle(payout: PayoutId, attempt: u32) -> Value {
+    json!({"payout.settle": {"payout": payout, "attempt": attempt, "amount": "100 USD"}})
+}
+
+fn fail(payout: PayoutId, attempt: u32) -> Value {
+    json!({"payout.fail": {"payout": payout, "attempt": attempt, "reason": "r"}})
+}
+
+fn start(payout: PayoutId) -> Value {
+    json!({"payout.start": {"payout": payout}})
+}
+
+fn void(payout: PayoutId) -> Value {
+    json!({"payout.void": {"payout": payout, "reason": "r"}})
+}
+
+fn resolve(payout: PayoutId, attempt: u32, resolution: &str) -> Value {
+    let late = json!({"payout": payout, "attempt": attempt, "resolution": resolution, "reason": "r"});
+    json!({"payout.resolve_late_payment": late})
+}
+
 #[test]
-fn paid_news_after_failed_news_changes_nothing_in_silence() {
+fn paid_news_after_failed_news_is_recorded_and_nothing_moves_until_it_is_resolved() {
     let (mut story, payout) = payout_at(Status::Failed);
-    let settle = request(payout, Status::Failed, "settle");
-    refused!(story, "rail", settle, Rejection::Payout(Refused::IllegalTransition { .. }));
+    let reported = story.given("rail", settle(payout, 1));
+    assert_eq!(types(&reported), ["payout.late_payment_reported"]);
+    assert_eq!((story.status(payout), story.payable("zoe")), (Status::Failed, "0.00 USD".into()));
+    for command in [start(payout), void(payout)] {
+        let told = refused!(story, "otto", command, Rejection::Payout(Refused::LatePaymentOpen { attempt: 1, .. }));
+        assert!(told.contains("payout.resolve_late_payment"), "{told}");
+    }
+    refused!(story, "rail", settle(payout, 1), Rejection::AlreadyKnown(_));
+    for attempt in [0, 2] {
+        refused!(story, "rail", settle(payout, attempt), Rejection::Payout(Refused::StaleAttempt { .. }));
+    }
+    for news in ["99 USD", "100 EUR"] {
+        let news = json!({"payout.settle": {"payout": payout, "attempt": 1, "amount": news}});
+        refused!(story, "rail", news, Rejection::Payout(Refused::AmountDiffers { .. }));
+    }
+}
+
+#[test]
+fn a_late_payment_that_is_accepted_pays_the_payout_once() {
+    let (mut story, payout) = payout_at(Status::Failed);
+    story.given("rail", settle(payout, 1));
+    let accepted = story.given("otto", resolve(payout, 1, "accept"));
+    assert_eq!(types(&accepted), ["payout.late_payment_resolved", "payout.paid", "account.entries_paid"]);
+    assert_eq!((story.status(payout), story.payable("zoe")), (Status::Paid, "0.00 USD".into()));
+    refused!(story, "rail", settle(payout, 1), Rejection::AlreadyKnown(_));
+    refused!(story, "otto", start(payout), Rejection::Payout(Refused::IllegalTransition { .. }));
+    refused!(story, "otto", resolve(payout, 1, "accept"), Rejection::Payout(Refused::NoLatePayment { .. }));
+}
+
+#[test]
+fn a_late_payment_that_is_dismissed_frees_the_payout_and_is_not_news_again() {
+    for next in [start, void] {
+        let (mut story, payout) = payout_at(Status::Failed);
+        story.given("rail", settle(payout, 1));
+        let dismissed = story.given("otto", resolve(payout, 1, "dismiss"));
+        assert_eq!(types(&dismissed), ["payout.late_payment_resolved"]);
+        assert_eq!(story.status(payout), Status::Failed);
+        refused!(story, "rail", settle(payout, 1), Rejection::AlreadyKnown(_));
+        refused!(story, "otto", resolve(payout, 1, "accept"), Rejection::Payout(Refused::NoLatePayment { .. }));
+        story.given("otto", next(payout));
+    }
+}
+
+#[test]
+fn neither_maker_nor_payee_resolves_a_late_payment() {
+    let (mut story, payout) = payout_at(Status::Failed);
+    story.given("rail", settle(payout, 1));
+    for resolution in ["accept", "dismiss"] {
+        let resolve = || resolve(payout, 1, resolution);
+        refused!(story, "maya", resolve(), Rejection::Payout(Refused::MakerIsApprover { .. }));
+        refused!(story, "zoe", resolve(), Rejection::Payout(Refused::PayeeIsApprover { .. }));
+    }
+    for attempt in [0, 2] {
+        let none = resolve(payout, attempt, "dismiss");
+        refused!(story, "otto", none, Rejection::Payout(Refused::NoLatePayment { .. }));
+    }
+}
+
+#[test]
+fn late_news_of_an_older_attempt_does_not_touch_the_open_one() {
+    let (mut story, payout) = payout_at(Status::Failed);
+    story.given("otto", start(payout));
+    assert_eq!(types(&story.given("rail", settle(payout, 1))), ["payout.late_payment_reported"]);
+    assert_eq!(story.status(payout), Status::Processing);
+    let accept = || resolve(payout, 1, "accept");
+    let not_failed = refused!(story, "otto", accept(), Rejection::Payout(Refused::LatePaymentNotAcceptable { .. }));
+    assert!(not_failed.contains("is processing"), "{not_failed}");
+    let mut other = story.clone();
+
+    // The second attempt fails: the first was the payment.
+    story.given("rail", fail(payout, 2));
+    refused!(story, "otto", start(payout), Rejection::Payout(Refused::LatePaymentOpen { attempt: 1, .. }));
+    story.given("otto", accept());
+    assert_eq!(story.status(payout), Status::Paid);
+    // Should the second one have been paid as well, then twice: that is news.
+    assert_eq!(types(&story.given("rail", settle(payout, 2))), ["payout.late_payment_reported"]);
+
+    // The second attempt is paid too: the money of the first has to come back.
+    let paid = other.given("rail", settle(payout, 2));
+    assert_eq!(types(&paid), ["payout.paid", "account.entries_paid"]);
+    refused!(other, "otto", accept(), Rejection::Payout(Refused::LatePaymentNotAcceptable { .. }));
+    other.given("otto", resolve(payout, 1, "dismiss"));
+    refused!(other, "rail", settle(payout, 1), Rejection::AlreadyKnown(_));
+}
+
+#[test]
+fn late_news_of_several_attempts_is_resolved_one_by_one() {
+    let (mut story, payout) = payout_at(Status::Failed);
+    story.given("otto", start(payout));
+    story.given("rail", fail(payout, 2));
+    for attempt in [2, 1] {
+        story.given("rail", settle(payout, attempt));
+    }
+    story.given("otto", resolve(payout, 1, "dismiss"));
+    refused!(story, "otto", void(payout), Rejection::Payout(Refused::LatePaymentOpen { attempt: 2, .. }));
+    story.given("otto", resolve(payout, 2, "dismiss"));
+    story.given("otto", void(payout));
+    assert_eq!(story.payable("zoe"), "100.00 USD");
+}
+
+#[test]
+fn late_news_of_a_voided_payout_is_recorded_too() {
+    let (mut story, payout) = payout_at(Status::Failed);
+    story.given("otto", void(payout));
+    assert_eq!(types(&story.given("rail", settle(payout, 1))), ["payout.late_payment_reported"]);
+    let accept = resolve(payout, 1, "accept");
+    refused!(story, "otto", accept, Rejection::Payout(Refused::LatePaymentNotAcceptable { .. }));
+    story.given("otto", resolve(payout, 1, "dismiss"));
+    assert_eq!(story.status(payout), Status::Voided);
+}
+
+#[test]
+fn late_news_of_a_manual_amount_keeps_its_adjustment_claimed() {
+    let mut story = Story::with_zoe();
+    let manual = json!({"payout.create_manual": {"payee": "zoe", "amount": "100 USD", "reason": "bonus"}});
+    let payout = created(&story.given("maya", manual));
+    for (actor, command) in [("maya", "submit"), ("otto", "approve"), ("otto", "start")] {
+        story.given(actor, request(payout, Status::Approved, command));
+    }
+    story.given("rail", fail(payout, 1));
+    story.given("rail", settle(payout, 1));
+    refused!(story, "otto", void(payout), Rejection::Payout(Refused::LatePaymentOpen { .. }));
+    story.given("otto", resolve(payout, 1, "accept"));
+    assert_eq!((story.status(payout), story.payable("zoe")), (Status::Paid, "0.00 USD".into()));
+}
+
+#[test]
+fn a_manual_amount_that_is_not_paid_is_taken_back_and_swept_into_no_other_payout() {
+    for (way, actor) in [("void", "maya"), ("reject", "otto")] {
+        let mut story = Story::with_zoe();
+        let manual = json!({"payout.create_manual": {"payee": "zoe", "amount": "50 USD", "reason": "bonus"}});
+        let made = story.given("maya", manual);
+        let payout = created(&made);
+        let (_, Event::Account(account::Event::EntryBooked { entry: booked, .. })) = &made.events[0] else { panic!() };
+        story.given("maya", json!({"payout.submit": {"payout": payout}}));
+        let ended = story.given(actor, request(payout, Status::PendingApproval, way));
+        let rest = ["account.entries_released", "account.entry_reversed"];
+        assert_eq!(types(&ended)[1..], rest, "{way}");
+        let (_, Event::Account(account::Event::EntryReversed { entry, because, amount, .. })) = &ended.events[2] else {
+            panic!()
+        };
+        assert_eq!((entry, because, amount.to_string()), (booked, &Because::Payout(payout), "50.00 USD".into()));
+        assert_eq!(story.payable("zoe"), "0.00 USD");
+        let create = json!({"payout.create": {"payee": "zoe"}});
+        refused!(story, "maya", create, Rejection::Payout(Refused::NothingPayable { .. }));
+    }
 }
 
 #[test]

@@ -37,8 +37,8 @@ const CHAPTERS: [(&str, &str, &str); 4] = [
     (
         "demo:2",
         "2. Deals become earnings",
-        "Deal d-103 reaches Ann's cap and is split at it. Deal d-104 comes after it and pays the fee; its odd cent goes to\n\
-         whoever lost the most by rounding. Deal d-105 is reversed before anybody is paid, and leaves nothing.",
+        "Deal d-103 reaches Ann's cap and is split at it. Deal d-104 comes after it: she pays the\n\
+         fee, but only for her 60 % of the deal. Deal d-105 is reversed before anybody is paid, and leaves nothing.",
     ),
     (
         "demo:3",

@@ -129,7 +129,8 @@ pub fn split(line: &Line, plan: Option<&Document>) -> Vec<String> {
         ));
     }
     if !amounts.post_cap_fee.is_zero() {
-        steps.push(format!("the fee for a deal after the cap is {}", amounts.post_cap_fee));
+        let whose = format!("{}'s part of the fee for a deal after the cap", line.payee);
+        steps.push(format!("{whose} is {}", amounts.post_cap_fee));
     }
     let mut sum = amounts.base.to_string();
     for part in [amounts.company_dollar, amounts.post_cap_company, amounts.post_cap_fee] {

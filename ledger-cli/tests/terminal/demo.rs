@@ -5,7 +5,7 @@ fn the_demonstration_ends_without_discrepancies_and_appends_nothing_twice() {
     let folder = Folder::new();
     let first = folder.run(&["demo"]).expect(0);
     assert!(first.stdout.ends_with("0 discrepancies\n"), "{}", first.stdout);
-    assert!(first.stdout.contains("87 events were appended"));
+    assert!(first.stdout.contains("88 events were appended"));
     let log = folder.log();
     let second = folder.run(&["demo"]).expect(0);
     assert!(second.stdout.ends_with("0 discrepancies\n"));

@@ -12,7 +12,7 @@ fn a_backup_is_a_ledger_and_restores_one() {
     folder.run(&["--store", "sqlite:restored.db", "store", "restore", "backup.db"]).expect(0);
     assert_eq!(folder.run(&["--store", "sqlite:restored.db", "export", "jsonl"]).expect(0).stdout, log);
     let status = folder.run(&["--format", "json", "store", "status"]).expect(0).lines();
-    assert_eq!((&status[0]["ledger"], &status[0]["events"]), (&"main".into(), &7.into()));
+    assert_eq!((&status[0]["ledger"], &status[0]["events"]), (&"main".into(), &8.into()));
     folder.run(&["--store", "memory:", "store", "check"]).refused("memory: is no file");
 }
 

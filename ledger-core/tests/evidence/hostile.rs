@@ -132,7 +132,7 @@ fn the_same_event_in_other_bytes_is_not_canonical() {
     not_canonical("payout.submitted", r#"{"payout":"6F9619FF-8B86-8011-B42D-00CF4FC964FF"}"#);
     not_canonical("payout.submitted", r#"{"payout":"6f9619ff8b868011b42d00cf4fc964ff"}"#);
     not_canonical("payout.submitted", r#"{"p\u0061yout":"6f9619ff-8b86-8011-b42d-00cf4fc964ff"}"#);
-    not_canonical("payout.submitted", r#"["6f9619ff-8b86-8011-b42d-00cf4fc964ff"]"#);
+    malformed("payout.submitted", r#"["6f9619ff-8b86-8011-b42d-00cf4fc964ff"]"#, "an object");
     not_canonical("payout.paid", &paid(r#""12.3 USD""#));
     not_canonical("payout.paid", &paid(r#""-0.00 USD""#));
     let (by, amount) = (r#""by":"otto""#, r#""amount":"1.00 USD""#);

@@ -530,3 +530,23 @@ fn a_claim_of_more_than_one_request_can_hold_is_refused() {
     );
     assert!(refused.contains("998001 entries"), "{refused}");
 }
+
+/// `ann` made a payout and `Ann` approved it; one cheque number paid two payouts in another letter case.
+#[test]
+fn letter_case_makes_neither_another_person_nor_another_reference() {
+    let mut story = Story::with_zoe();
+    story.deal("d-1", "zoe", "100 USD", "2026-02-01");
+    let first = story.pending("zoe");
+    let approve = |payout: PayoutId| json!({"payout.approve": {"payout": payout}});
+    refused!(story, "Ann", approve(first), Rejection::Payout(Refused::MakerIsApprover { .. }));
+    refused!(story, "ZOE", approve(first), Rejection::Payout(Refused::PayeeIsApprover { .. }));
+    let pay = |payout: PayoutId, reference: &str| {
+        json!({"payout.record_manual_payment":
+            {"payout": payout, "method": "cheque", "reference": reference, "account": "main"}})
+    };
+    story.given("bob", approve(first));
+    story.given("cat", pay(first, "CHK-1"));
+    story.deal("d-2", "zoe", "100 USD", "2026-02-01");
+    let second = story.approved("zoe");
+    refused!(story, "cat", pay(second, "chk-1"), Rejection::Payout(Refused::ReferenceTaken { .. }));
+}

@@ -41,17 +41,18 @@ fn growth(_: &mut Criterion) {
         Box::new(Timed::<Journal>::default()),
         Box::new(Timed::<All>::default()),
     ];
-    println!("{:>12}  ns per event, over the last {CHUNK} events", "events");
+    println!("{:>12}  ns per event, over the events since the row above", "events");
     println!("{:>12}  {}", "", folds.iter().map(|fold| format!("{:>12}", fold.name())).collect::<String>());
     let mut next = CHUNK as u64;
+    let mut since = (0, vec![Duration::ZERO; folds.len()]);
     while history.events() < most {
         let (recorded, _) = history.grow(CHUNK);
-        let costs: String = folds
-            .iter_mut()
-            .map(|fold| format!("{:>12.1}", fold.fold(&recorded).as_nanos() as f64 / recorded.len() as f64))
-            .collect();
+        since.0 += recorded.len();
+        since.1.iter_mut().zip(&mut folds).for_each(|(sum, fold)| *sum += fold.fold(&recorded));
         if history.events() >= next {
-            println!("{:>12}  {costs}", history.events());
+            let cost = |sum: &Duration| format!("{:>12.1}", sum.as_nanos() as f64 / since.0 as f64);
+            println!("{:>12}  {}", history.events(), since.1.iter().map(cost).collect::<String>());
+            since = (0, vec![Duration::ZERO; folds.len()]);
             next = next.saturating_mul(10).min(most.max(next + 1));
         }
     }

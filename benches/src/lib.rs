@@ -91,7 +91,7 @@ impl History {
         self.streams.get(stream).cloned().unwrap_or_else(|| Folded::empty(stream))
     }
 
-    /// One deal; after twenty of a payee, a payout of them all.
+    /// One deal; after every twentieth round of a payee's, a payout of all that is payable.
     fn next(&mut self) {
         let payee = self.deals % self.payees;
         let number = self.deals;
@@ -101,7 +101,8 @@ impl History {
             + TimeDelta::days(i64::try_from(number / self.payees / 6).unwrap() % 2_000);
         self.ask("ann", &deal(number, payee, 50_000 + number % 977, day));
         self.streams.remove(&StreamId::Deal(format!("deal-{number}").parse().unwrap()));
-        if number / self.payees % 20 == 19 {
+        // Each round another twentieth of the payees, so that the mix of events is the same from the start.
+        if (number / self.payees + payee) % 20 == 19 {
             self.ask("ann", &format!(r#"{{"payout.create":{{"payee":"payee-{payee}"}}}}"#));
             let created = self.recorded.iter().rev().find_map(|recorded| match &recorded.event {
                 Event::Payout(ledger_core::payout::Event::Created { payout, .. }) => Some(*payout),

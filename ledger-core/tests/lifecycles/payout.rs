@@ -531,14 +531,14 @@ fn a_claim_of_more_than_one_request_can_hold_is_refused() {
     assert!(refused.contains("998001 entries"), "{refused}");
 }
 
-/// `ann` made a payout and `Ann` approved it; one cheque number paid two payouts in another letter case.
+/// `maya` made a payout and `Maya` approved it; one cheque number paid two payouts in another letter case.
 #[test]
 fn letter_case_makes_neither_another_person_nor_another_reference() {
     let mut story = Story::with_zoe();
     story.deal("d-1", "zoe", "100 USD", "2026-02-01");
     let first = story.pending("zoe");
     let approve = |payout: PayoutId| json!({"payout.approve": {"payout": payout}});
-    refused!(story, "Ann", approve(first), Rejection::Payout(Refused::MakerIsApprover { .. }));
+    refused!(story, "Maya", approve(first), Rejection::Payout(Refused::MakerIsApprover { .. }));
     refused!(story, "ZOE", approve(first), Rejection::Payout(Refused::PayeeIsApprover { .. }));
     let pay = |payout: PayoutId, reference: &str| {
         json!({"payout.record_manual_payment":

@@ -25,6 +25,7 @@ use ledger_core::projection::{All, Projection};
 use ledger_core::recorded::decode_page;
 
 const PAYEES: usize = 1_000;
+/// The events that are folded at once: many, so that the caches that making them has emptied are filled again unnoticed.
 const CHUNK: usize = 100_000;
 
 /// Cost per event as the state grows: each chunk is made, then folded under the clock, so that no history has to fit in memory.
@@ -43,10 +44,11 @@ fn growth(_: &mut Criterion) {
     ];
     println!("{:>12}  ns per event, over the events since the row above", "events");
     println!("{:>12}  {}", "", folds.iter().map(|fold| format!("{:>12}", fold.name())).collect::<String>());
-    let mut next = CHUNK as u64;
+    let mut next = 10_000;
     let mut since = (0, vec![Duration::ZERO; folds.len()]);
     while history.events() < most {
-        let (recorded, _) = history.grow(CHUNK);
+        let chunk = usize::try_from(next).unwrap().min(CHUNK);
+        let (recorded, _) = history.grow(chunk);
         since.0 += recorded.len();
         since.1.iter_mut().zip(&mut folds).for_each(|(sum, fold)| *sum += fold.fold(&recorded));
         if history.events() >= next {

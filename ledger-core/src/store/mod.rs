@@ -336,3 +336,25 @@ pub enum StoreError {
         what: String,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sum of a forged row's numbers overflowed, and reading the row stopped the program.
+    #[test]
+    fn a_forged_row_has_a_last_sequence_all_the_same() {
+        let row = |first_sequence, size| RequestRow {
+            key: "k".into(),
+            request_hash: Digest::ZERO,
+            actor: "a".into(),
+            first_sequence,
+            size,
+            recorded_at_us: 0,
+            link: Digest::ZERO,
+        };
+        assert_eq!(row(5, 3).last_sequence(), 7);
+        assert_eq!(row(u64::MAX, u16::MAX).last_sequence(), u64::MAX - 1);
+        assert_eq!(row(0, 0).last_sequence(), 0);
+    }
+}

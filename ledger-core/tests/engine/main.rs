@@ -10,6 +10,7 @@
 
 mod faulty;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -23,10 +24,12 @@ use ledger_core::decide::Rejection;
 use ledger_core::engine::tokio::TokioEnv;
 use ledger_core::engine::{Advice, Env, ExecuteError, Ledger, Preview, Receipt};
 use ledger_core::event::Event;
-use ledger_core::id::{LedgerName, PayoutId};
+use ledger_core::id::{Key, LedgerName, PayoutId};
 use ledger_core::recorded::{Recorded, decode_page};
 use ledger_core::store::{BoxFuture, Store, StoreError};
 use ledger_core::{account, cap, payout};
+use proptest::collection::vec;
+use proptest::prelude::*;
 use tokio::task::JoinSet;
 
 const SETUP: &str = r#"
@@ -427,4 +430,39 @@ async fn a_manual_payment_uses_a_reference_once_whoever_pays() {
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
     let paid = log(&one).await.iter().filter(|r| matches!(r.event, Event::Payout(payout::Event::Paid { .. }))).count();
     assert_eq!(paid, 1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever is sent how often, by which process, in which order, and whatever is lost on the way: one key has one receipt,
+    /// and its events are in the log once.
+    #[test]
+    fn the_same_key_has_the_same_receipt(
+        sent in vec((0..12_usize, any::<bool>(), proptest::option::weighted(0.2, 0..3_usize)), 1..60),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let store = FaultyStore::new(&[]);
+            let (one, two) = (ready(&store).await, open(&store));
+            let mut first: BTreeMap<Key, Receipt> = BTreeMap::new();
+            for (number, by_one, fault) in sent {
+                let asked = if number % 4 == 3 { create(&format!("pay-{number}")) } else { deal(number) };
+                let fault = fault.map(|place| [Fault::ReplyLost, Fault::RequestLost, Fault::Unavailable][place]);
+                fault.into_iter().for_each(|fault| store.fail_next(fault));
+                let answer = if by_one { &one } else { &two }.execute(asked.clone()).await;
+                store.heal();
+                match (first.get(&asked.key), answer) {
+                    (Some(first), answer) => assert_eq!(answer.as_ref(), Ok(first)),
+                    (None, Ok(receipt)) => drop(first.insert(asked.key, receipt)),
+                    (None, Err(error)) => assert!(matches!(error, ExecuteError::Rejected(_)), "{error}"),
+                }
+            }
+            let log = log(&one).await;
+            for (key, receipt) in first {
+                let stored: Vec<_> = log.iter().filter(|recorded| recorded.request.key == key).cloned().collect();
+                assert_eq!(stored, receipt.events);
+            }
+        });
+    }
 }

@@ -473,3 +473,21 @@ async fn a_tail_cut_at_any_length_is_found() {
     }
     file.done(200);
 }
+
+/// A record that began within a request and claimed more events than a page holds ended the page before it, and the next page
+/// began after it: it was never read, and its key seemed used.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_request_is_found_whatever_size_it_claims() {
+    let mut file = File::new().await;
+    let firsts: BTreeSet<_> = file.log.requests.iter().map(|row| row.first_sequence).collect();
+    let columns = "ledger first_sequence size key request_hash actor recorded_at_us link";
+    let columns: Vec<_> = columns.split(' ').collect();
+    for place in (1..=file.end()).filter(|place| !firsts.contains(place)) {
+        for size in ["1", "1000", "65535"] {
+            let forged = [("first_sequence", place.to_string()), ("size", size.into()), ("key", "'forged'".to_owned())];
+            let sql = repeat("requests", &columns, "first_sequence", 1, &forged);
+            file.check(Tampering::RequestForged.allowed(), place, &sql).await;
+        }
+    }
+    file.done(100);
+}

@@ -1,0 +1,4 @@
+//! A deterministic simulator: it drives the ledger's production code through faults, and says when a promise is broken.
+
+pub mod act;
+pub mod choice;

@@ -1,7 +1,10 @@
 //! The rules for names, keys, texts, dates and numbers, which hold before anything else is asked.
 
+use chrono_tz::Tz;
+
+use super::settings::CAPABILITIES;
 use super::{Why, calendar};
-use crate::act::{Act, Amount, Ask, Credit, Day, Document, Gci, Part};
+use crate::act::{Act, Amount, Ask, CapYear, Credit, Day, Document, Gci, Part};
 
 /// Whether everything in a request can be read. Identifiers of payouts are taken as the ledger writes them.
 pub(super) fn check(ask: &Ask) -> Result<(), Why> {
@@ -11,7 +14,10 @@ pub(super) fn check(ask: &Ask) -> Result<(), Why> {
 
 fn can_read(act: &Act) -> bool {
     match act {
-        Act::Open { .. } | Act::SwitchOn { .. } | Act::SwitchOff { .. } => true,
+        Act::Open { base: _, zone, capabilities } => {
+            zone.parse::<Tz>().is_ok() && capabilities.iter().all(|on| CAPABILITIES.contains(on))
+        }
+        Act::SwitchOn { capability } | Act::SwitchOff { capability } => CAPABILITIES.contains(capability),
         Act::Enrol { payee, name, joined_on } => is_name(payee) && is_text(name) && perhaps(joined_on.as_ref(), is_day),
         Act::Assign { payee, plan, version: _, from, until } => {
             is_name(payee) && is_name(plan) && is_day(from) && perhaps(until.as_ref(), is_day)
@@ -112,6 +118,7 @@ fn is_document(document: &Document) -> bool {
         && is_part(&document.company)
         && perhaps(document.cap.as_ref(), |cap| {
             is_name(&cap.programme)
+                && !matches!(cap.year, CapYear::Calendar { month, day } if month.max(day) > u8::MAX.into())
                 && is_amount(&cap.limit)
                 && perhaps(cap.post_cap.as_ref(), |(payee, company)| is_part(payee) && is_part(company))
                 && perhaps(cap.fee.as_ref(), is_amount)

@@ -6,7 +6,7 @@ use super::{Asked, Ruling, Step, Why, calendar};
 use crate::act::{Act, Ask, Code, Day};
 
 /// What an organization may switch on, in the order in which it is stored.
-const CAPABILITIES: [&str; 5] =
+pub(super) const CAPABILITIES: [&str; 5] =
     ["rail_payments", "manual_payments", "manual_amounts", "opening_balances", "foreign_currencies"];
 
 /// The settings of a ledger.
@@ -38,9 +38,6 @@ impl Settings {
 /// The first request of a ledger.
 pub(super) fn open(ask: &Ask) -> Result<Ruling, Why> {
     let Act::Open { base, zone, capabilities } = &ask.act else { return Err(Why::NotOpen) };
-    if !capabilities.iter().all(|capability| CAPABILITIES.contains(capability)) {
-        return Err(Why::Malformed);
-    }
     let capabilities: Vec<_> =
         CAPABILITIES.into_iter().filter(|capability| capabilities.contains(capability)).collect();
     let settings = Settings { base: *base, zone: zone.parse().map_err(|_| Why::Malformed)?, capabilities };
@@ -56,7 +53,6 @@ pub(super) fn open(ask: &Ask) -> Result<Ruling, Why> {
 pub(super) fn judge(asked: Asked<'_>) -> Result<Ruling, Why> {
     let mut settings = asked.settings.clone();
     let (type_name, capability) = match asked.ask.act {
-        Act::SwitchOn { capability } if !CAPABILITIES.contains(&capability) => return Err(Why::Malformed),
         Act::SwitchOn { capability } if !settings.allows(capability) => {
             settings.capabilities.push(capability);
             ("settings.switched_on", capability)

@@ -2,3 +2,6 @@
 
 pub mod act;
 pub mod choice;
+pub mod fault;
+pub mod network;
+pub mod scheduler;

@@ -1,7 +1,10 @@
 //! A deterministic simulator: it drives the ledger's production code through faults, and says when a promise is broken.
 
 pub mod act;
+pub mod book;
+pub mod check;
 pub mod choice;
 pub mod fault;
+pub mod model;
 pub mod network;
 pub mod scheduler;

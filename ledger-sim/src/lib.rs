@@ -1,4 +1,6 @@
 //! A deterministic simulator: it drives the ledger's production code through faults, and says when a promise is broken.
 
 pub mod act;
+pub mod check;
 pub mod choice;
+pub mod model;

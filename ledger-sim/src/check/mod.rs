@@ -1,0 +1,3 @@
+//! What must hold of a ledger, whatever happened to it.
+
+pub mod projections;

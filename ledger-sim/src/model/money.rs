@@ -1,0 +1,1 @@
+//! Arithmetic with whole minor units and billionths.

@@ -78,7 +78,11 @@ fn capped(split: &Object<'_>) -> Result<((Part, Part), Option<CapTerms>)> {
         limit: cap.amount("limit")?,
         year,
         post_cap: capped.find("post_cap").map(|_| capped.shares("post_cap")).transpose()?,
-        fee: capped.find("post_cap_fee").filter(|fee| !fee.is_null()).map(|_| capped.amount("post_cap_fee")).transpose()?,
+        fee: capped
+            .find("post_cap_fee")
+            .filter(|fee| !fee.is_null())
+            .map(|_| capped.amount("post_cap_fee"))
+            .transpose()?,
         whole_deal: capped.word("crossing", &["split_within_deal", "whole_deal_pre_cap"])? == 1,
         fee_on_crossing: capped.word("fee_on_crossing", &["no", "yes"])? == 1,
     };
@@ -207,10 +211,22 @@ mod tests {
     #[test]
     fn an_error_names_the_field_and_what_is_expected() {
         for (from, to, error) in [
-            ("\"0.3\"", "\"30%\"", "split.capped.pre_cap.company: a plain decimal with nine decimals at most, such as 0.7"),
-            ("\"0.3\"", "\"-0.3\"", "split.capped.pre_cap.company: a plain decimal with nine decimals at most, such as 0.7"),
+            (
+                "\"0.3\"",
+                "\"30%\"",
+                "split.capped.pre_cap.company: a plain decimal with nine decimals at most, such as 0.7",
+            ),
+            (
+                "\"0.3\"",
+                "\"-0.3\"",
+                "split.capped.pre_cap.company: a plain decimal with nine decimals at most, such as 0.7",
+            ),
             ("15000 USD", "1.234 USD", "split.capped.cap.limit: an amount with at most 2 decimals, such as 12 USD"),
-            ("15000 USD", "92233720368547758.08 USD", "split.capped.cap.limit: an amount with at most 2 decimals, such as 12 USD"),
+            (
+                "15000 USD",
+                "92233720368547758.08 USD",
+                "split.capped.cap.limit: an amount with at most 2 decimals, such as 12 USD",
+            ),
             ("15000 USD", "15000", "split.capped.cap.limit: such as 12.34 USD"),
             ("march1", "april", "split.capped.cap.year.anniversary.leap_day: one of clamp, march1"),
             ("\"programme\"", "\"program\"", "split.capped.cap.program: no such field, only programme, limit, year"),

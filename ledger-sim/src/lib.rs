@@ -3,4 +3,7 @@
 pub mod act;
 pub mod check;
 pub mod choice;
+pub mod document;
 pub mod model;
+pub mod swarm;
+pub mod workload;

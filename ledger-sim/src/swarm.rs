@@ -143,6 +143,7 @@ impl Swarm {
         let habits: Vec<Habit> = Habit::ALL.into_iter().filter(|_| choices.maybe(500)).collect();
         let sizes = [(Size::Tiny, 300), (Size::OfCap, 700), (Size::OfRoom, 600), (Size::Largest, 100)];
         let sizes = sizes.into_iter().filter(|(_, often)| choices.maybe(*often)).map(|(size, _)| size);
+        let sizes = [Size::Ordinary].into_iter().chain(sizes).collect();
         let writers = pick(choices, &writers, 1);
         Self {
             ledgers: pick(choices, &ledgers, 1),
@@ -155,7 +156,7 @@ impl Swarm {
             start: pick(choices, &STARTS, 0),
             pace: pick(choices, &paces, 0),
             habits,
-            sizes: [Size::Ordinary].into_iter().chain(sizes).collect(),
+            sizes,
             nonsense: pick(choices, &[0, 10, 30, 120], 0),
             reuse: pick(choices, &[0, 5, 20, 60], 0),
             crowding: if writers == 1 { 20 } else { pick(choices, &[0, 50, 200, 500], 0) },
@@ -168,6 +169,12 @@ impl Swarm {
     pub fn has(&self, habit: Habit) -> bool {
         self.habits.contains(&habit)
     }
+}
+
+/// The zone of a seed's n-th ledger: each has another, so that no day of one is taken for a day of the next.
+pub(crate) fn zone(first: &'static str, n: usize) -> &'static str {
+    let from = ZONES.iter().position(|zone| *zone == first).unwrap_or(0);
+    ZONES.iter().cycle().nth(from + n).copied().unwrap_or(first)
 }
 
 fn pick<T: Copy>(choices: &mut Choices, of: &[T], default: T) -> T {

@@ -2,26 +2,15 @@
 
 use crate::act::{Amount, CURRENCIES, CapTerms, CapYear, Code, Document, Part, WHOLE};
 use crate::choice::Choices;
-use crate::swarm::{Habit, Swarm};
 
 /// The payee's parts, in billionths: usual ones, all, nothing, and such as leave a rest.
-const PARTS: [u64; 10] = [
-    700_000_000,
-    500_000_000,
-    800_000_000,
-    950_000_000,
-    666_666_667,
-    333_333_333,
-    999_999_999,
-    WHOLE,
-    1,
-    0,
-];
+const PARTS: [u64; 10] =
+    [700_000_000, 500_000_000, 800_000_000, 950_000_000, 666_666_667, 333_333_333, 999_999_999, WHOLE, 1, 0];
 
 /// A new document, of a cap programme of its own.
-pub(super) fn draw(choices: &mut Choices, swarm: &Swarm, programme: String) -> Document {
-    let other = swarm.has(Habit::Currencies) && choices.maybe(250);
-    let currency = if other { choices.one_of(&CURRENCIES).copied().unwrap_or(swarm.base) } else { swarm.base };
+pub(super) fn draw(choices: &mut Choices, base: Code, foreign: bool, programme: String) -> Document {
+    let other = foreign && choices.maybe(250);
+    let currency = if other { choices.one_of(&CURRENCIES).copied().unwrap_or(base) } else { base };
     let (payee, company) = shares(choices);
     let capped = choices.work(6) > 0;
     let cap = capped.then(|| CapTerms {

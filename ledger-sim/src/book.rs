@@ -80,6 +80,8 @@ struct Question {
     hash: Digest,
     stored: Option<Stored>,
     sent: u32,
+    /// Whether the last answer left it open, or is still to come.
+    open: bool,
 }
 
 /// Where a question came to stand.
@@ -162,7 +164,7 @@ impl Book {
         };
         let place = self.questions.len();
         self.by_key.entry(ask.key.clone()).or_default().push(place);
-        self.questions.push(Question { hash: request.hash(), ask, request, stored: None, sent: 0 });
+        self.questions.push(Question { hash: request.hash(), ask, request, stored: None, sent: 0, open: false });
         Ok(place)
     }
 
@@ -177,8 +179,14 @@ impl Book {
         let (place, acknowledged) = (self.order.len(), self.acknowledged);
         let known = self.questions.get_mut(question)?;
         known.sent += 1;
+        known.open = true;
         let sent = Sent { question, at, place, acknowledged, first: known.sent == 1 };
         Some((known.request.clone(), sent))
+    }
+
+    /// The questions that were asked and have no answer that settles them.
+    pub fn unsettled(&self) -> impl Iterator<Item = usize> {
+        self.questions.iter().enumerate().filter(|(_, question)| question.open).map(|(place, _)| place)
     }
 
     /// Follows the log to its end, judging every request in its place (C5).
@@ -274,6 +282,14 @@ impl Book {
         answer: &Result<Receipt, ExecuteError>,
         stale: bool,
     ) -> Result<Settled, Violation> {
+        let settled = self.judge(sent, answer, stale)?;
+        if let Some(question) = self.questions.get_mut(sent.question) {
+            question.open = settled == Settled::AskAgain;
+        }
+        Ok(settled)
+    }
+
+    fn judge(&mut self, sent: Sent, answer: &Result<Receipt, ExecuteError>, stale: bool) -> Result<Settled, Violation> {
         let Some(question) = self.questions.get(sent.question) else { return Ok(Settled::Refused) };
         let ask = &question.ask;
         let error = match answer {

@@ -75,6 +75,8 @@ pub struct Faults {
 struct State {
     /// How often in 1,000 chances; 0 is never.
     intensity: [u32; KINDS],
+    /// What is drawn like the others, so that nothing else shifts, and does not strike.
+    without: Vec<Fault>,
     /// How many may strike at all, in an exhaustive run.
     budget: Option<u32>,
     healed: bool,
@@ -86,35 +88,34 @@ impl Faults {
     /// Nothing ever goes wrong.
     #[must_use]
     pub fn none() -> Self {
-        Self::with([0; KINDS], None)
+        Self::with([0; KINDS], Vec::new(), None)
     }
 
-    /// At most so many faults, wherever the choices put them.
+    /// At most so many faults of these kinds, wherever the choices put them.
     #[must_use]
-    pub fn at_most(budget: u32) -> Self {
-        Self::with([1; KINDS], Some(budget))
+    pub fn at_most(budget: u32, of: &[Fault]) -> Self {
+        let mut intensity = [0; KINDS];
+        intensity.iter_mut().zip(Fault::ALL).for_each(|(on, fault)| *on = u32::from(of.contains(fault)));
+        Self::with(intensity, Vec::new(), Some(budget))
     }
 
     /// Each kind is on or off by even chance; what is on is rare, common or a storm.
     #[must_use]
     pub fn draw(choices: &mut Choices, without: &[Fault]) -> Self {
         let mut intensity = [0; KINDS];
-        for (intensity, fault) in intensity.iter_mut().zip(Fault::ALL) {
-            let drawn = match choices.fault(6) {
+        for intensity in &mut intensity {
+            *intensity = match choices.fault(6) {
                 0..=2 => 0,
                 3 => 5,
                 4 => 40,
                 _ => 200,
             };
-            if !without.contains(fault) {
-                *intensity = drawn;
-            }
         }
-        Self::with(intensity, None)
+        Self::with(intensity, without.to_vec(), None)
     }
 
-    fn with(intensity: [u32; KINDS], budget: Option<u32>) -> Self {
-        Self { state: Mutex::new(State { intensity, budget, healed: false, hits: [0; KINDS], story: None }) }
+    fn with(intensity: [u32; KINDS], without: Vec<Fault>, budget: Option<u32>) -> Self {
+        Self { state: Mutex::new(State { intensity, without, budget, healed: false, hits: [0; KINDS], story: None }) }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -145,16 +146,20 @@ impl Faults {
         if state.healed {
             return None;
         }
-        let struck = match &mut state.budget {
+        let struck = match state.budget {
             Some(0) => None,
             Some(budget) => {
-                let bound = u32::try_from(of.len()).unwrap_or(u32::MAX).saturating_add(1);
-                let chosen = usize::try_from(choices.fault(bound)).unwrap_or(0);
-                let struck = chosen.checked_sub(1).and_then(|place| of.get(place).copied());
-                *budget -= u32::from(struck.is_some());
+                let mut possible = of.iter().copied().filter(|fault| state.intensity_of(*fault) > 0);
+                let count = u32::try_from(possible.clone().count()).unwrap_or(0);
+                let chosen = usize::try_from(choices.fault(count.saturating_add(1))).unwrap_or(0);
+                let struck = chosen.checked_sub(1).and_then(|place| possible.nth(place));
+                state.budget = Some(budget - u32::from(struck.is_some()));
                 struck
             }
-            None => of.iter().copied().find(|fault| choices.fails(state.intensity_of(*fault))),
+            None => {
+                let struck = of.iter().copied().find(|fault| choices.fails(state.intensity_of(*fault)));
+                struck.filter(|fault| !state.without.contains(fault))
+            }
         };
         if let Some(fault) = struck {
             state.hit(fault, now);
@@ -165,7 +170,8 @@ impl Faults {
     /// Whether a kind strikes in this run at all.
     #[must_use]
     pub fn is_on(&self, fault: Fault) -> bool {
-        self.state().intensity_of(fault) > 0
+        let state = self.state();
+        state.intensity_of(fault) > 0 && !state.without.contains(&fault)
     }
 
     /// Counts a fault that was done on purpose.

@@ -2,12 +2,15 @@
 
 pub mod act;
 pub mod book;
+pub mod case;
 pub mod check;
 pub mod choice;
 pub mod document;
 pub mod fault;
 pub mod model;
 pub mod network;
+pub mod run;
 pub mod scheduler;
+pub mod shrink;
 pub mod swarm;
 pub mod workload;

@@ -52,6 +52,7 @@ pub(crate) fn broken<T>(check: &'static str, what: impl Into<String>) -> Result<
 }
 
 /// A ledger and everything that was asked of it.
+#[derive(Clone)]
 pub struct Book {
     /// The ledger.
     pub name: LedgerName,
@@ -74,6 +75,7 @@ pub struct Book {
 }
 
 /// A request that was asked, once or several times.
+#[derive(Clone)]
 struct Question {
     ask: Ask,
     request: Request,
@@ -85,6 +87,7 @@ struct Question {
 }
 
 /// Where a question came to stand.
+#[derive(Clone)]
 struct Stored {
     row: RequestRow,
     events: Vec<(Fact, u64)>,
@@ -131,6 +134,18 @@ impl Book {
             acknowledged: 0,
             times: Vec::new(),
         }
+    }
+
+    /// The same book of another store that holds the same log.
+    #[must_use]
+    pub fn of(&self, store: Arc<dyn Store>) -> Self {
+        Self { store, ..self.clone() }
+    }
+
+    /// The store that it looks into.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
     }
 
     /// How many requests the log has.

@@ -6,6 +6,7 @@ pub mod case;
 pub mod check;
 pub mod choice;
 pub mod document;
+pub mod exhaust;
 pub mod fault;
 pub mod model;
 pub mod network;

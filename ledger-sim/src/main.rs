@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger_sim::case::Case;
+use ledger_sim::exhaust::{exhaust, scenes};
 use ledger_sim::fault::{Fault, KINDS};
 use ledger_sim::run::{Report, Setup, run, tell};
 use ledger_sim::shrink::shrink;
@@ -38,6 +39,18 @@ enum Command {
         #[arg(long)]
         plans: Option<std::path::PathBuf>,
     },
+    /// Goes through every order in which two writers can reach the store, with at most one fault.
+    Exhaust {
+        /// Each writer asks twice: millions of schedules.
+        #[arg(long)]
+        long: bool,
+        /// At most so many schedules of each scene.
+        #[arg(long, default_value_t = u64::MAX)]
+        limit: u64,
+        /// At most so many faults in a schedule.
+        #[arg(long, default_value_t = 1)]
+        faults: u32,
+    },
     /// Runs one case again and tells its story: a seed, or a whole case such as `seed=7 steps=93 drop=0-12`.
     Replay {
         /// The case.
@@ -58,6 +71,7 @@ fn main() -> ExitCode {
             };
             run_seeds(from, seeds, steps, &setup)
         }
+        Command::Exhaust { long, limit, faults } => exhaust_scenes(long, limit, faults),
         Command::Replay { case, steps } => {
             let line = case.join(" ");
             let line = if line.parse::<u64>().is_ok() { format!("seed={line} steps={steps}") } else { line };
@@ -105,11 +119,10 @@ fn run_seeds(from: u64, seeds: u64, steps: u32, setup: &Setup) -> ExitCode {
     let bar = progress(seeds);
     let (next, stop) = (AtomicU64::new(from), AtomicBool::new(false));
     let (send, reports) = mpsc::channel();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut totals = Totals::default();
     let mut failed = None;
     std::thread::scope(|scope| {
-        for _ in 0..cores {
+        for _ in 0..cores() {
             let (send, next, stop) = (send.clone(), &next, &stop);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
@@ -173,6 +186,47 @@ impl Totals {
             println!("{:<4} {hits:>10}  {}", fault.label(), fault.what());
         }
     }
+}
+
+fn exhaust_scenes(long: bool, limit: u64, faults: u32) -> ExitCode {
+    let begin = Instant::now();
+    let scenes = scenes(long);
+    let bar = ProgressBar::new_spinner();
+    let next = AtomicU64::new(0);
+    let (send, results) = mpsc::channel();
+    let (mut total, mut broken) = (0, false);
+    std::thread::scope(|scope| {
+        for _ in 0..cores() {
+            let (send, next, scenes, bar) = (send.clone(), &next, &scenes, &bar);
+            scope.spawn(move || {
+                let next = || usize::try_from(next.fetch_add(1, Ordering::Relaxed)).ok();
+                while let Some(scene) = next().and_then(|place| scenes.get(place)) {
+                    let exhausted = exhaust(scene, faults, limit, || bar.inc(1));
+                    if send.send((scene, exhausted)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(send);
+        for (scene, exhausted) in results {
+            let all = if exhausted.complete { "all" } else { "not all" };
+            let place = if scene.together { "one process" } else { "two processes" };
+            bar.suspend(|| println!("{:>10} schedules, {all}: {}, {place}", exhausted.schedules, scene.name));
+            total += exhausted.schedules;
+            if let Some((violation, tape)) = exhausted.violation {
+                broken = true;
+                bar.suspend(|| println!("FAILED     {violation}\n{tape:?}"));
+            }
+        }
+    });
+    bar.finish_and_clear();
+    println!("{total:>10} schedules in {:.1} s", begin.elapsed().as_secs_f64());
+    if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn fail(case: &Case, report: &Report, setup: &Setup) {

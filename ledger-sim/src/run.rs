@@ -1,6 +1,7 @@
 //! A run: writers in several processes ask ledgers of one store, while things fail; then everything heals and everyone must
 //! finish; then what is left is looked at.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,9 +12,10 @@ use ledger_core::id::LedgerName;
 use ledger_core::store::memory::MemoryStore;
 use ledger_core::store::{Clock, Store};
 
-use crate::act::Document;
+use crate::act::{Ask, Document};
 use crate::book::{Book, Sent, Settled, Violation, broken};
 use crate::case::Case;
+use crate::choice::Choices;
 use crate::fault::{Fault, Faults, KINDS};
 use crate::network::Network;
 use crate::scheduler::{Owner, Pace, Scheduler};
@@ -69,29 +71,42 @@ impl Report {
 /// Runs a case.
 #[must_use]
 pub fn run(case: &Case, setup: &Setup) -> Report {
-    let mut run = Run::new(case, setup);
-    let violation = run.live().and_then(|()| run.heal()).and_then(|()| run.look()).err();
-    run.report(violation)
+    Run::new(case, setup).whole()
 }
 
 /// Runs a case and tells its story.
 #[must_use]
 pub fn tell(case: &Case, setup: &Setup) -> Report {
-    let mut run = Run::new(case, setup);
+    let run = Run::new(case, setup);
     run.faults.tell();
-    let violation = run.live().and_then(|()| run.heal()).and_then(|()| run.look()).err();
-    run.report(violation)
+    run.whole()
+}
+
+/// Lets writers ask what their scripts say, and gives the choices back with what was found.
+pub(crate) fn act_out(
+    scheduler: Scheduler,
+    faults: Faults,
+    store: Arc<dyn Store>,
+    book: Book,
+    scripts: Vec<Vec<Ask>>,
+    together: bool,
+) -> (Choices, Option<Violation>, Book) {
+    let writers = scripts.len();
+    let asking = Asking::Told(scripts.into_iter().map(VecDeque::from).collect());
+    let processes = if together { 1 } else { writers };
+    let mut run = Run::begin(scheduler, Arc::new(faults), store, vec![book], asking, (writers, processes));
+    let violation = run.live().and_then(|()| run.heal()).err();
+    let choices = run.scheduler.choose(|choices| std::mem::replace(choices, Choices::first()));
+    (choices, violation, run.books.remove(0))
 }
 
 struct Run<'a> {
-    case: &'a Case,
     scheduler: Scheduler,
     faults: Arc<Faults>,
     store: Arc<dyn Store>,
     skew_us: Arc<AtomicI64>,
-    start: i64,
     books: Vec<Book>,
-    workloads: Vec<Workload>,
+    asking: Asking<'a>,
     processes: Vec<Process>,
     writers: Vec<Writer>,
     answers: Arc<Mutex<Vec<Answer>>>,
@@ -100,6 +115,14 @@ struct Run<'a> {
     tickets: u64,
     trace: u64,
     reads_stale: bool,
+}
+
+/// Where the questions come from.
+enum Asking<'a> {
+    /// From chance, as many as the case says, from a time on.
+    Drawn { case: &'a Case, workloads: Vec<Workload>, start: i64 },
+    /// From a script, one for each writer.
+    Told(Vec<VecDeque<Ask>>),
 }
 
 struct Process {
@@ -160,25 +183,37 @@ impl<'a> Run<'a> {
         let names: Vec<LedgerName> = (0..swarm.ledgers).filter_map(|n| format!("l{n}").parse().ok()).collect();
         let writers = swarm.writers.min(case.writers.unwrap_or(usize::MAX)).max(1);
         let workload = |ledger| Workload::new(&swarm, ledger).with_plans(setup.plans.clone());
+        let asking = Asking::Drawn { case, workloads: (0..swarm.ledgers).map(workload).collect(), start: swarm.start };
+        let books = names.into_iter().map(|name| Book::new(name, Arc::clone(&store))).collect();
+        Self { skew_us, ..Self::begin(scheduler, faults, store, books, asking, (writers, process_count)) }
+    }
+
+    fn begin(
+        scheduler: Scheduler,
+        faults: Arc<Faults>,
+        store: Arc<dyn Store>,
+        books: Vec<Book>,
+        asking: Asking<'a>,
+        (writers, processes): (usize, usize),
+    ) -> Self {
+        let writer = |n| Writer { process: n % processes.max(1), ..Writer::default() };
         let mut run = Self {
-            case,
             reads_stale: faults.is_on(Fault::StaleRead) || faults.is_on(Fault::Fork),
-            books: names.into_iter().map(|name| Book::new(name, Arc::clone(&store))).collect(),
-            workloads: (0..swarm.ledgers).map(workload).collect(),
+            skew_us: Arc::default(),
             processes: Vec::new(),
-            writers: (0..writers).map(|n| Writer { process: n % process_count, ..Writer::default() }).collect(),
+            writers: (0..writers).map(writer).collect(),
             answers: Arc::default(),
             asked: 0,
             accepted: 0,
             tickets: 0,
             trace: 0,
-            start: swarm.start,
             scheduler,
             faults,
             store,
-            skew_us,
+            books,
+            asking,
         };
-        run.processes = (0..process_count.min(writers)).map(|index| run.start(index, 0)).collect();
+        run.processes = (0..processes.min(writers)).map(|index| run.start(index, 0)).collect();
         run
     }
 
@@ -258,21 +293,26 @@ impl<'a> Run<'a> {
         if let Some(again) = self.writers.get_mut(writer).and_then(|writer| writer.again.take()) {
             return Ok(Some(again));
         }
-        while self.asked < self.case.steps {
+        let (case, workloads, start) = match &mut self.asking {
+            Asking::Drawn { case, workloads, start } => (case, workloads, *start),
+            Asking::Told(scripts) => {
+                let ask = scripts.get_mut(writer).and_then(VecDeque::pop_front);
+                self.asked += u32::from(ask.is_some());
+                let question = ask.zip(self.books.first_mut()).map(|(ask, book)| book.question(ask)).transpose()?;
+                return Ok(question.map(|question| (0, question)));
+            }
+        };
+        while self.asked < case.steps {
             let step = self.asked;
             self.asked += 1;
-            let ledgers = u32::try_from(self.books.len()).unwrap_or(1);
-            let ledger = usize::try_from(self.scheduler.choose(|choices| choices.work(ledgers))).unwrap_or(0);
+            let ledger = self.scheduler.choose(|choices| choices.index(self.books.len()));
             let seconds = i64::try_from(self.scheduler.now().as_secs()).unwrap_or(i64::MAX);
-            let now = self.start.saturating_add(seconds);
-            let (Some(book), Some(workload)) = (self.books.get_mut(ledger), self.workloads.get_mut(ledger)) else {
-                break;
-            };
+            let now = start.saturating_add(seconds);
+            let (Some(book), Some(workload)) = (self.books.get_mut(ledger), workloads.get_mut(ledger)) else { break };
             let ask = self.scheduler.choose(|choices| workload.next(choices, &book.model, now));
-            if self.case.drops(step) {
-                continue;
+            if !case.drops(step) {
+                return Ok(Some((ledger, book.question(ask)?)));
             }
-            return Ok(Some((ledger, book.question(ask)?)));
         }
         Ok(None)
     }
@@ -321,7 +361,9 @@ impl<'a> Run<'a> {
                 Settled::Refused => {}
                 // Some give up; what became of it is asked again when everything works.
                 Settled::AskAgain => {
-                    if self.scheduler.choose(|choices| choices.schedule(10)) < 9 {
+                    let gives_up = matches!(self.asking, Asking::Drawn { .. })
+                        && self.scheduler.choose(|choices| choices.schedule(10)) == 9;
+                    if !gives_up {
                         *again = Some((ledger, sent.question));
                     }
                 }
@@ -361,6 +403,11 @@ impl<'a> Run<'a> {
                 writer.again = Some((ledger, sent.question));
             }
         }
+    }
+
+    fn whole(mut self) -> Report {
+        let violation = self.live().and_then(|()| self.heal()).and_then(|()| self.look()).err();
+        self.report(violation)
     }
 
     fn report(self, violation: Option<Violation>) -> Report {

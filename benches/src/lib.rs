@@ -179,6 +179,7 @@ impl History {
             key: request.key.clone(),
             actor: request.actor.clone(),
             recorded_at: request.at,
+            first_sequence,
             last_sequence: self.sequence,
             link: self.link,
         });

@@ -31,6 +31,7 @@ use ledger_core::projection::replay::replay;
 use ledger_core::projection::sum::Sum;
 use ledger_core::projection::{All, Projected};
 use ledger_core::reconcile;
+use ledger_core::store::keep_checkpoint;
 use ledger_core::verify::verify;
 use ledger_sqlite::SqliteStore;
 
@@ -137,7 +138,7 @@ async fn check(ledger: &Ledger) -> Result<bool> {
     let report = laws.and(reconcile::checkpoint::against_store(store, name, PAGE_EVENTS).await?);
     let all = replay(store, name, Projected::<All>::new(), PAGE_EVENTS, |_| {}).await?;
     for row in all.save_each()? {
-        store.save_checkpoint(name, &row).await?;
+        keep_checkpoint(store, name, &row).await?;
     }
     let currency = Currency::of("USD")?;
     let paid = all.state().statistics.of(currency).settled();

@@ -6,7 +6,7 @@ use std::time::Instant;
 use ledger_core::id::LedgerName;
 use ledger_core::limits::PAGE_EVENTS;
 use ledger_core::projection::{All, Projected, replay};
-use ledger_core::store::Store;
+use ledger_core::store::{Store, keep_checkpoint};
 
 use crate::Outcome;
 use crate::error::CliError;
@@ -70,7 +70,7 @@ pub async fn keep(source: &Source, store: &dyn Store, all: &Projected<All>) -> R
             let _ = writeln!(std::io::stderr(), "payledger: {what}");
             outcome = Outcome::Differences;
         }
-        store.save_checkpoint(&source.ledger, &row).await.map_err(source.blame())?;
+        keep_checkpoint(store, &source.ledger, &row).await.map_err(source.blame())?;
     }
     Ok(outcome)
 }

@@ -13,7 +13,6 @@
 
 use std::collections::BTreeMap;
 
-use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Date;
@@ -21,6 +20,7 @@ use crate::decide::Misfit;
 use crate::event;
 use crate::id::{DealId, EntryId, PayeeId, PayoutId, Text};
 use crate::limits::ENTRIES_PER_CLAIM;
+use crate::map::Map;
 use crate::money::{Money, MoneyError};
 
 /// What happened to an account. Deals and payouts cause it; nothing is asked of an account directly.
@@ -131,17 +131,19 @@ pub enum Contra {
 }
 
 /// An account as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Account {
-    entries: FxHashMap<EntryId, Entry>,
+    entries: Map<EntryId, Entry>,
     /// The payable entries, in the order in which they became so.
     payable: BTreeMap<u64, EntryId>,
-    claims: FxHashMap<PayoutId, Vec<EntryId>>,
+    claims: Map<PayoutId, Vec<EntryId>>,
     next: u64,
 }
 
 /// An entry as it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Entry {
     /// What the payee gets, or owes when it is below zero.
     pub amount: Money,
@@ -152,7 +154,8 @@ pub struct Entry {
 }
 
 /// Where an entry is on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Status {
     /// The next payout may claim it.
     Payable {
@@ -244,7 +247,7 @@ pub(crate) fn evolve(state: &mut Account, event: &Event) -> Result<(), Misfit> {
             for entry in entries {
                 state.take(*entry, Status::Claimed(*payout))?;
             }
-            state.claims.entry(*payout).or_default().extend_from_slice(entries);
+            state.claims.update(payout, |claimed| claimed.extend_from_slice(entries));
             Ok(())
         }
         Event::EntriesReleased { payout, .. } => {

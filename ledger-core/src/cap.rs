@@ -110,7 +110,8 @@ impl CapAccount {
 
 /// What all plans of a cap programme have in common. Otherwise the cap years of a payee could overlap, and one deal's day would
 /// lie in two of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Programme {
     currency: Currency,
     year: CapYearRule,
@@ -172,7 +173,8 @@ pub enum Rejection {
 }
 
 /// A cap account as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Cap {
     opening: Option<Money>,
     /// The opening balance and the contributions, less the reversals; none before the first of them.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 
 use crate::Date;
+use crate::store::SnapshotRow;
 
 /// A SHA-256 value: of an event, of a request, or of the chain so far.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -169,6 +170,21 @@ pub fn request_hash(actor: &str, command: &[u8]) -> Digest {
     hash.finish()
 }
 
+/// The hash that a snapshot carries of itself, so that what is damaged or belongs elsewhere is not used.
+#[must_use]
+pub fn snapshot_check(ledger: &str, row: &SnapshotRow) -> Digest {
+    let mut hash = Framed::new("payledger snapshot 1");
+    hash.bytes(ledger.as_bytes());
+    hash.bytes(row.stream.as_str().as_bytes());
+    hash.fixed(&row.version.to_be_bytes());
+    hash.fixed(&row.digest.0);
+    hash.fixed(&row.first_sequence.to_be_bytes());
+    hash.fixed(&row.link.0);
+    hash.fixed(&row.form.to_be_bytes());
+    hash.bytes(&row.state);
+    hash.finish()
+}
+
 /// Days since 1970-01-01, so that a date has one form of fixed length.
 fn days(date: Date) -> i32 {
     date.to_epoch_days()
@@ -185,7 +201,7 @@ impl Framed {
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        // No field is near 4 GiB: a payload, the longest, has 64 KiB.
+        // No field is near 4 GiB: a payload has 64 KiB, and the state of a stream does not fit into memory before it is.
         self.fixed(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
         self.fixed(bytes);
     }

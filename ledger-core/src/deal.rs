@@ -241,7 +241,8 @@ pub enum Rejection {
 }
 
 /// A deal as it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Deal {
     id: DealId,
     basis: Gci,
@@ -251,7 +252,8 @@ pub struct Deal {
     stage: Stage,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Stage {
     Open,
     Completed { on: Date, lines: Vec<Line> },

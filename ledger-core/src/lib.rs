@@ -41,6 +41,7 @@ pub mod allocation;
 pub mod calendar;
 pub mod id;
 pub mod limits;
+pub mod map;
 pub mod money;
 pub mod rate;
 

@@ -154,7 +154,8 @@ pub enum Rejection {
 }
 
 /// A payee as it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Payee {
     id: PayeeId,
     name: Text,

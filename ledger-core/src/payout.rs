@@ -559,7 +559,8 @@ pub enum Rejection {
 }
 
 /// A payout as it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Payout {
     id: PayoutId,
     payee: PayeeId,

@@ -39,6 +39,8 @@ pub struct RecordedRequest {
     pub actor: Actor,
     /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
+    /// The sequence of its first event.
+    pub first_sequence: u64,
     /// The sequence of its last event. Checkpoints stand only there.
     pub last_sequence: u64,
     /// The link of the chain after it.
@@ -55,14 +57,56 @@ pub struct Damaged {
     pub what: String,
 }
 
+/// An event that is as it was written, but that this version of the library cannot read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("event {sequence} of {stream} cannot be read: {error}")]
+pub struct Unreadable {
+    /// Its place in the ledger.
+    pub sequence: u64,
+    /// The stream that it belongs to.
+    pub stream: StreamName,
+    /// Its place in the stream.
+    pub version: u64,
+    /// The request that it came from.
+    pub request: Arc<RecordedRequest>,
+    /// Why it cannot be read.
+    pub error: DecodeError,
+}
+
+impl From<Unreadable> for Damaged {
+    fn from(Unreadable { sequence, error, .. }: Unreadable) -> Self {
+        Self { sequence, what: error.to_string() }
+    }
+}
+
+/// An event as a reader of the log is told it, read or unreadable.
+pub type Told = Result<Recorded, Unreadable>;
+
 /// The events of a page, decoded, with every digest recomputed and every request whole.
 ///
 /// `after` is the sequence that the page was read after.
 ///
 /// # Errors
-/// [`Damaged`] at the first row that does not fit.
+/// [`Damaged`] at the first row that does not fit or cannot be read.
 pub fn decode_page(ledger: &str, after: u64, page: &LogPage) -> Result<Vec<Recorded>, Damaged> {
-    let mut recorded = Vec::with_capacity(page.events.len());
+    decode_each(ledger, after, page, |told| Ok(told?))
+}
+
+/// The events of a page as [`decode_page`] gives them, except that one that cannot be read is told as such.
+///
+/// # Errors
+/// [`Damaged`] at the first row that does not fit.
+pub fn tell_page(ledger: &str, after: u64, page: &LogPage) -> Result<Vec<Told>, Damaged> {
+    decode_each(ledger, after, page, Ok)
+}
+
+fn decode_each<T>(
+    ledger: &str,
+    after: u64,
+    page: &LogPage,
+    each: impl Fn(Told) -> Result<T, Damaged>,
+) -> Result<Vec<T>, Damaged> {
+    let mut decoded = Vec::with_capacity(page.events.len());
     let mut rest = page.events.as_slice();
     let mut last = after;
     for row in &page.requests {
@@ -77,11 +121,11 @@ pub fn decode_page(ledger: &str, after: u64, page: &LogPage) -> Result<Vec<Recor
         rest = others;
         for (index, event) in (0..).zip(events) {
             last += 1;
-            recorded.push(decode_event(ledger, row, &request, last, index, event)?);
+            decoded.push(each(decode_event(ledger, row, &request, last, index, event)?)?);
         }
     }
     match rest.first() {
-        None => Ok(recorded),
+        None => Ok(decoded),
         Some(event) => Err(Damaged { sequence: event.sequence, what: "the event belongs to no request".into() }),
     }
 }
@@ -91,6 +135,7 @@ fn decode_request(row: &RequestRow) -> Result<RecordedRequest, DamagedRequest> {
         key: Key::new(&row.key)?,
         actor: Actor::new(&row.actor)?,
         recorded_at: DateTime::from_timestamp_micros(row.recorded_at_us).ok_or(DamagedRequest::Time)?,
+        first_sequence: row.first_sequence,
         last_sequence: row.last_sequence(),
         link: row.link,
     })
@@ -111,7 +156,7 @@ fn decode_event(
     sequence: u64,
     index: u16,
     event: &EventRow,
-) -> Result<Recorded, Damaged> {
+) -> Result<Told, Damaged> {
     let damaged = |what: String| Damaged { sequence, what };
     if (event.sequence, event.index) != (sequence, index) {
         return Err(damaged(format!("event {} stands in its place", event.sequence)));
@@ -119,14 +164,10 @@ fn decode_event(
     if preimage(ledger, row, event).digest() != event.digest {
         return Err(damaged("the digest does not fit".into()));
     }
-    let fact = codec::decode(&event.type_name, event.schema_version, &event.payload);
-    Ok(Recorded {
-        sequence,
-        stream: event.stream.clone(),
-        version: event.version,
-        effective: event.effective,
-        event: fact.map_err(|error: DecodeError| damaged(error.to_string()))?,
-        request: Arc::clone(request),
+    let (stream, version, request) = (event.stream.clone(), event.version, Arc::clone(request));
+    Ok(match codec::decode(&event.type_name, event.schema_version, &event.payload) {
+        Ok(fact) => Ok(Recorded { sequence, stream, version, effective: event.effective, event: fact, request }),
+        Err(error) => Err(Unreadable { sequence, stream, version, request, error }),
     })
 }
 

@@ -125,7 +125,8 @@ pub enum Rejection {
 }
 
 /// The settings as they stand.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     base_currency: Currency,
     zone: Zone,

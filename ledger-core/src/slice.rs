@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::account::{self, Account};
 use crate::cap::{self, Cap, CapAccount, Programme};
 use crate::deal::{self, Deal};
@@ -23,7 +25,7 @@ pub struct Slice {
 }
 
 /// A stream folded up to its tip.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folded {
     /// Where the fold ends.
     pub tip: Tip,
@@ -31,8 +33,12 @@ pub struct Folded {
     pub state: State,
 }
 
-/// The state of a stream, by what the stream is of.
-#[derive(Debug, Clone)]
+/// The version of the form in which states are serialised. A change of any state makes a new one.
+pub const STATE_FORM: u32 = 1;
+
+/// The state of a stream, by what the stream is of. Equal states are serialised to equal bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum State {
     /// The settings, once the ledger is open.
     Settings(Option<Settings>),

@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::NaiveDate;
 use compact_str::CompactString;
 use compact_str::format_compact;
+use serde::{Deserialize, Serialize};
 
 use crate::chain::Digest;
 use crate::id::{BulkId, CapProgramme, DealId, PayeeId, PayerAccount, PayoutId, PlanId, Reference};
@@ -84,7 +85,8 @@ impl fmt::Display for StreamId {
 }
 
 /// A stream's name as a store keeps it: plain text that a store need not understand.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct StreamName(CompactString);
 
 impl StreamName {

@@ -21,6 +21,7 @@
 //!
 //! The store needs a Tokio runtime: its writer is a task of its own, so that a caller that goes away cuts no transaction.
 
+mod derived;
 mod error;
 mod row;
 mod schema;

@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 use ledger_core::Date;
 use ledger_core::chain::Digest;
-use ledger_core::store::{CheckpointRow, EventRow, Head, RequestRow, StoreError};
+use ledger_core::store::{CheckpointRow, EventRow, Head, ProjectionRow, RequestRow, SnapshotRow, StoreError};
 use ledger_core::stream::{StreamName, Tip};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
@@ -74,6 +74,9 @@ pub(crate) fn tip(row: &SqliteRow) -> Result<(StreamName, Tip), StoreError> {
     Ok((stream, Tip { version, digest: digest(row, 2, sequence, "digest")? }))
 }
 
+pub(crate) const READ_CHECKPOINT: &str =
+    "SELECT name, version, sequence, link, state FROM checkpoints WHERE ledger = ?1 AND name = ?2";
+
 /// A checkpoint from its name, version, sequence, link and state.
 pub(crate) fn checkpoint(row: &SqliteRow) -> Result<CheckpointRow, StoreError> {
     let sequence = number(row, 2, 0, "a checkpoint's sequence")?;
@@ -84,6 +87,27 @@ pub(crate) fn checkpoint(row: &SqliteRow) -> Result<CheckpointRow, StoreError> {
         link: digest(row, 3, sequence, "a checkpoint's link")?,
         state: get(row, 4, sequence, "a checkpoint's state")?,
     })
+}
+
+/// A snapshot from its stream, version, digest, first sequence, link, form, state and check.
+pub(crate) fn snapshot(row: &SqliteRow) -> Result<SnapshotRow, StoreError> {
+    Ok(SnapshotRow {
+        stream: StreamName::from_stored(get(row, 0, 0, "a snapshot's stream")?),
+        version: number(row, 1, 0, "a snapshot's version")?,
+        digest: digest(row, 2, 0, "a snapshot's digest")?,
+        first_sequence: number(row, 3, 0, "a snapshot's first_sequence")?,
+        link: digest(row, 4, 0, "a snapshot's link")?,
+        form: number(row, 5, 0, "a snapshot's form")?,
+        state: get(row, 6, 0, "a snapshot's state")?,
+        check: digest(row, 7, 0, "a snapshot's checksum")?,
+    })
+}
+
+/// A projection's row from its key, sequence and value.
+pub(crate) fn projected(row: &SqliteRow) -> Result<ProjectionRow, StoreError> {
+    let sequence = number(row, 1, 0, "a row's sequence")?;
+    let key = get::<&str>(row, 0, sequence, "a row's key")?.into();
+    Ok(ProjectionRow { key, sequence, value: get(row, 2, sequence, "a row's value")? })
 }
 
 pub(crate) fn get<'r, T>(row: &'r SqliteRow, column: usize, sequence: u64, name: &str) -> Result<T, StoreError>
@@ -118,6 +142,11 @@ fn date(text: &str) -> Option<Date> {
         digits.iter().try_fold(0, |number: u32, digit| Some(number * 10 + char::from(*digit).to_digit(10)?))
     };
     Date::from_ymd_opt(i32::try_from(number(&[y0, y1, y2, y3])?).ok()?, number(&[m0, m1])?, number(&[d0, d1])?)
+}
+
+/// Names as one parameter of a statement.
+pub(crate) fn json(names: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(names).map_err(|error| StoreError::Unusable(error.to_string()))
 }
 
 fn damaged(sequence: u64, name: &str, problem: &str) -> StoreError {

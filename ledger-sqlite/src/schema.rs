@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions, Connection, Row, SqliteConnection, query, query_scala
 use crate::error::{reading, writing};
 
 /// The version of the tables that this library reads and writes.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Marks a SQLite file as a ledger: `PAYL`. The migrations write it.
 const APPLICATION_ID: i64 = 0x5041_594C;
@@ -25,10 +25,16 @@ struct Migration {
 }
 
 /// Each leads from the version before it to the next, and back. Each says in its own text which version it leads to.
-const MIGRATIONS: [Migration; SCHEMA_VERSION as usize] = [Migration {
-    up: include_str!("../migrations/0001_ledger.up.sql"),
-    down: include_str!("../migrations/0001_ledger.down.sql"),
-}];
+const MIGRATIONS: [Migration; SCHEMA_VERSION as usize] = [
+    Migration {
+        up: include_str!("../migrations/0001_ledger.up.sql"),
+        down: include_str!("../migrations/0001_ledger.down.sql"),
+    },
+    Migration {
+        up: include_str!("../migrations/0002_derived.up.sql"),
+        down: include_str!("../migrations/0002_derived.down.sql"),
+    },
+];
 
 /// Something about a ledger file that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]

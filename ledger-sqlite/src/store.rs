@@ -5,18 +5,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use compact_str::CompactString;
 use ledger_core::id::{Key, LedgerName};
 use ledger_core::store::{
-    Append, BoxFuture, CheckpointRow, Clock, EventRow, Head, LogPage, Outcome, RequestRow, Store, StoreError,
-    StreamAfter, StreamPage, page_size,
+    Append, BoxFuture, CheckpointRow, Clock, EventRow, Head, LogPage, Outcome, ProjectionRow, ProjectionWrite,
+    Promotion, RequestRow, SnapshotRow, Store, StoreError, StreamAfter, StreamPage, page_size,
 };
+use ledger_core::stream::StreamName;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, query, query_scalar};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::error::reading;
-use crate::row::{self, event_columns, request_columns};
+use crate::row::{self, READ_CHECKPOINT, event_columns, request_columns};
 use crate::schema::{self, Finding};
 use crate::writer::{Job, Writer};
 
@@ -326,13 +328,26 @@ impl Store for SqliteStore {
         })
     }
 
-    fn save_checkpoint<'a>(
+    fn save_snapshot<'a>(
         &'a self,
         ledger: &'a LedgerName,
-        checkpoint: &'a CheckpointRow,
+        snapshot: &'a SnapshotRow,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        let (ledger, checkpoint) = (ledger.clone(), checkpoint.clone());
-        Box::pin(self.send(|answer| Job::Save { ledger, checkpoint, answer }))
+        let (ledger, snapshot) = (ledger.clone(), snapshot.clone());
+        Box::pin(self.send(|answer| Job::Snapshot { ledger, snapshot, answer }))
+    }
+
+    fn load_snapshots<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        streams: &'a [StreamName],
+    ) -> BoxFuture<'a, Result<Vec<SnapshotRow>, StoreError>> {
+        Box::pin(async move {
+            let names: Vec<&str> = streams.iter().map(StreamName::as_str).collect();
+            let rows = query(READ_SNAPSHOTS).bind(ledger.as_str()).bind(row::json(&names)?);
+            let rows = rows.fetch_all(&self.readers).await.map_err(reading)?;
+            rows.iter().map(row::snapshot).collect()
+        })
     }
 
     fn load_checkpoint<'a>(
@@ -344,6 +359,54 @@ impl Store for SqliteStore {
             let row = self.one(ledger, name, READ_CHECKPOINT).await?;
             row.as_ref().map(row::checkpoint).transpose()
         })
+    }
+
+    fn save_projection<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        write: &'a ProjectionWrite,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let (ledger, write) = (ledger.clone(), write.clone());
+        Box::pin(self.send(|answer| Job::Project { ledger, write, answer }))
+    }
+
+    fn read_rows<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        projection: &'a str,
+        keys: &'a [CompactString],
+    ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
+        Box::pin(async move {
+            let rows = query(READ_ROWS).bind(ledger.as_str()).bind(projection).bind(row::json(&keys)?);
+            let rows = rows.fetch_all(&self.readers).await.map_err(reading)?;
+            rows.iter().map(row::projected).collect()
+        })
+    }
+
+    fn list_rows<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        projection: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
+        Box::pin(async move {
+            let limit = i64::try_from(page_size(limit)).unwrap_or(i64::MAX);
+            // No key comes before the empty one, which is one too.
+            let sql = if after.is_none() { LIST_ROWS } else { LIST_ROWS_AFTER };
+            let rows = query(sql).bind(ledger.as_str()).bind(projection).bind(after.unwrap_or_default()).bind(limit);
+            let rows = rows.fetch_all(&self.readers).await.map_err(reading)?;
+            rows.iter().map(row::projected).collect()
+        })
+    }
+
+    fn promote<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        promotion: &'a Promotion,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let (ledger, promotion) = (ledger.clone(), promotion.clone());
+        Box::pin(self.send(|answer| Job::Promote { ledger, promotion, answer }))
     }
 }
 
@@ -382,8 +445,18 @@ const NEXT_EVENT: &str = "SELECT min(sequence) FROM events WHERE ledger = ?1 AND
 
 const READ_KEY: &str = concat!("SELECT ", request_columns!(), " FROM requests WHERE ledger = ?1 AND key = ?2");
 
-const READ_CHECKPOINT: &str =
-    "SELECT name, version, sequence, link, state FROM checkpoints WHERE ledger = ?1 AND name = ?2";
+const READ_SNAPSHOTS: &str = "SELECT stream, version, digest, first_sequence, link, form, state, checksum \
+     FROM (SELECT value AS named FROM json_each(?2)) CROSS JOIN snapshots WHERE ledger = ?1 AND stream = named";
+
+const READ_ROWS: &str = "SELECT key, sequence, value \
+     FROM (SELECT value AS named FROM json_each(?3)) CROSS JOIN projection_rows \
+     WHERE ledger = ?1 AND projection = ?2 AND projection_rows.key = named";
+
+const LIST_ROWS: &str = "SELECT key, sequence, value FROM projection_rows \
+     WHERE ledger = ?1 AND projection = ?2 AND key >= ?3 ORDER BY key LIMIT ?4";
+
+const LIST_ROWS_AFTER: &str = "SELECT key, sequence, value FROM projection_rows \
+     WHERE ledger = ?1 AND projection = ?2 AND key > ?3 ORDER BY key LIMIT ?4";
 
 async fn read_events(
     connection: &mut SqliteConnection,

@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use ledger_core::id::LedgerName;
 use ledger_core::store::admit::{Admitted, Before, admit};
-use ledger_core::store::{Append, CheckpointRow, Clock, EventRow, Outcome, RequestRow, StoreError};
+use ledger_core::store::{
+    Append, Clock, EventRow, Outcome, ProjectionWrite, Promotion, RequestRow, SnapshotRow, StoreError,
+};
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnectOptions};
 use sqlx::{Connection, SqliteConnection, query};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::derived;
 use crate::error::{reading, writing};
 use crate::row::{self, request_columns};
 use crate::store::connect;
@@ -18,8 +21,12 @@ use crate::store::connect;
 pub(crate) enum Job {
     /// Append a group.
     Append { ledger: LedgerName, group: Vec<Append>, answer: oneshot::Sender<Result<Vec<Outcome>, StoreError>> },
-    /// Keep a checkpoint.
-    Save { ledger: LedgerName, checkpoint: CheckpointRow, answer: oneshot::Sender<Result<(), StoreError>> },
+    /// Move a projection on.
+    Project { ledger: LedgerName, write: ProjectionWrite, answer: oneshot::Sender<Result<bool, StoreError>> },
+    /// Put one projection in place of another.
+    Promote { ledger: LedgerName, promotion: Promotion, answer: oneshot::Sender<Result<bool, StoreError>> },
+    /// Keep a snapshot.
+    Snapshot { ledger: LedgerName, snapshot: SnapshotRow, answer: oneshot::Sender<Result<(), StoreError>> },
 }
 
 pub(crate) struct Writer {
@@ -42,8 +49,14 @@ impl Writer {
                 Job::Append { ledger, group, answer } => {
                     let _ = answer.send(self.append(&ledger, group).await);
                 }
-                Job::Save { ledger, checkpoint, answer } => {
-                    let _ = answer.send(self.save(&ledger, &checkpoint).await);
+                Job::Project { ledger, write, answer } => {
+                    let _ = answer.send(self.project(&ledger, &write).await);
+                }
+                Job::Promote { ledger, promotion, answer } => {
+                    let _ = answer.send(self.promote(&ledger, &promotion).await);
+                }
+                Job::Snapshot { ledger, snapshot, answer } => {
+                    let _ = answer.send(self.snapshot(&ledger, &snapshot).await);
                 }
             }
         }
@@ -58,9 +71,21 @@ impl Writer {
         self.keep(connection, done).await
     }
 
-    async fn save(&mut self, ledger: &LedgerName, checkpoint: &CheckpointRow) -> Result<(), StoreError> {
+    async fn project(&mut self, ledger: &LedgerName, write: &ProjectionWrite) -> Result<bool, StoreError> {
         let mut connection = self.connection().await?;
-        let done = save(&mut connection, ledger, checkpoint).await;
+        let done = derived::project(&mut connection, ledger, write).await;
+        self.keep(connection, done).await
+    }
+
+    async fn promote(&mut self, ledger: &LedgerName, promotion: &Promotion) -> Result<bool, StoreError> {
+        let mut connection = self.connection().await?;
+        let done = derived::promote(&mut connection, ledger, promotion).await;
+        self.keep(connection, done).await
+    }
+
+    async fn snapshot(&mut self, ledger: &LedgerName, snapshot: &SnapshotRow) -> Result<(), StoreError> {
+        let mut connection = self.connection().await?;
+        let done = derived::snapshot(&mut connection, ledger, snapshot).await;
         self.keep(connection, done).await
     }
 
@@ -107,11 +132,11 @@ async fn read(connection: &mut SqliteConnection, ledger: &LedgerName, group: &[A
         return Ok(Before::default());
     };
     let keys: Vec<&str> = group.iter().map(|request| request.key.as_str()).collect();
-    let requests = query(READ_KEYS).bind(ledger.as_str()).bind(json(&keys)?);
+    let requests = query(READ_KEYS).bind(ledger.as_str()).bind(row::json(&keys)?);
     let requests = requests.fetch_all(&mut *connection).await.map_err(reading)?;
     let guards = group.iter().flat_map(|request| &request.guards);
     let streams: BTreeSet<&str> = guards.map(|guard| guard.stream.as_str()).collect();
-    let tips = query(READ_TIPS).bind(ledger.as_str()).bind(json(&streams)?);
+    let tips = query(READ_TIPS).bind(ledger.as_str()).bind(row::json(&streams)?);
     let tips = tips.fetch_all(&mut *connection).await.map_err(reading)?;
     Ok(Before {
         head: row::head(&head)?,
@@ -137,18 +162,6 @@ async fn write(connection: &mut SqliteConnection, ledger: &LedgerName, admitted:
     Ok(())
 }
 
-async fn save(connection: &mut SqliteConnection, ledger: &LedgerName, row: &CheckpointRow) -> Result<(), StoreError> {
-    let saved = query(SAVE_CHECKPOINT)
-        .bind(ledger.as_str())
-        .bind(row.name.as_str())
-        .bind(row.version)
-        .bind(integer(row.sequence)?)
-        .bind(&row.link.0[..])
-        .bind(&row.state[..]);
-    saved.execute(connection).await.map_err(writing)?;
-    Ok(())
-}
-
 const READ_KEYS: &str = concat!(
     "SELECT ",
     request_columns!(),
@@ -163,10 +176,6 @@ const MOVE_HEAD: &str = "INSERT INTO heads (ledger, sequence, link, recorded_at_
      ON CONFLICT (ledger) DO UPDATE \
      SET sequence = excluded.sequence, link = excluded.link, recorded_at_us = excluded.recorded_at_us";
 
-const SAVE_CHECKPOINT: &str = "INSERT INTO checkpoints (ledger, name, version, sequence, link, state) \
-     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (ledger, name) DO UPDATE SET version = excluded.version, \
-     sequence = excluded.sequence, link = excluded.link, state = excluded.state";
-
 macro_rules! eight {
     ($($row:tt)+) => {
         concat!($($row)+, ",", $($row)+, ",", $($row)+, ",", $($row)+, ",",
@@ -178,16 +187,21 @@ macro_rules! eight {
 /// are best inserted together; few sizes keep the texts few, and each is prepared once.
 macro_rules! inserts {
     ($into:literal, $row:literal) => {
+        $crate::writer::inserts!($into, $row, "")
+    };
+    ($into:literal, $row:literal, $then:literal) => {
         [
-            (512, concat!($into, eight!(eight!(eight!($row))))),
-            (64, concat!($into, eight!(eight!($row)))),
-            (8, concat!($into, eight!($row))),
-            (1, concat!($into, $row)),
+            (512, concat!($into, eight!(eight!(eight!($row))), $then)),
+            (64, concat!($into, eight!(eight!($row)), $then)),
+            (8, concat!($into, eight!($row), $then)),
+            (1, concat!($into, $row, $then)),
         ]
     };
 }
 
-type Inserts = [(usize, &'static str); 4];
+pub(crate) use {eight, inserts};
+
+pub(crate) type Inserts = [(usize, &'static str); 4];
 
 const INSERT_REQUESTS: Inserts = inserts!(
     "INSERT INTO requests (ledger, first_sequence, size, key, request_hash, actor, recorded_at_us, link) VALUES ",
@@ -200,7 +214,7 @@ const INSERT_EVENTS: Inserts = inserts!(
 );
 
 /// Cuts rows into chunks that there is an insert for.
-fn chunks<'r, T>(mut rows: &'r [T], inserts: &Inserts) -> impl Iterator<Item = (&'static str, &'r [T])> {
+pub(crate) fn chunks<'r, T>(mut rows: &'r [T], inserts: &Inserts) -> impl Iterator<Item = (&'static str, &'r [T])> {
     inserts.iter().flat_map(move |(size, sql)| {
         let (whole, rest) = rows.split_at(rows.len() - rows.len() % size);
         rows = rest;
@@ -208,7 +222,7 @@ fn chunks<'r, T>(mut rows: &'r [T], inserts: &Inserts) -> impl Iterator<Item = (
     })
 }
 
-type Insert<'q> = Query<'q, Sqlite, SqliteArguments>;
+pub(crate) type Insert<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 fn bind_request<'q>(insert: Insert<'q>, ledger: &'q str, row: &'q RequestRow) -> Result<Insert<'q>, StoreError> {
     Ok(insert
@@ -236,10 +250,6 @@ fn bind_event<'q>(insert: Insert<'q>, ledger: &'q str, row: &'q EventRow) -> Res
         .bind(&row.digest.0[..]))
 }
 
-fn integer(value: u64) -> Result<i64, StoreError> {
+pub(crate) fn integer(value: u64) -> Result<i64, StoreError> {
     value.try_into().map_err(|_| StoreError::Corrupt { sequence: value, what: "a number is out of range".into() })
-}
-
-fn json(names: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(names).map_err(|error| StoreError::Unusable(error.to_string()))
 }

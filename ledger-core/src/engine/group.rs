@@ -1,20 +1,19 @@
 //! A commit group: requests that are decided one on another and stored by one append.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::DateTime;
-use rustc_hash::FxHashMap;
 
 use super::cache::Cache;
+use super::snapshot::{self, Place, Unconfirmed};
 use super::{ExecuteError, Inner, Receipt, Waiting};
 use crate::Date;
 use crate::chain::Preimage;
 use crate::codec::{self, Encoded};
 use crate::decide::{Decision, Undecided, decide};
 use crate::event::Event;
-use crate::limits::{COMMIT_ATTEMPTS, GROUP_EVENTS, PAGE_EVENTS};
 use crate::recorded::{Damaged, Recorded, RecordedRequest};
 use crate::slice::{Folded, Slice};
 use crate::store::{Append, EventRow, Guard, NewEvent, Outcome, RequestRow, StoreError, StreamAfter};
@@ -23,9 +22,13 @@ use crate::stream::{StreamId, StreamName, Tip};
 /// A request that was accepted, and what to answer once its events are stored.
 struct Accepted {
     waiting: Waiting,
-    streams: Vec<StreamId>,
+    /// What it read, with the versions before it and after it.
+    streams: Vec<(StreamId, u64, u64)>,
     answer: Unplaced,
 }
+
+/// The streams that a group carried to where they are kept as snapshots, each with its version and the last request that wrote it.
+type Due = BTreeMap<StreamId, (u64, Place)>;
 
 /// Decided events that have their place in their streams, but none in the ledger yet.
 struct Unplaced {
@@ -48,9 +51,10 @@ pub(super) async fn commit(inner: &Inner, cache: &mut Cache, group: Vec<Waiting>
     let mut pending = group;
     let mut failures = 0;
     let mut last_error = None;
+    let (attempts, mut due) = (inner.tuning.commit_attempts, Due::new());
     while !pending.is_empty() {
-        if failures == COMMIT_ATTEMPTS {
-            let error = last_error.take().unwrap_or(ExecuteError::Contended { attempts: COMMIT_ATTEMPTS });
+        if failures == attempts {
+            let error = last_error.take().unwrap_or(ExecuteError::Contended { attempts });
             pending.into_iter().for_each(|waiting| waiting.answer(Err(error.clone())));
             break;
         }
@@ -59,13 +63,14 @@ pub(super) async fn commit(inner: &Inner, cache: &mut Cache, group: Vec<Waiting>
         }
         inner.prefetch(cache, &pending).await;
         let round = Round::decide(inner, cache, pending).await;
-        let (again, error) = round.settle(inner, cache).await;
+        let (again, error) = round.settle(inner, cache, &mut due).await;
         // What was left undecided because the group was full has not failed.
         failures = if again.failed { failures + 1 } else { 0 };
         last_error = error.or(last_error);
         pending = again.pending;
     }
-    cache.age();
+    inner.save_snapshots(cache, due);
+    cache.age(inner.tuning.cached_streams);
 }
 
 impl Waiting {
@@ -122,7 +127,7 @@ impl Round {
         let mut round = Self::default();
         let mut events = 0;
         for waiting in pending {
-            if events >= GROUP_EVENTS {
+            if events >= inner.tuning.group_events {
                 round.left.push(waiting);
                 continue;
             }
@@ -133,7 +138,10 @@ impl Round {
                 Ok(Ok(decision)) => match inner.encode(&waiting, &mut slice, decision, &basis) {
                     Ok((append, answer)) => {
                         events += append.events.len();
-                        let streams = basis.into_iter().map(|(stream, _)| stream).collect();
+                        let versions = slice.iter().map(|(_, folded)| folded.tip.version);
+                        let streams = basis.into_iter().zip(versions);
+                        let streams =
+                            streams.map(|((stream, before), after)| (stream, before.version, after)).collect();
                         keep(cache, slice);
                         round.appends.push(append);
                         round.accepted.push(Accepted { waiting, streams, answer });
@@ -153,11 +161,11 @@ impl Round {
     }
 
     /// Stores what was accepted, confirms what was rejected, answers, and says what has to be decided again.
-    async fn settle(self, inner: &Inner, cache: &mut Cache) -> (Again, Option<ExecuteError>) {
+    async fn settle(self, inner: &Inner, cache: &mut Cache, due: &mut Due) -> (Again, Option<ExecuteError>) {
         let mut again = Again::default();
         let mut error = None;
         if !self.accepted.is_empty() {
-            error = inner.append(cache, self.appends, self.accepted, &mut again).await;
+            error = inner.append(cache, self.appends, self.accepted, &mut again, due).await;
         }
         for refusal in self.refused {
             inner.refuse(cache, refusal, &mut again).await;
@@ -248,28 +256,76 @@ impl Inner {
         streams: Vec<StreamId>,
         at: &mut Option<u64>,
     ) -> Result<(), ExecuteError> {
-        let mut wanted: Vec<_> =
-            streams.into_iter().map(|stream| (stream.name(), Folded::empty(&stream), stream)).collect();
-        wanted.sort_by(|(a, ..), (b, ..)| a.cmp(b));
-        wanted.dedup_by(|(a, ..), (b, ..)| a == b);
-        let mut more = !wanted.is_empty();
+        let mut wanted: Vec<_> = streams.into_iter().map(Wanted::new).collect();
+        wanted.sort_by(|a, b| a.name.cmp(&b.name));
+        wanted.dedup_by(|a, b| a.name == b.name);
+        let (mut more, mut first) = (!wanted.is_empty(), true);
         while more {
-            let after = |(name, folded, _): &(StreamName, Folded, StreamId)| StreamAfter {
-                stream: name.clone(),
-                after: folded.tip.version,
-            };
-            let after: Vec<_> = wanted.iter().map(after).collect();
-            let page = self.store.read_streams(&self.name, &after, *at, PAGE_EVENTS).await?;
+            let after: Vec<_> = wanted.iter().map(Wanted::after).collect();
+            let page = self.store.read_streams(&self.name, &after, *at, self.tuning.page).await?;
             *at = Some(page.at);
+            if page.more && page.events.is_empty() {
+                let what = "a page without events is said not to be the last".into();
+                return Err(Damaged { sequence: page.at, what }.into());
+            }
+            for row in &page.events {
+                let found = wanted.binary_search_by(|wanted| wanted.name.cmp(&row.stream)).ok();
+                let what = || "the event is of a stream that was not asked for".into();
+                let found = found.and_then(|index| wanted.get_mut(index));
+                found.ok_or_else(|| Damaged { sequence: row.sequence, what: what() })?.meet(self, row).await?;
+            }
             more = page.more;
-            for row in page.events {
-                let found = wanted.binary_search_by(|(name, ..)| name.cmp(&row.stream)).ok();
-                let folded = found.and_then(|index| wanted.get_mut(index)).map(|(_, folded, _)| folded);
-                fold(folded, &row)?;
+            for wanted in &mut wanted {
+                more |= wanted.turn_back(page.more);
+            }
+            // Short streams are one page, and no snapshot is asked for.
+            if more && std::mem::take(&mut first) {
+                self.skip_ahead(&mut wanted).await;
             }
         }
-        wanted.into_iter().for_each(|(_, folded, stream)| slice.insert(stream, folded));
+        wanted.into_iter().for_each(|wanted| slice.insert(wanted.stream, wanted.folded));
         Ok(())
+    }
+
+    /// Sets streams to where their snapshots end, as far as there are any of use.
+    async fn skip_ahead(&self, wanted: &mut [Wanted]) {
+        let names: Vec<_> = wanted.iter().map(|wanted| wanted.name.clone()).collect();
+        let Ok(rows) = self.store.load_snapshots(&self.name, &names).await else { return };
+        for row in rows {
+            let found = wanted.binary_search_by(|wanted| wanted.name.cmp(&row.stream)).ok();
+            let Some(wanted) = found.and_then(|index| wanted.get_mut(index)) else { continue };
+            let snapshot = Unconfirmed::open(&self.name, &wanted.stream, &row);
+            wanted.snapshot = snapshot.filter(|snapshot| snapshot.folded.tip.version > wanted.folded.tip.version);
+        }
+    }
+
+    /// Notes which streams a stored request carried over a multiple of the versions at which they are kept.
+    fn note_due(&self, due: &mut Due, streams: Vec<(StreamId, u64, u64)>, place: Place) {
+        let every = self.tuning.snapshot_every;
+        for (stream, before, after) in streams {
+            let crossed = after / every > before / every;
+            if after > before && (crossed || due.contains_key(&stream)) {
+                due.insert(stream, (after, place));
+            }
+        }
+    }
+
+    /// Keeps snapshots while nobody waits for it. One that is not kept costs the next reader some time, nothing else.
+    fn save_snapshots(&self, cache: &Cache, due: Due) {
+        let current = |stream: &StreamId, version| cache.get(stream).filter(|folded| folded.tip.version == version);
+        let rows = due.into_iter().filter_map(|(stream, (version, place))| {
+            Some(snapshot::take(&self.name, &stream, current(&stream, version)?, place))
+        });
+        let rows: Vec<_> = rows.collect();
+        if rows.is_empty() {
+            return;
+        }
+        let (store, name) = (Arc::clone(&self.store), self.name.clone());
+        self.env.spawn(Box::pin(async move {
+            for row in rows {
+                drop(store.save_snapshot(&name, &row).await);
+            }
+        }));
     }
 
     /// Makes a decision ready for the store, and folds it into the slice.
@@ -328,6 +384,7 @@ impl Inner {
         appends: Vec<Append>,
         accepted: Vec<Accepted>,
         again: &mut Again,
+        due: &mut Due,
     ) -> Option<ExecuteError> {
         let outcomes = match self.store.append(&self.name, &appends).await {
             Ok(outcomes) => outcomes,
@@ -335,7 +392,7 @@ impl Inner {
                 let retry = matches!(error, StoreError::Unavailable(_) | StoreError::Unknown(_));
                 for Accepted { mut waiting, streams, .. } in accepted {
                     waiting.in_doubt |= matches!(error, StoreError::Unknown(_));
-                    streams.iter().for_each(|stream| cache.forget(stream));
+                    streams.iter().for_each(|(stream, ..)| cache.forget(stream));
                     if retry { again.push(waiting) } else { waiting.answer(Err(error.clone().into())) }
                 }
                 return Some(error.into());
@@ -344,11 +401,12 @@ impl Inner {
         for (Accepted { waiting, streams, answer }, outcome) in accepted.into_iter().zip(outcomes) {
             if !matches!(outcome, Outcome::Appended(_)) {
                 // The cache has folded events that are not in the ledger.
-                streams.iter().for_each(|stream| cache.forget(stream));
+                streams.iter().for_each(|(stream, ..)| cache.forget(stream));
             }
             let key = waiting.request.key.clone();
             match outcome {
                 Outcome::Appended(row) => {
+                    self.note_due(due, streams, Place::from(&row));
                     let receipt = answer.receipt(&waiting, &row);
                     waiting.answer(receipt.map_err(ExecuteError::from));
                 }
@@ -386,30 +444,79 @@ impl Inner {
 
     /// Whether any stream has another tip than it had.
     async fn moved(&self, basis: &[(StreamId, Tip)]) -> Result<bool, ExecuteError> {
-        let after = |(stream, tip): &(StreamId, Tip)| StreamAfter {
-            stream: stream.name(),
-            after: tip.version.saturating_sub(1),
-        };
-        let after: Vec<_> = basis.iter().map(after).collect();
-        let expected: FxHashMap<_, _> = basis.iter().map(|(stream, tip)| (stream.name(), *tip)).collect();
-        let page = self.store.read_streams(&self.name, &after, None, PAGE_EVENTS).await?;
-        let same = page
-            .events
-            .iter()
-            .all(|row| expected.get(&row.stream) == Some(&Tip { version: row.version, digest: row.digest }));
-        let all = page.events.len() == basis.iter().filter(|(_, tip)| tip.version > 0).count();
-        Ok(page.more || !same || !all)
+        // Each with its tip, and whether its last event is still to come.
+        let mut due: BTreeMap<_, _> =
+            basis.iter().map(|(stream, tip)| (stream.name(), (*tip, tip.version > 0))).collect();
+        let mut at = None;
+        loop {
+            let after = |(stream, (tip, due)): (&StreamName, &(Tip, bool))| StreamAfter {
+                stream: stream.clone(),
+                after: tip.version.saturating_sub(u64::from(*due)),
+            };
+            let after: Vec<_> = due.iter().map(after).collect();
+            let page = self.store.read_streams(&self.name, &after, at, self.tuning.page).await?;
+            for row in &page.events {
+                match due.get_mut(&row.stream) {
+                    Some((tip, due)) if *due && (row.version, row.digest) == (tip.version, tip.digest) => *due = false,
+                    _ => return Ok(true),
+                }
+            }
+            if !page.more || page.events.is_empty() {
+                return Ok(due.values().any(|(_, due)| *due));
+            }
+            at = Some(page.at);
+        }
     }
 }
 
-fn fold(folded: Option<&mut Folded>, row: &EventRow) -> Result<(), ExecuteError> {
-    let damaged = |what: String| Damaged { sequence: row.sequence, what };
-    let folded = folded.ok_or_else(|| damaged("the event is of a stream that was not asked for".into()))?;
-    let event = codec::decode(&row.type_name, row.schema_version, &row.payload);
-    let event = event.map_err(|error| damaged(error.to_string()))?;
-    let tip = Tip { version: row.version, digest: row.digest };
-    folded.evolve(&event, tip).map_err(|misfit| damaged(misfit.to_string()))?;
-    Ok(())
+/// A stream that is being loaded.
+struct Wanted {
+    name: StreamName,
+    stream: StreamId,
+    folded: Folded,
+    /// A snapshot that is ahead, until the log confirms it or not.
+    snapshot: Option<Unconfirmed>,
+    /// Whether what the page has of the stream comes after a snapshot that was not confirmed.
+    beyond: bool,
+}
+
+impl Wanted {
+    fn new(stream: StreamId) -> Self {
+        let (name, folded) = (stream.name(), Folded::empty(&stream));
+        Self { name, stream, folded, snapshot: None, beyond: false }
+    }
+
+    /// Where to read on: at the event of the snapshot, if there is one, because that event confirms it.
+    fn after(&self) -> StreamAfter {
+        let ahead = self.snapshot.as_ref().map(|snapshot| snapshot.folded.tip.version.saturating_sub(1));
+        StreamAfter { stream: self.name.clone(), after: ahead.unwrap_or(self.folded.tip.version) }
+    }
+
+    async fn meet(&mut self, inner: &Inner, row: &EventRow) -> Result<(), ExecuteError> {
+        if let Some(snapshot) = self.snapshot.take() {
+            if snapshot.is_confirmed(inner, row).await {
+                self.folded = snapshot.folded;
+            } else {
+                self.beyond = true;
+            }
+            return Ok(());
+        }
+        if self.beyond {
+            return Ok(());
+        }
+        let damaged = |what: String| Damaged { sequence: row.sequence, what };
+        let event = codec::decode(&row.type_name, row.schema_version, &row.payload);
+        let event = event.map_err(|error| damaged(error.to_string()))?;
+        let tip = Tip { version: row.version, digest: row.digest };
+        self.folded.evolve(&event, tip).map_err(|misfit| damaged(misfit.to_string()))?;
+        Ok(())
+    }
+
+    /// Ends a page, and says whether the stream has to be read on from before its snapshot, which was not confirmed.
+    fn turn_back(&mut self, more: bool) -> bool {
+        let unmet = !more && self.snapshot.take().is_some();
+        std::mem::take(&mut self.beyond) || unmet
+    }
 }
 
 impl Unplaced {
@@ -421,6 +528,7 @@ impl Unplaced {
             key: waiting.request.key.clone(),
             actor: waiting.request.actor.clone(),
             recorded_at,
+            first_sequence: row.first_sequence,
             last_sequence: row.last_sequence(),
             link: row.link,
         });

@@ -8,9 +8,13 @@
 //! The engine is free of any runtime. What it needs of the world is an [`Env`].
 
 mod cache;
+pub mod feed;
 mod group;
+pub mod runner;
+mod snapshot;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+mod tuning;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,12 +28,15 @@ use crate::codec::DecodeError;
 use crate::command::Request;
 use crate::decide::{Decision, Misfit, Rejection, Undecided, decide};
 use crate::id::{Key, LedgerName, PayoutId};
-use crate::limits::{GROUP_REQUESTS, QUEUE_REQUESTS};
+use crate::projection::Checkpoint;
 use crate::recorded::{Damaged, Recorded, RecordedRequest, decode_page};
 use crate::slice::Slice;
 use crate::store::{BoxFuture, Store, StoreError};
 use crate::{event, payout};
 use cache::Cache;
+use feed::Feed;
+use runner::{ReadModel, Runner};
+pub use tuning::Tuning;
 
 /// What the engine needs of the world around it.
 pub trait Env: Send + Sync {
@@ -51,6 +58,7 @@ struct Inner {
     name: LedgerName,
     store: Arc<dyn Store>,
     env: Arc<dyn Env>,
+    tuning: Tuning,
     queue: Mutex<Queue>,
 }
 
@@ -134,7 +142,7 @@ pub enum ExecuteError {
         reason: &'static str,
     },
     /// Too many requests wait. Nothing has changed.
-    #[error("{QUEUE_REQUESTS} requests wait already: send it again later")]
+    #[error("the queue is full: send it again later")]
     Busy,
     /// Other processes were faster each time. Nothing has changed.
     #[error("other writers were faster {attempts} times: send it again")]
@@ -196,7 +204,14 @@ impl Ledger {
     /// Opens a ledger of a store. It need not exist: its first request makes it.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, env: Arc<dyn Env>, name: LedgerName) -> Self {
-        Self { inner: Arc::new(Inner { name, store, env, queue: Mutex::default() }) }
+        Self::tuned(store, env, name, Tuning::default())
+    }
+
+    /// Opens a ledger as [`new`](Self::new) does, with an engine of other sizes.
+    #[must_use]
+    pub fn tuned(store: Arc<dyn Store>, env: Arc<dyn Env>, name: LedgerName, tuning: Tuning) -> Self {
+        let tuning = tuning.clamped();
+        Self { inner: Arc::new(Inner { name, store, env, tuning, queue: Mutex::default() }) }
     }
 
     /// The ledger's name.
@@ -209,6 +224,19 @@ impl Ledger {
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.inner.store
+    }
+
+    /// The log from a checkpoint on; [`Checkpoint::default`] is the beginning.
+    #[must_use]
+    pub fn feed(&self, from: Checkpoint) -> Feed<'_> {
+        Feed::new(&*self.inner.store, &self.inner.name, from, self.inner.tuning.page)
+    }
+
+    /// What keeps a read model of this ledger.
+    #[must_use]
+    pub fn runner(&self, model: Arc<dyn ReadModel>) -> Runner {
+        let Inner { store, env, name, tuning, .. } = &*self.inner;
+        Runner::new(Arc::clone(store), Arc::clone(env), name.clone(), model, tuning.page)
     }
 
     /// Carries a request out. Sending it again, with the same key, gives the same receipt and changes nothing.
@@ -264,7 +292,7 @@ impl Inner {
         let (reply, answer) = oneshot::channel();
         let hash = request.hash();
         let mut queue = self.queue();
-        if queue.waiting.len() >= QUEUE_REQUESTS {
+        if queue.waiting.len() >= self.tuning.queue_requests {
             return Err(ExecuteError::Busy);
         }
         queue.tickets += 1;
@@ -308,7 +336,7 @@ impl Driver {
     /// The next requests to decide together; when there are none, the driver's work is over.
     fn next_group(&mut self) -> Option<Vec<Waiting>> {
         let mut queue = self.inner.queue();
-        let count = queue.waiting.len().min(GROUP_REQUESTS);
+        let count = queue.waiting.len().min(self.inner.tuning.group_requests);
         if count > 0 {
             return Some(queue.waiting.drain(..count).collect());
         }

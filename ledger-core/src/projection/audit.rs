@@ -7,10 +7,10 @@ use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::Projection;
-use super::map::{Map, Small};
 use crate::account::{self, Source};
 use crate::event::Event;
 use crate::id::{Actor, Key, Text};
+use crate::map::{Map, Small};
 use crate::recorded::Recorded;
 use crate::{Date, cap, deal, payee, payout, plan, settings};
 

@@ -10,7 +10,6 @@ use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::Projection;
-use super::map::Map;
 use super::sum::Sum;
 use crate::Date;
 use crate::calendar::CapYear;
@@ -18,6 +17,7 @@ use crate::cap::{self, CapAccount};
 use crate::deal::{self, Line};
 use crate::event::Event;
 use crate::id::DealId;
+use crate::map::Map;
 use crate::money::Money;
 use crate::recorded::Recorded;
 

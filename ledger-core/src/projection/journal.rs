@@ -19,13 +19,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Projection;
-use super::map::{Map, Small};
 use super::sum::Sum;
 use crate::account::{self, Because, Contra, Source};
 use crate::commission::Breakdown;
 use crate::deal::{self, Line};
 use crate::event::Event;
 use crate::id::{PayeeId, PayerAccount};
+use crate::map::{Map, Small};
 use crate::money::{Currency, Money};
 use crate::payout::{self, Payment};
 use crate::recorded::Recorded;

@@ -7,11 +7,13 @@
 //! [`Projected`] is a projection with its place in the log. [`All`] is every projection of the ledger, folded in one pass.
 
 pub mod audit;
+pub mod balances;
 pub mod caps;
 pub mod csv;
 pub mod hledger;
 pub mod journal;
-pub mod map;
+pub mod payouts;
+pub mod read_model;
 pub mod register;
 pub mod replay;
 pub mod statistics;

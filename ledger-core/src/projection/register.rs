@@ -15,13 +15,13 @@ use serde::{Serialize, Serializer};
 
 use super::Projection;
 use super::csv::{Cell, write_row};
-use super::map::{Map, Small};
 use super::sum::Sum;
 use crate::Date;
 use crate::account::{self, Source};
 use crate::deal::{self, Line};
 use crate::event::Event;
 use crate::id::{Actor, DealId, EntryId, PayeeId, PaymentMethod, PayoutId, PeriodLabel, PlanId, Text};
+use crate::map::{Map, Small};
 use crate::money::{Currency, Money};
 use crate::payee;
 use crate::payout::{self, Payment, RailKey, Status};

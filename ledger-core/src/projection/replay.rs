@@ -8,11 +8,10 @@ use thiserror::Error;
 
 use super::{Checkpoint, Gap, Projected, Projection};
 use crate::Date;
-use crate::chain::{self, Digest};
+use crate::engine::feed::{Feed, FeedError};
 use crate::id::LedgerName;
-use crate::limits::PAGE_EVENTS;
-use crate::recorded::{Damaged, Recorded, decode_page};
-use crate::store::{LogPage, Store, StoreError};
+use crate::recorded::{Damaged, Recorded};
+use crate::store::{Store, StoreError};
 
 /// How far a replay has come, and how far it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +96,7 @@ pub async fn replay_through<P: Projection>(
 ) -> Result<Projected<P>, ReplayError> {
     let mut reader = Reader::new(store, ledger, from.checkpoint(), page, progress).await?;
     let through = if through == u64::MAX { reader.head } else { through };
-    while reader.position.sequence < through {
+    while reader.is_before(through) {
         let Some(events) = reader.next().await? else { break };
         from.fold(events.iter().take_while(|recorded| recorded.request.last_sequence <= through))?;
     }
@@ -138,7 +137,7 @@ pub async fn each_event(
     mut tell: impl FnMut(&Recorded),
 ) -> Result<(), ReplayError> {
     let mut reader = Reader::new(store, ledger, Checkpoint::default(), page, progress).await?;
-    while reader.position.sequence < reader.head {
+    while reader.is_before(reader.head) {
         let Some(events) = reader.next().await? else { break };
         events.iter().take_while(|recorded| recorded.request.last_sequence <= reader.head).for_each(&mut tell);
     }
@@ -153,73 +152,47 @@ pub fn fold<'a, P: Projection>(events: impl IntoIterator<Item = &'a Recorded>) -
     })
 }
 
-/// Reads the log forward, page by page, and makes sure that each link follows from the one before.
+/// A feed up to a head that is found when it begins.
 struct Reader<'a, F> {
-    store: &'a dyn Store,
-    ledger: &'a LedgerName,
-    page: usize,
+    feed: Feed<'a>,
     progress: F,
     head: u64,
-    start: u64,
-    position: Checkpoint,
 }
 
 impl<'a, F: FnMut(Progress)> Reader<'a, F> {
     async fn new(
         store: &'a dyn Store,
         ledger: &'a LedgerName,
-        position: Checkpoint,
+        from: Checkpoint,
         page: usize,
         progress: F,
     ) -> Result<Self, ReplayError> {
         let head = store.head(ledger).await?;
-        let start = position.sequence;
-        if start > head.sequence || (start == head.sequence && position.link != head.link) {
-            return Err(ReplayError::OtherHistory { sequence: start });
+        if from.sequence > head.sequence || (from.sequence == head.sequence && from.link != head.link) {
+            return Err(ReplayError::OtherHistory { sequence: from.sequence });
         }
-        let page = page.clamp(1, PAGE_EVENTS);
-        Ok(Self { store, ledger, page, progress, head: head.sequence, start, position })
+        Ok(Self { feed: Feed::new(store, ledger, from, page), progress, head: head.sequence })
+    }
+
+    fn is_before(&self, through: u64) -> bool {
+        self.feed.position().sequence < through
     }
 
     /// The next page's events, or none at the end of the log.
     async fn next(&mut self) -> Result<Option<Vec<Recorded>>, ReplayError> {
-        let after = self.position.sequence;
-        let page = self.store.read_log(self.ledger, after, self.page).await?;
-        if page.requests.is_empty() {
-            return Ok(None);
-        }
-        let begins = page.requests.first().map(|request| request.first_sequence);
-        if after == self.start && after > 0 && begins != after.checked_add(1) {
-            return Err(ReplayError::OtherHistory { sequence: after });
-        }
-        let events = decode_page(self.ledger.as_str(), after, &page)?;
-        self.follow(&page)?;
-        (self.progress)(Progress { sequence: self.position.sequence, head: self.head });
+        let Some(batch) = self.feed.next().await? else { return Ok(None) };
+        let events = batch.events.into_iter().collect::<Result<_, _>>().map_err(Damaged::from)?;
+        (self.progress)(Progress { sequence: batch.end.sequence, head: self.head });
         Ok(Some(events))
     }
+}
 
-    fn follow(&mut self, page: &LogPage) -> Result<(), ReplayError> {
-        let mut rest = page.events.as_slice();
-        for request in &page.requests {
-            // The page is decoded already, so every request has its events.
-            let (events, others) = rest.split_at_checked(request.size.into()).unwrap_or((rest, &[]));
-            rest = others;
-            let digests = events.iter().map(|event| &event.digest);
-            let link = chain::link(&self.position.link, request.first_sequence, request.recorded_at_us, digests);
-            if link != request.link {
-                return Err(self.broken(request.first_sequence, link));
-            }
-            self.position = Checkpoint { sequence: request.last_sequence(), link };
+impl From<FeedError> for ReplayError {
+    fn from(error: FeedError) -> Self {
+        match error {
+            FeedError::Store(error) => Self::Store(error),
+            FeedError::Damaged(damaged) => Self::Damaged(damaged),
+            FeedError::OtherHistory { sequence } => Self::OtherHistory { sequence },
         }
-        Ok(())
-    }
-
-    /// A link that does not follow right after the checkpoint says that the checkpoint is not of this log.
-    fn broken(&self, sequence: u64, link: Digest) -> ReplayError {
-        if self.start > 0 && self.position.sequence == self.start {
-            return ReplayError::OtherHistory { sequence: self.start };
-        }
-        Damaged { sequence, what: format!("the link of its request is not {link}, which follows from the one before") }
-            .into()
     }
 }

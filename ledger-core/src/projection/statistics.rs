@@ -5,10 +5,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::Projection;
-use super::map::{Map, Small};
 use super::sum::Sum;
 use crate::event::Event;
 use crate::id::PayoutId;
+use crate::map::{Map, Small};
 use crate::money::{Currency, Money};
 use crate::payout::{self, Status};
 use crate::recorded::Recorded;

@@ -7,11 +7,11 @@ use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Projection;
-use super::map::{Map, Small};
 use super::sum::Sum;
 use crate::account::{self, Because, Source};
 use crate::event::Event;
 use crate::id::{EntryId, PayeeId, PayoutId};
+use crate::map::{Map, Small};
 use crate::money::{Currency, Money};
 use crate::recorded::Recorded;
 
@@ -82,6 +82,70 @@ impl Balance {
         self.payable
     }
 
+    /// Folds an event of the account in. Which clawbacks are open, and which of them a payout recovers, stands beside the
+    /// balance, because it is of no interest to whoever reads one.
+    pub(super) fn apply(
+        &mut self,
+        recorded: &Recorded,
+        event: &account::Event,
+        clawbacks: &mut Map<EntryId, Money>,
+        recovering: &mut Map<PayoutId, Vec<(EntryId, Money)>>,
+    ) {
+        self.sequence = recorded.sequence;
+        let year = recorded.effective.year();
+        match event {
+            account::Event::EntryBooked { entry, source, amount, earned_on, .. } => {
+                if matches!(source, Source::Clawback { .. }) {
+                    clawbacks.insert(*entry, *amount);
+                }
+                self.book(source, *amount, earned_on.year());
+            }
+            account::Event::EntryReversed { because, amount, .. } => {
+                self.entries_reversed = self.entries_reversed.saturating_add(1);
+                self.payable.take(*amount);
+                match because {
+                    Because::Deal(_) => {
+                        self.reversed.add(*amount);
+                        self.years.update(&year, |year| year.reversed.add(*amount));
+                    }
+                    Because::Payout(_) => {
+                        self.adjusted.take(*amount);
+                        self.years.update(&year, |year| year.adjusted.take(*amount));
+                    }
+                }
+            }
+            account::Event::EntriesClaimed { payout, entries, amount, .. } => {
+                if !clawbacks.is_empty() {
+                    for entry in entries {
+                        let Some(clawback) = clawbacks.remove(entry) else { continue };
+                        recovering.update(payout, |recovering| recovering.push((*entry, clawback)));
+                    }
+                }
+                self.payable.take(*amount);
+                self.claimed.add(*amount);
+            }
+            account::Event::EntriesReleased { payout, amount, .. } => {
+                for (entry, clawback) in recovering.remove(payout).into_iter().flatten() {
+                    clawbacks.insert(entry, clawback);
+                }
+                self.claimed.take(*amount);
+                self.payable.add(*amount);
+            }
+            account::Event::EntriesPaid { payout, count, amount, .. } => {
+                self.claimed.take(*amount);
+                self.settled.add(*amount);
+                self.entries_paid = self.entries_paid.saturating_add((*count).into());
+                self.payouts_paid = self.payouts_paid.saturating_add(1);
+                self.last_paid_at = Some(recorded.request.recorded_at);
+                self.years.update(&year, |year| year.settled.add(*amount));
+                for (_, clawback) in recovering.remove(payout).into_iter().flatten() {
+                    // A clawback is below zero.
+                    self.clawback_outstanding.add(clawback);
+                }
+            }
+        }
+    }
+
     fn book(&mut self, source: &Source, amount: Money, year: i32) {
         self.entries = self.entries.saturating_add(1);
         self.payable.add(amount);
@@ -116,15 +180,6 @@ impl Summary {
     pub fn balance(&self, payee: &PayeeId, currency: Currency) -> Option<&Balance> {
         self.payees.get(payee)?.get(&currency)
     }
-
-    fn change(&mut self, payee: &PayeeId, amount: Money, sequence: u64, change: impl FnOnce(&mut Balance)) {
-        self.payees.update(payee, |balances| {
-            balances.update(&amount.currency(), |balance| {
-                balance.sequence = sequence;
-                change(balance);
-            });
-        });
-    }
 }
 
 impl Projection for Summary {
@@ -132,78 +187,18 @@ impl Projection for Summary {
     const VERSION: u32 = 1;
 
     fn apply(&mut self, recorded: &Recorded) {
-        let sequence = recorded.sequence;
-        let event = match &recorded.event {
-            Event::Account(event) => event,
-            Event::Settings(_)
-            | Event::Payee(_)
-            | Event::Plan(_)
-            | Event::Deal(_)
-            | Event::Cap(_)
-            | Event::Payout(_) => return,
+        let Event::Account(event) = &recorded.event else { return };
+        let (payee, amount) = match event {
+            account::Event::EntryBooked { payee, amount, .. }
+            | account::Event::EntryReversed { payee, amount, .. }
+            | account::Event::EntriesClaimed { payee, amount, .. }
+            | account::Event::EntriesReleased { payee, amount, .. }
+            | account::Event::EntriesPaid { payee, amount, .. } => (payee, amount),
         };
-        match event {
-            account::Event::EntryBooked { payee, entry, source, amount, earned_on } => {
-                if matches!(source, Source::Clawback { .. }) {
-                    self.clawbacks.insert(*entry, *amount);
-                }
-                self.change(payee, *amount, sequence, |balance| balance.book(source, *amount, earned_on.year()));
-            }
-            account::Event::EntryReversed { payee, because, amount, .. } => {
-                let year = recorded.effective.year();
-                self.change(payee, *amount, sequence, |balance| {
-                    balance.entries_reversed = balance.entries_reversed.saturating_add(1);
-                    balance.payable.take(*amount);
-                    match because {
-                        Because::Deal(_) => {
-                            balance.reversed.add(*amount);
-                            balance.years.update(&year, |year| year.reversed.add(*amount));
-                        }
-                        Because::Payout(_) => {
-                            balance.adjusted.take(*amount);
-                            balance.years.update(&year, |year| year.adjusted.take(*amount));
-                        }
-                    }
-                });
-            }
-            account::Event::EntriesClaimed { payee, payout, entries, amount } => {
-                if !self.clawbacks.is_empty() {
-                    for entry in entries {
-                        let Some(clawback) = self.clawbacks.remove(entry) else { continue };
-                        self.recovering.update(payout, |recovering| recovering.push((*entry, clawback)));
-                    }
-                }
-                self.change(payee, *amount, sequence, |balance| {
-                    balance.payable.take(*amount);
-                    balance.claimed.add(*amount);
-                });
-            }
-            account::Event::EntriesReleased { payee, payout, amount, .. } => {
-                for (entry, clawback) in self.recovering.remove(payout).into_iter().flatten() {
-                    self.clawbacks.insert(entry, clawback);
-                }
-                self.change(payee, *amount, sequence, |balance| {
-                    balance.claimed.take(*amount);
-                    balance.payable.add(*amount);
-                });
-            }
-            account::Event::EntriesPaid { payee, payout, count, amount } => {
-                let recovered = self.recovering.remove(payout);
-                let year = recorded.effective.year();
-                self.change(payee, *amount, sequence, |balance| {
-                    balance.claimed.take(*amount);
-                    balance.settled.add(*amount);
-                    balance.entries_paid = balance.entries_paid.saturating_add((*count).into());
-                    balance.payouts_paid = balance.payouts_paid.saturating_add(1);
-                    balance.last_paid_at = Some(recorded.request.recorded_at);
-                    balance.years.update(&year, |year| year.settled.add(*amount));
-                    for (_, clawback) in recovered.into_iter().flatten() {
-                        // A clawback is below zero.
-                        balance.clawback_outstanding.add(clawback);
-                    }
-                });
-            }
-        }
+        let Self { payees, clawbacks, recovering } = self;
+        payees.update(payee, |balances| {
+            balances.update(&amount.currency(), |balance| balance.apply(recorded, event, clawbacks, recovering));
+        });
     }
 }
 

@@ -15,8 +15,8 @@ use serde::{Serialize, Serializer};
 
 use crate::chain::Digest;
 use crate::codec;
+use crate::map::Small;
 use crate::money::{Currency, Money};
-use crate::projection::map::Small;
 use crate::projection::sum::Sum;
 
 pub use log::Law;
@@ -304,7 +304,7 @@ mod tests {
     use crate::projection::testing::{Books, ready};
     use crate::projection::{All, Projected};
     use crate::recorded::Recorded;
-    use crate::store::Store;
+    use crate::store::keep_checkpoint;
     use crate::{account, cap, deal, payout};
 
     fn export(register: &Register) -> String {
@@ -438,7 +438,7 @@ mod tests {
         let payout = books.payout("amy", "2026-02-02");
         let mut live = Projected::<All>::new();
         live.fold(&books.events).unwrap();
-        let save = |row| ready(books.store.save_checkpoint(&books.ledger, row)).unwrap();
+        let save = |row| ready(keep_checkpoint(&books.store, &books.ledger, row)).unwrap();
         let rows = live.save_each().unwrap();
         rows.iter().for_each(save);
         let check = || ready(checkpoint::against_store(&books.store, &books.ledger, 7)).unwrap();

@@ -7,9 +7,9 @@ use rustc_hash::FxHashMap;
 use thiserror::Error;
 
 use super::{Against, Class, Difference, Factor, Report};
+use crate::map::Small;
 use crate::money::{Currency, Money};
 use crate::projection::csv::{Malformed, read, unguard};
-use crate::projection::map::Small;
 use crate::projection::register::{COLUMNS, Register, Row, TOTAL, cells, total_cells};
 use crate::projection::sum::Sum;
 

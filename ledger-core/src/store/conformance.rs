@@ -43,8 +43,8 @@ use std::task::Poll;
 use compact_str::format_compact;
 
 use super::{
-    Append, BoxFuture, CheckpointRow, Clock, EventRow, Guard, Head, LogPage, NewEvent, Outcome, RequestRow, Store,
-    StoreError, StreamAfter,
+    Append, BoxFuture, CheckpointRow, Clock, EventRow, Guard, Head, LogPage, NewEvent, Outcome, ProjectionRow,
+    ProjectionWrite, Promotion, RequestRow, RowChange, SnapshotRow, Store, StoreError, StreamAfter, keep_checkpoint,
 };
 use crate::Date;
 use crate::chain::{self, Digest, Preimage};
@@ -135,6 +135,10 @@ pub async fn run<F: Factory + ?Sized>(factory: &F) -> Report {
         ("C14", c14_what_was_acknowledged_survives(factory).await),
         ("C15", c15_parallel_writers_lose_and_repeat_nothing(factory).await),
         ("C16", c16_a_checkpoint_is_replaced_as_a_whole(factory).await),
+        ("C17", c17_rows_and_checkpoint_move_together(factory).await),
+        ("C18", c18_rows_come_back_by_key(factory).await),
+        ("C19", c19_a_promotion_replaces_at_once(factory).await),
+        ("C20", c20_a_snapshot_is_replaced_as_a_whole(factory).await),
     ];
     Report { clauses }
 }
@@ -588,7 +592,7 @@ pub async fn c14_what_was_acknowledged_survives<F: Factory + ?Sized>(factory: &F
     let request = bench.request("last", &[("a", tip, 3)], &[]);
     let row = bench.appended(&request).await?;
     let checkpoint = checkpoint("kept", 1, b"state");
-    bench.store.save_checkpoint(&bench.ledger, &checkpoint).await?;
+    keep_checkpoint(&*bench.store, &bench.ledger, &checkpoint).await?;
     let before = (bench.log().await?, bench.store.head(&bench.ledger).await?);
 
     let empty: Arc<dyn Store> = Arc::new(super::memory::MemoryStore::new(Arc::new(|| 0)));
@@ -650,7 +654,7 @@ pub async fn c16_a_checkpoint_is_replaced_as_a_whole<F: Factory + ?Sized>(factor
     let (new, old) = (checkpoint("register", 9, &long), checkpoint("register", 3, b"\0\xff"));
     let other = checkpoint("other", 4, b"");
     for saved in [&new, &other, &old] {
-        store.save_checkpoint(ledger, saved).await?;
+        keep_checkpoint(&**store, ledger, saved).await?;
         let loaded = store.load_checkpoint(ledger, &saved.name).await?;
         ensure!(loaded.as_ref() == Some(saved), "{} at {} came back otherwise", saved.name, saved.sequence);
     }
@@ -659,6 +663,179 @@ pub async fn c16_a_checkpoint_is_replaced_as_a_whole<F: Factory + ?Sized>(factor
     let elsewhere = bench.beside("c16-other");
     let found = store.load_checkpoint(&elsewhere.ledger, "other").await?;
     ensure!(found.is_none(), "another ledger has the checkpoint too");
+    Ok(())
+}
+
+/// C17: a projection's rows and its checkpoint are saved together, and only if the checkpoint is the expected one.
+///
+/// # Errors
+/// [`Failure`] when it does not hold.
+pub async fn c17_rows_and_checkpoint_move_together<F: Factory + ?Sized>(factory: &F) -> Checked {
+    let bench = Bench::open(factory, "c17").await?;
+    let first = checkpoint("rows", 3, b"[]");
+    let never = bench.save(Some(&first), &first, &[("a", Some("1"))]).await?;
+    ensure!(!never, "a checkpoint that was never kept was the expected one");
+    ensure!(bench.rows("rows").await?.is_empty(), "what was not saved left rows");
+    ensure!(bench.save(None, &first, &[("a", Some("1")), ("b", Some("1"))]).await?, "the first checkpoint was refused");
+
+    let next = checkpoint("rows", 5, b"[]");
+    let before = bench.rows("rows").await?;
+    let wrong = [
+        None,
+        Some(CheckpointRow { version: 8, ..first.clone() }),
+        Some(CheckpointRow { sequence: 4, ..first.clone() }),
+        Some(CheckpointRow { link: Digest::of(b"another history"), ..first.clone() }),
+        Some(CheckpointRow { state: b"[7]".to_vec(), ..first.clone() }),
+    ];
+    for expected in wrong {
+        let saved = bench.save(expected.as_ref(), &next, &[("a", Some("2")), ("b", None)]).await?;
+        ensure!(!saved, "{expected:?} was taken for {first:?}");
+        ensure!(bench.rows("rows").await? == before, "what was not saved changed rows");
+        let kept = bench.store.load_checkpoint(&bench.ledger, "rows").await?;
+        ensure!(kept.as_ref() == Some(&first), "what was not saved left {kept:?}");
+    }
+    let other = checkpoint("other", 1, b"");
+    bench.save(None, &other, &[("a", Some("other"))]).await?;
+    ensure!(
+        bench.save(Some(&first), &next, &[("a", Some("2")), ("b", None), ("c", Some("2"))]).await?,
+        "it was refused"
+    );
+    let rows = bench.rows("rows").await?;
+    ensure!(
+        rows == [row("a", 5, "2"), row("c", 5, "2")],
+        "after a change, a removal and an addition there is {rows:?}"
+    );
+
+    let writers = ["one", "two", "three"].map(|name| {
+        let (bench, next) = (&bench, &next);
+        async move { bench.save(Some(next), &checkpoint("rows", 6, name.as_bytes()), &[("a", Some(name))]).await }
+    });
+    let saved = join(writers.into_iter()).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    ensure!(saved.iter().filter(|saved| **saved).count() == 1, "of three that moved the same one, {saved:?} did");
+    let kept = bench.store.load_checkpoint(&bench.ledger, "rows").await?.unwrap_or_else(|| first.clone());
+    let rows = bench.rows("rows").await?;
+    let fits = rows.first().is_some_and(|row| row.value.as_bytes() == kept.state);
+    ensure!(fits, "the checkpoint is of {kept:?}, the rows are {rows:?}");
+
+    let cleared = ProjectionWrite { clear: true, ..write(Some(&kept), &first, &[("z", Some("3"))]) };
+    ensure!(bench.store.save_projection(&bench.ledger, &cleared).await?, "clearing was refused");
+    let rows = bench.rows("rows").await?;
+    ensure!(rows == [row("z", 3, "3")], "after clearing there is {rows:?}");
+    ensure!(bench.rows("other").await? == [row("a", 1, "other")], "another projection's rows were changed");
+    Ok(())
+}
+
+/// C18: a projection's rows come back as they were saved, by key and in pages, and are those of no other projection or ledger.
+///
+/// # Errors
+/// [`Failure`] when it does not hold.
+pub async fn c18_rows_come_back_by_key<F: Factory + ?Sized>(factory: &F) -> Checked {
+    let bench = Bench::open(factory, "c18").await?;
+    let long = "é\n\u{1}".repeat(50_000);
+    let mut keys = ["a", "A", "a/b", "a ", "aa", "b", "%", "_", "'\"", "Ä", "ä", "日本", "\u{1}", "~", "{\"a\":1}"];
+    let changes: Vec<_> = keys.iter().map(|key| (*key, Some(if *key == "a" { long.as_str() } else { *key }))).collect();
+    bench.save(None, &checkpoint("rows", 9, b"[]"), &changes).await?;
+    bench.save(None, &checkpoint("other", 2, b"[]"), &[("a", Some("")), ("c", Some("c"))]).await?;
+    keys.sort_unstable();
+    let expected: Vec<_> = keys.iter().map(|key| row(key, 9, if *key == "a" { &long } else { key })).collect();
+    for limit in [1, 2, 7, 1_000, usize::MAX] {
+        let mut all: Vec<ProjectionRow> = Vec::new();
+        loop {
+            let after = all.last().map(|row| row.key.clone());
+            let page = bench.store.list_rows(&bench.ledger, "rows", after.as_deref(), limit).await?;
+            ensure!(page.len() <= limit, "a page of at most {limit} has {} rows", page.len());
+            if page.is_empty() {
+                break;
+            }
+            all.extend(page);
+            ensure!(all.len() <= keys.len(), "pages of {limit} repeat rows");
+        }
+        ensure!(all == expected, "pages of {limit} give {:?}", all.iter().map(|row| &row.key).collect::<Vec<_>>());
+    }
+    let some = ["b", "missing", "a", "c"].map(Into::into);
+    let mut found = bench.store.read_rows(&bench.ledger, "rows", &some).await?;
+    found.sort_by(|a, b| a.key.cmp(&b.key));
+    ensure!(found == [row("a", 9, &long), row("b", 9, "b")], "of four keys {} rows came back", found.len());
+    let none = bench.store.read_rows(&bench.ledger, "rows", &[]).await?;
+    ensure!(none.is_empty(), "without a key {none:?} came back");
+    let between = bench.store.list_rows(&bench.ledger, "rows", Some("aaa"), 1).await?;
+    ensure!(between == [row("b", 9, "b")], "after a key that has no row {between:?} came back");
+    let elsewhere = bench.beside("c18-other");
+    ensure!(elsewhere.rows("rows").await?.is_empty(), "another ledger has the rows too");
+    let strange = bench.store.read_rows(&bench.ledger, "unknown", &some).await?;
+    ensure!(strange.is_empty(), "a projection that was never saved has {strange:?}");
+    Ok(())
+}
+
+/// C19: a promotion puts rows and checkpoint of one projection in place of another's, at once, if both are the expected ones.
+///
+/// # Errors
+/// [`Failure`] when it does not hold.
+pub async fn c19_a_promotion_replaces_at_once<F: Factory + ?Sized>(factory: &F) -> Checked {
+    let bench = Bench::open(factory, "c19").await?;
+    let (store, ledger) = (&bench.store, &bench.ledger);
+    let (live, next) = (checkpoint("live", 5, b"old"), checkpoint("next", 7, b"new"));
+    bench.save(None, &live, &[("a", Some("old")), ("gone", Some("old"))]).await?;
+    bench.save(None, &next, &[("a", Some("new")), ("b", Some("new"))]).await?;
+    let elsewhere = bench.beside("c19-other");
+    elsewhere.save(None, &live, &[("a", Some("other"))]).await?;
+    let promotion = |from: &CheckpointRow, over: Option<&CheckpointRow>| Promotion {
+        from: from.clone(),
+        to: "live".into(),
+        over: over.cloned(),
+    };
+    let (stale, moved) = (checkpoint("live", 4, b"old"), checkpoint("next", 8, b"new"));
+    for (from, over) in
+        [(&next, None), (&next, Some(&stale)), (&moved, Some(&live)), (&checkpoint("x", 1, b""), Some(&live))]
+    {
+        let done = store.promote(ledger, &promotion(from, over)).await?;
+        ensure!(!done, "{from:?} was promoted over {over:?}");
+        ensure!(bench.rows("live").await?.len() == 2 && bench.rows("next").await?.len() == 2, "a refusal changed rows");
+        let kept = store.load_checkpoint(ledger, "live").await?;
+        ensure!(kept.as_ref() == Some(&live), "a refusal left {kept:?}");
+    }
+    ensure!(store.promote(ledger, &promotion(&next, Some(&live))).await?, "the promotion was refused");
+    let rows = bench.rows("live").await?;
+    ensure!(rows == [row("a", 7, "new"), row("b", 7, "new")], "the promoted rows are {rows:?}");
+    let kept = store.load_checkpoint(ledger, "live").await?;
+    ensure!(kept == Some(CheckpointRow { name: "live".into(), ..next.clone() }), "the promoted checkpoint is {kept:?}");
+    let left = (store.load_checkpoint(ledger, "next").await?, bench.rows("next").await?);
+    ensure!(left == (None, Vec::new()), "under the name that was promoted there is {left:?}");
+    ensure!(elsewhere.rows("live").await? == [row("a", 5, "other")], "another ledger's rows were changed");
+
+    let first = checkpoint("first", 2, b"");
+    bench.save(None, &first, &[("f", Some("first"))]).await?;
+    let promotion = Promotion { from: first, to: "never".into(), over: None };
+    ensure!(store.promote(ledger, &promotion).await?, "a promotion over nothing was refused");
+    let rows = bench.rows("never").await?;
+    ensure!(rows == [row("f", 2, "first")], "promoted over nothing, the rows are {rows:?}");
+    Ok(())
+}
+
+/// C20: a snapshot comes back as it was saved, replaced as a whole, for its stream and ledger only.
+///
+/// # Errors
+/// [`Failure`] when it does not hold.
+pub async fn c20_a_snapshot_is_replaced_as_a_whole<F: Factory + ?Sized>(factory: &F) -> Checked {
+    let bench = Bench::open(factory, "c20").await?;
+    let (store, ledger) = (&bench.store, &bench.ledger);
+    let long: Vec<u8> = (0..100_000_u32).flat_map(u32::to_be_bytes).collect();
+    let (new, old) = (snapshot("account/a/USD", 9, &long), snapshot("account/a/USD", 3, b"\0\xff"));
+    let other = snapshot("account/b/USD", 4, b"");
+    let all = ["account/b/USD", "account/a/USD", "account/c/USD"].map(stream);
+    for saved in [&new, &other, &old] {
+        store.save_snapshot(ledger, saved).await?;
+        let loaded = store.load_snapshots(ledger, std::slice::from_ref(&saved.stream)).await?;
+        ensure!(loaded == [saved.clone()], "{} at {} came back otherwise", saved.stream, saved.version);
+    }
+    let mut loaded = store.load_snapshots(ledger, &all).await?;
+    loaded.sort_by(|a, b| a.stream.cmp(&b.stream));
+    ensure!(loaded == [old, other], "of three streams, one without a snapshot, {} came back", loaded.len());
+    ensure!(store.load_snapshots(ledger, &[]).await?.is_empty(), "no stream has a snapshot");
+    let elsewhere = bench.beside("c20-other");
+    let found = store.load_snapshots(&elsewhere.ledger, &all).await?;
+    ensure!(found.is_empty(), "another ledger has the snapshots too");
+    ensure!(store.head(ledger).await? == Head::default(), "a snapshot moved the head");
     Ok(())
 }
 
@@ -789,6 +966,20 @@ impl Bench {
 
     async fn log(&self) -> Result<LogPage, Failure> {
         read_all(&*self.store, &self.ledger).await
+    }
+
+    async fn save(
+        &self,
+        expected: Option<&CheckpointRow>,
+        to: &CheckpointRow,
+        rows: &[(&str, Option<&str>)],
+    ) -> Result<bool, Failure> {
+        Ok(self.store.save_projection(&self.ledger, &write(expected, to, rows)).await?)
+    }
+
+    /// All rows of a projection with few.
+    async fn rows(&self, projection: &str) -> Result<Vec<ProjectionRow>, Failure> {
+        Ok(self.store.list_rows(&self.ledger, projection, None, 1_000).await?)
     }
 
     async fn streams(
@@ -925,6 +1116,35 @@ fn checkpoint(name: &str, sequence: u64, state: &[u8]) -> CheckpointRow {
     CheckpointRow { name: name.into(), version: 7, sequence, link, state: state.to_vec() }
 }
 
+/// A write whose rows are changed at its sequence.
+fn write(expected: Option<&CheckpointRow>, to: &CheckpointRow, rows: &[(&str, Option<&str>)]) -> ProjectionWrite {
+    let change = |(key, value): &(&str, Option<&str>)| RowChange {
+        key: (*key).into(),
+        sequence: to.sequence,
+        value: value.map(Into::into),
+    };
+    let rows = rows.iter().map(change).collect();
+    ProjectionWrite { expected: expected.cloned(), checkpoint: to.clone(), clear: false, rows }
+}
+
+fn row(key: &str, sequence: u64, value: &str) -> ProjectionRow {
+    ProjectionRow { key: key.into(), sequence, value: value.into() }
+}
+
+fn snapshot(name: &str, version: u64, state: &[u8]) -> SnapshotRow {
+    let digest = |of: &[u8]| Digest::of(&[of, &version.to_be_bytes()].concat());
+    SnapshotRow {
+        stream: stream(name),
+        version,
+        digest: digest(b"digest"),
+        first_sequence: version + 100,
+        link: digest(b"link"),
+        form: 7,
+        state: state.to_vec(),
+        check: digest(b"check"),
+    }
+}
+
 fn clock(now: &Arc<AtomicI64>) -> Clock {
     let now = now.clone();
     Arc::new(move || now.load(Ordering::SeqCst))
@@ -977,6 +1197,8 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
+    use compact_str::CompactString;
+
     use super::*;
     use crate::store::StreamPage;
     use crate::store::memory::MemoryStore;
@@ -1025,11 +1247,16 @@ mod tests {
         C14Forgets,
         C15ChecksOutsideTheLock,
         C16KeepsTheLatestCheckpoint,
+        C17LooksAtTheSequenceOnly,
+        C17SavesRowsByThemselves,
+        C18ListsPagesByLength,
+        C19LeavesOldRows,
+        C20KeepsTheLatestSnapshot,
     }
 
     use Fault::*;
 
-    const FAULTS: [Fault; 16] = [
+    const FAULTS: [Fault; 21] = [
         C1StoresTheFirstEventOfWhatConflicts,
         C2LeavesAGap,
         C3IgnoresDigests,
@@ -1046,6 +1273,11 @@ mod tests {
         C14Forgets,
         C15ChecksOutsideTheLock,
         C16KeepsTheLatestCheckpoint,
+        C17LooksAtTheSequenceOnly,
+        C17SavesRowsByThemselves,
+        C18ListsPagesByLength,
+        C19LeavesOldRows,
+        C20KeepsTheLatestSnapshot,
     ];
 
     #[test]
@@ -1258,19 +1490,27 @@ mod tests {
             self.inner.ledgers()
         }
 
-        fn save_checkpoint<'a>(
+        fn save_snapshot<'a>(
             &'a self,
             ledger: &'a LedgerName,
-            checkpoint: &'a CheckpointRow,
+            snapshot: &'a SnapshotRow,
         ) -> BoxFuture<'a, Result<(), StoreError>> {
             Box::pin(async move {
-                let kept = self.inner.load_checkpoint(ledger, &checkpoint.name).await?;
-                let later = kept.is_some_and(|kept| kept.sequence > checkpoint.sequence);
-                if self.has(C16KeepsTheLatestCheckpoint) && later {
+                let kept = self.inner.load_snapshots(ledger, std::slice::from_ref(&snapshot.stream)).await?;
+                let later = kept.iter().any(|kept| kept.version > snapshot.version);
+                if self.has(C20KeepsTheLatestSnapshot) && later {
                     return Ok(());
                 }
-                self.inner.save_checkpoint(ledger, checkpoint).await
+                self.inner.save_snapshot(ledger, snapshot).await
             })
+        }
+
+        fn load_snapshots<'a>(
+            &'a self,
+            ledger: &'a LedgerName,
+            streams: &'a [StreamName],
+        ) -> BoxFuture<'a, Result<Vec<SnapshotRow>, StoreError>> {
+            self.inner.load_snapshots(ledger, streams)
         }
 
         fn load_checkpoint<'a>(
@@ -1279,6 +1519,81 @@ mod tests {
             name: &'a str,
         ) -> BoxFuture<'a, Result<Option<CheckpointRow>, StoreError>> {
             self.inner.load_checkpoint(ledger, name)
+        }
+
+        fn save_projection<'a>(
+            &'a self,
+            ledger: &'a LedgerName,
+            write: &'a ProjectionWrite,
+        ) -> BoxFuture<'a, Result<bool, StoreError>> {
+            Box::pin(async move {
+                let kept = self.inner.load_checkpoint(ledger, &write.checkpoint.name).await?;
+                let at = |row: &Option<CheckpointRow>| row.as_ref().map(|row| row.sequence);
+                let later = at(&kept) > Some(write.checkpoint.sequence);
+                if self.has(C16KeepsTheLatestCheckpoint) && later {
+                    return Ok(true);
+                }
+                let mut write = write.clone();
+                if self.has(C17LooksAtTheSequenceOnly) && at(&kept) == at(&write.expected) {
+                    write.expected = kept.clone();
+                }
+                if self.has(C17SavesRowsByThemselves)
+                    && let Some(kept) = kept.filter(|kept| Some(kept) != write.expected.as_ref())
+                {
+                    let (expected, checkpoint) = (Some(kept.clone()), kept);
+                    self.inner.save_projection(ledger, &ProjectionWrite { expected, checkpoint, ..write }).await?;
+                    return Ok(false);
+                }
+                self.inner.save_projection(ledger, &write).await
+            })
+        }
+
+        fn read_rows<'a>(
+            &'a self,
+            ledger: &'a LedgerName,
+            projection: &'a str,
+            keys: &'a [CompactString],
+        ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
+            self.inner.read_rows(ledger, projection, keys)
+        }
+
+        fn list_rows<'a>(
+            &'a self,
+            ledger: &'a LedgerName,
+            projection: &'a str,
+            after: Option<&'a str>,
+            limit: usize,
+        ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
+            Box::pin(async move {
+                if !self.has(C18ListsPagesByLength) {
+                    return self.inner.list_rows(ledger, projection, after, limit).await;
+                }
+                let mut rows = self.inner.list_rows(ledger, projection, None, 1_000).await?;
+                let order = |key: &str| (key.len(), key.to_owned());
+                rows.sort_by_key(|row| order(&row.key));
+                rows.retain(|row| after.is_none_or(|after| order(&row.key) > order(after)));
+                rows.truncate(limit);
+                Ok(rows)
+            })
+        }
+
+        fn promote<'a>(
+            &'a self,
+            ledger: &'a LedgerName,
+            promotion: &'a Promotion,
+        ) -> BoxFuture<'a, Result<bool, StoreError>> {
+            Box::pin(async move {
+                let old = self.inner.list_rows(ledger, &promotion.to, None, 1_000).await?;
+                let done = self.inner.promote(ledger, promotion).await?;
+                if self.has(C19LeavesOldRows) && done {
+                    let kept = self.inner.load_checkpoint(ledger, &promotion.to).await?.unwrap();
+                    let new = self.inner.list_rows(ledger, &promotion.to, None, 1_000).await?;
+                    let left = old.iter().filter(|old| new.iter().all(|new| new.key != old.key));
+                    let rows: Vec<_> = left.map(|row| (row.key.as_str(), Some(row.value.as_str()))).collect();
+                    self.inner.save_projection(ledger, &super::write(Some(&kept), &kept, &rows)).await?;
+                }
+                Ok(done)
+            })
         }
     }
 }

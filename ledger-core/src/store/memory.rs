@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard};
 
 use compact_str::CompactString;
@@ -9,8 +10,8 @@ use rustc_hash::FxHashMap;
 
 use super::admit::{Before, admit};
 use super::{
-    Append, BoxFuture, CheckpointRow, Clock, EventRow, Head, LogPage, Outcome, RequestRow, Store, StoreError,
-    StreamAfter, StreamPage, page_size,
+    Append, BoxFuture, CheckpointRow, Clock, EventRow, Head, LogPage, Outcome, ProjectionRow, ProjectionWrite,
+    Promotion, RequestRow, RowChange, SnapshotRow, Store, StoreError, StreamAfter, StreamPage, page_size,
 };
 use crate::id::{Key, LedgerName};
 use crate::stream::{StreamName, Tip};
@@ -30,7 +31,10 @@ struct Ledger {
     keys: FxHashMap<CompactString, usize>,
     /// Where in `events` the events of a stream are, by version.
     streams: FxHashMap<StreamName, Vec<usize>>,
+    snapshots: FxHashMap<StreamName, SnapshotRow>,
     checkpoints: FxHashMap<CompactString, CheckpointRow>,
+    /// The rows of each projection, by key.
+    rows: FxHashMap<CompactString, BTreeMap<CompactString, ProjectionRow>>,
 }
 
 impl MemoryStore {
@@ -51,6 +55,14 @@ impl MemoryStore {
         read: impl FnOnce(&Ledger) -> T + Send + 'a,
     ) -> BoxFuture<'a, Result<T, StoreError>> {
         Box::pin(async move { Ok(self.lock()?.get(ledger).map(read).unwrap_or_default()) })
+    }
+
+    fn write<'a, T: Send>(
+        &'a self,
+        ledger: &'a LedgerName,
+        write: impl FnOnce(&mut Ledger) -> T + Send + 'a,
+    ) -> BoxFuture<'a, Result<T, StoreError>> {
+        Box::pin(async move { Ok(write(self.lock()?.entry(ledger.clone()).or_default())) })
     }
 }
 
@@ -107,6 +119,40 @@ impl Ledger {
         let rest = self.requests.get(start..).unwrap_or_default();
         let whole = rest.iter().take_while(|request| request.last_sequence() <= end).count();
         self.page(rest.get(..whole.max(1)).unwrap_or_default())
+    }
+
+    fn save(&mut self, write: &ProjectionWrite) -> bool {
+        let ProjectionWrite { expected, checkpoint, clear, rows } = write;
+        if self.checkpoints.get(&checkpoint.name) != expected.as_ref() {
+            return false;
+        }
+        let kept = self.rows.entry(checkpoint.name.clone()).or_default();
+        if *clear {
+            kept.clear();
+        }
+        for RowChange { key, sequence, value } in rows {
+            match value.clone() {
+                Some(value) => {
+                    let row = ProjectionRow { key: key.clone(), sequence: *sequence, value };
+                    kept.insert(key.clone(), row);
+                }
+                None => drop(kept.remove(key)),
+            }
+        }
+        self.checkpoints.insert(checkpoint.name.clone(), checkpoint.clone());
+        true
+    }
+
+    fn promote(&mut self, promotion: &Promotion) -> bool {
+        let Promotion { from, to, over } = promotion;
+        if self.checkpoints.get(&from.name) != Some(from) || self.checkpoints.get(to) != over.as_ref() {
+            return false;
+        }
+        self.checkpoints.remove(&from.name);
+        self.checkpoints.insert(to.clone(), CheckpointRow { name: to.clone(), ..from.clone() });
+        let rows = self.rows.remove(&from.name).unwrap_or_default();
+        self.rows.insert(to.clone(), rows);
+        true
     }
 
     /// Requests that follow one another, with their events.
@@ -173,16 +219,20 @@ impl Store for MemoryStore {
         })
     }
 
-    fn save_checkpoint<'a>(
+    fn save_snapshot<'a>(
         &'a self,
         ledger: &'a LedgerName,
-        checkpoint: &'a CheckpointRow,
+        snapshot: &'a SnapshotRow,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move {
-            let mut ledgers = self.lock()?;
-            ledgers.entry(ledger.clone()).or_default().checkpoints.insert(checkpoint.name.clone(), checkpoint.clone());
-            Ok(())
-        })
+        self.write(ledger, |ledger| drop(ledger.snapshots.insert(snapshot.stream.clone(), snapshot.clone())))
+    }
+
+    fn load_snapshots<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        streams: &'a [StreamName],
+    ) -> BoxFuture<'a, Result<Vec<SnapshotRow>, StoreError>> {
+        self.read(ledger, |ledger| streams.iter().filter_map(|stream| ledger.snapshots.get(stream)).cloned().collect())
     }
 
     fn load_checkpoint<'a>(
@@ -191,5 +241,51 @@ impl Store for MemoryStore {
         name: &'a str,
     ) -> BoxFuture<'a, Result<Option<CheckpointRow>, StoreError>> {
         self.read(ledger, move |ledger| ledger.checkpoints.get(name).cloned())
+    }
+
+    fn save_projection<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        write: &'a ProjectionWrite,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.write(ledger, |ledger| ledger.save(write))
+    }
+
+    fn read_rows<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        projection: &'a str,
+        keys: &'a [CompactString],
+    ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
+        self.read(ledger, move |ledger| {
+            let rows = ledger.rows.get(projection);
+            rows.map(|rows| keys.iter().filter_map(|key| rows.get(key)).cloned().collect()).unwrap_or_default()
+        })
+    }
+
+    fn list_rows<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        projection: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
+        self.read(ledger, move |ledger| {
+            let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let rows = ledger
+                .rows
+                .get(projection)
+                .into_iter()
+                .flat_map(|rows| rows.range::<str, _>((start, Bound::Unbounded)));
+            rows.map(|(_, row)| row.clone()).take(page_size(limit)).collect()
+        })
+    }
+
+    fn promote<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        promotion: &'a Promotion,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.write(ledger, |ledger| ledger.promote(promotion))
     }
 }

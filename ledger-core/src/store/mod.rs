@@ -21,6 +21,12 @@
 //! | C14 | what was acknowledged is there after the store is opened again |
 //! | C15 | writers in parallel lose nothing and repeat nothing |
 //! | C16 | a checkpoint comes back as it was saved, and is replaced as a whole |
+//! | C17 | a projection's rows and its checkpoint are saved together, and only if the checkpoint is the expected one |
+//! | C18 | a projection's rows come back as they were saved, by key and in pages, and are those of no other projection or ledger |
+//! | C19 | a promotion puts rows and checkpoint of one projection in place of another's, at once, if both are the expected ones |
+//! | C20 | a snapshot comes back as it was saved, replaced as a whole, for its stream and ledger only |
+//!
+//! Snapshots, checkpoints and rows are derived: a store that loses them loses time, nothing else.
 
 pub mod admit;
 #[cfg(any(test, feature = "conformance"))]
@@ -111,15 +117,25 @@ pub trait Store: Send + Sync {
     /// [`StoreError`] when the rows could not be read.
     fn ledgers(&self) -> BoxFuture<'_, Result<Vec<LedgerName>, StoreError>>;
 
-    /// Keeps a projection's checkpoint, in place of the one that was kept under its name.
+    /// Keeps a snapshot, in place of the one that was kept of its stream.
     ///
     /// # Errors
     /// [`StoreError`] when it could not be kept.
-    fn save_checkpoint<'a>(
+    fn save_snapshot<'a>(
         &'a self,
         ledger: &'a LedgerName,
-        checkpoint: &'a CheckpointRow,
+        snapshot: &'a SnapshotRow,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// The snapshots that are kept of some streams, in no particular order.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they could not be read.
+    fn load_snapshots<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        streams: &'a [StreamName],
+    ) -> BoxFuture<'a, Result<Vec<SnapshotRow>, StoreError>>;
 
     /// The checkpoint that was kept under a name, if any.
     ///
@@ -130,6 +146,68 @@ pub trait Store: Send + Sync {
         ledger: &'a LedgerName,
         name: &'a str,
     ) -> BoxFuture<'a, Result<Option<CheckpointRow>, StoreError>>;
+
+    /// Moves a projection on: its checkpoint and its rows, all or nothing. Says whether it was done; it is not when the
+    /// checkpoint that is kept is not the expected one, so that of two that would move a projection one does.
+    ///
+    /// # Errors
+    /// [`StoreError`] when there is no answer. Only [`StoreError::Unknown`] leaves open whether it was done; the checkpoint
+    /// tells.
+    fn save_projection<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        write: &'a ProjectionWrite,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// The rows of a projection that have one of some keys, each key named once, in no particular order.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the rows could not be read.
+    fn read_rows<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        projection: &'a str,
+        keys: &'a [CompactString],
+    ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>>;
+
+    /// The rows of a projection whose keys come after a key, or all without it, by the bytes of their keys: at most as many as
+    /// [`page_size`] makes of `limit`, and none only after the last.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the rows could not be read.
+    fn list_rows<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        projection: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>>;
+
+    /// Puts one projection, its rows and its checkpoint, in place of another, all or nothing; nothing is left under its own
+    /// name. Says whether it was done; it is not when either checkpoint is not the expected one.
+    ///
+    /// # Errors
+    /// As [`save_projection`](Self::save_projection).
+    fn promote<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        promotion: &'a Promotion,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+}
+
+/// Keeps a checkpoint in place of whatever is kept under its name.
+///
+/// # Errors
+/// [`StoreError`] when it could not be kept.
+pub async fn keep_checkpoint(store: &dyn Store, ledger: &LedgerName, row: &CheckpointRow) -> Result<(), StoreError> {
+    loop {
+        let expected = store.load_checkpoint(ledger, &row.name).await?;
+        let write = ProjectionWrite { expected, checkpoint: row.clone(), clear: false, rows: Vec::new() };
+        // When it is not done, somebody else has kept one meanwhile.
+        if store.save_projection(ledger, &write).await? {
+            return Ok(());
+        }
+    }
 }
 
 /// A request, decided and encoded, ready to be stored.
@@ -312,6 +390,73 @@ pub struct CheckpointRow {
     pub link: Digest,
     /// The serialised state.
     pub state: Vec<u8>,
+}
+
+/// What moves a projection on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectionWrite {
+    /// The checkpoint that must be kept under the name of `checkpoint`, in every field; `None` when there must be none.
+    pub expected: Option<CheckpointRow>,
+    /// The checkpoint to keep in its place.
+    pub checkpoint: CheckpointRow,
+    /// Whether the rows that the projection has so far go first.
+    pub clear: bool,
+    /// The rows that change, each key once.
+    pub rows: Vec<RowChange>,
+}
+
+/// A row of a projection that is put in or taken out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowChange {
+    /// The row's key.
+    pub key: CompactString,
+    /// The sequence of the event that changed it.
+    pub sequence: u64,
+    /// What it holds from now on; `None` takes it out.
+    pub value: Option<String>,
+}
+
+/// A row of a projection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectionRow {
+    /// Its key: text without a zero byte.
+    pub key: CompactString,
+    /// The sequence of the last event that changed it.
+    pub sequence: u64,
+    /// What it holds: text without a zero byte, such as JSON.
+    pub value: String,
+}
+
+/// One projection in place of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promotion {
+    /// The checkpoint of the projection that is promoted; its name says which.
+    pub from: CheckpointRow,
+    /// The name that it gets.
+    pub to: CompactString,
+    /// The checkpoint that must be kept under that name; `None` when there must be none.
+    pub over: Option<CheckpointRow>,
+}
+
+/// A stream folded up to a version, so that a long one need not be read from its beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotRow {
+    /// The stream.
+    pub stream: StreamName,
+    /// The last version that it covers.
+    pub version: u64,
+    /// The digest of the stream's event at that version.
+    pub digest: Digest,
+    /// The first sequence of the request that the event came from.
+    pub first_sequence: u64,
+    /// The link of that request, which no other history of the ledger has.
+    pub link: Digest,
+    /// The version of the state's form.
+    pub form: u32,
+    /// The serialised state.
+    pub state: Vec<u8>,
+    /// The hash of all that, with the ledger's name.
+    pub check: Digest,
 }
 
 /// Why a store has no answer, and what to do.

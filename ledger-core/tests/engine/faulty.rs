@@ -4,11 +4,14 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use compact_str::CompactString;
 use ledger_core::id::{Key, LedgerName};
 use ledger_core::store::memory::MemoryStore;
 use ledger_core::store::{
-    Append, BoxFuture, CheckpointRow, Head, LogPage, Outcome, Store, StoreError, StreamAfter, StreamPage,
+    Append, BoxFuture, CheckpointRow, Head, LogPage, Outcome, ProjectionRow, ProjectionWrite, Promotion, SnapshotRow,
+    Store, StoreError, StreamAfter, StreamPage,
 };
+use ledger_core::stream::StreamName;
 
 /// What goes wrong with one append.
 #[derive(Clone, Copy, Debug)]
@@ -121,12 +124,20 @@ impl Store for FaultyStore {
         self.inner.ledgers()
     }
 
-    fn save_checkpoint<'a>(
+    fn save_snapshot<'a>(
         &'a self,
         ledger: &'a LedgerName,
-        checkpoint: &'a CheckpointRow,
+        snapshot: &'a SnapshotRow,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.inner.save_checkpoint(ledger, checkpoint)
+        self.inner.save_snapshot(ledger, snapshot)
+    }
+
+    fn load_snapshots<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        streams: &'a [StreamName],
+    ) -> BoxFuture<'a, Result<Vec<SnapshotRow>, StoreError>> {
+        self.inner.load_snapshots(ledger, streams)
     }
 
     fn load_checkpoint<'a>(
@@ -135,5 +146,40 @@ impl Store for FaultyStore {
         name: &'a str,
     ) -> BoxFuture<'a, Result<Option<CheckpointRow>, StoreError>> {
         self.inner.load_checkpoint(ledger, name)
+    }
+
+    fn save_projection<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        write: &'a ProjectionWrite,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.inner.save_projection(ledger, write)
+    }
+
+    fn read_rows<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        projection: &'a str,
+        keys: &'a [CompactString],
+    ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
+        self.inner.read_rows(ledger, projection, keys)
+    }
+
+    fn list_rows<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        projection: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
+        self.inner.list_rows(ledger, projection, after, limit)
+    }
+
+    fn promote<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        promotion: &'a Promotion,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.inner.promote(ledger, promotion)
     }
 }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
+use compact_str::CompactString;
 use ledger_core::chain::{Digest, Preimage, link};
 use ledger_core::id::{Key, LedgerName};
 use ledger_core::store::{
-    Append, BoxFuture, CheckpointRow, EventRow, Head, LogPage, Outcome, RequestRow, Store, StoreError, StreamAfter,
-    StreamPage,
+    Append, BoxFuture, CheckpointRow, EventRow, Head, LogPage, Outcome, ProjectionRow, ProjectionWrite, Promotion,
+    RequestRow, SnapshotRow, Store, StoreError, StreamAfter, StreamPage,
 };
+use ledger_core::stream::StreamName;
 use ledger_core::verify::{Verified, Verifier, VerifyError};
 
 use crate::story::Story;
@@ -182,7 +184,15 @@ impl Store for Rows {
         only_read()
     }
 
-    fn save_checkpoint<'a>(&'a self, _: &'a LedgerName, _: &'a CheckpointRow) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn save_snapshot<'a>(&'a self, _: &'a LedgerName, _: &'a SnapshotRow) -> BoxFuture<'a, Result<(), StoreError>> {
+        only_read()
+    }
+
+    fn load_snapshots<'a>(
+        &'a self,
+        _: &'a LedgerName,
+        _: &'a [StreamName],
+    ) -> BoxFuture<'a, Result<Vec<SnapshotRow>, StoreError>> {
         only_read()
     }
 
@@ -191,6 +201,37 @@ impl Store for Rows {
         _: &'a LedgerName,
         _: &'a str,
     ) -> BoxFuture<'a, Result<Option<CheckpointRow>, StoreError>> {
+        only_read()
+    }
+
+    fn save_projection<'a>(
+        &'a self,
+        _: &'a LedgerName,
+        _: &'a ProjectionWrite,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        only_read()
+    }
+
+    fn read_rows<'a>(
+        &'a self,
+        _: &'a LedgerName,
+        _: &'a str,
+        _: &'a [CompactString],
+    ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
+        only_read()
+    }
+
+    fn list_rows<'a>(
+        &'a self,
+        _: &'a LedgerName,
+        _: &'a str,
+        _: Option<&'a str>,
+        _: usize,
+    ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
+        only_read()
+    }
+
+    fn promote<'a>(&'a self, _: &'a LedgerName, _: &'a Promotion) -> BoxFuture<'a, Result<bool, StoreError>> {
         only_read()
     }
 }

@@ -1,0 +1,76 @@
+//! Snapshots: long streams, folded and kept, so that loading one reads its tail only.
+//!
+//! A snapshot is a guess that the log confirms. It is used only if nothing about it is damaged, it is of this stream of this
+//! ledger, the stream has its event at its version, and the link there is the one that it was taken at: that link covers
+//! everything before it, so that a snapshot of a history that was rolled back is never used on another one.
+
+use super::Inner;
+use crate::chain::{Digest, snapshot_check};
+use crate::codec::canonical;
+use crate::id::LedgerName;
+use crate::slice::{Folded, STATE_FORM, State};
+use crate::store::{EventRow, RequestRow, SnapshotRow};
+use crate::stream::{StreamId, Tip};
+
+/// A stream as the request left it that wrote its last event.
+pub(super) fn take(ledger: &LedgerName, stream: &StreamId, folded: &Folded, place: Place) -> SnapshotRow {
+    let mut row = SnapshotRow {
+        stream: stream.name(),
+        version: folded.tip.version,
+        digest: folded.tip.digest,
+        first_sequence: place.first_sequence,
+        link: place.link,
+        form: STATE_FORM,
+        state: canonical(&folded.state),
+        check: Digest::ZERO,
+    };
+    row.check = snapshot_check(ledger.as_str(), &row);
+    row
+}
+
+/// The request that a snapshot was taken after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub first_sequence: u64,
+    pub link: Digest,
+}
+
+impl From<&RequestRow> for Place {
+    fn from(row: &RequestRow) -> Self {
+        Self { first_sequence: row.first_sequence, link: row.link }
+    }
+}
+
+/// A snapshot that is in order, but not yet confirmed by the log.
+#[derive(Debug)]
+pub(super) struct Unconfirmed {
+    pub folded: Folded,
+    place: Place,
+}
+
+impl Unconfirmed {
+    /// What a row holds, if it is whole and of this stream.
+    pub(super) fn open(ledger: &LedgerName, stream: &StreamId, row: &SnapshotRow) -> Option<Self> {
+        let whole = row.form == STATE_FORM && row.check == snapshot_check(ledger.as_str(), row);
+        if !whole || row.stream != stream.name() {
+            return None;
+        }
+        let state: State = serde_json::from_slice(&row.state).ok()?;
+        let same_kind = std::mem::discriminant(&state) == std::mem::discriminant(&Folded::empty(stream).state);
+        let tip = Tip { version: row.version, digest: row.digest };
+        let place = Place { first_sequence: row.first_sequence, link: row.link };
+        (same_kind && canonical(&state) == row.state).then_some(Self { folded: Folded { tip, state }, place })
+    }
+
+    /// Whether the log has what the snapshot was taken at: this event, and before it the same history.
+    pub(super) async fn is_confirmed(&self, inner: &Inner, event: &EventRow) -> bool {
+        if self.folded.tip != (Tip { version: event.version, digest: event.digest }) {
+            return false;
+        }
+        let page = inner.store.read_log(&inner.name, self.place.first_sequence.saturating_sub(1), 1).await;
+        // Without an answer the log is read from the beginning, or says itself what is wrong.
+        let Ok(page) = page else { return false };
+        let covers = |row: &&RequestRow| (row.first_sequence..=row.last_sequence()).contains(&event.sequence);
+        page.requests.first().filter(covers).map(Place::from) == Some(self.place)
+    }
+}

@@ -188,7 +188,7 @@ impl Xoshiro {
 
     /// By multiplication: the bias is below one in 2^32, and nothing here minds it.
     fn below(&mut self, bound: u32) -> u32 {
-        let high = (self.next() >> 32) * u64::from(bound) >> 32;
+        let high = ((self.next() >> 32) * u64::from(bound)) >> 32;
         u32::try_from(high).unwrap_or(0)
     }
 }

@@ -1,6 +1,7 @@
 //! A payee's account in one currency: its entries, in the order in which they were booked.
 
-use crate::act::{Code, Day};
+use super::{Ruling, Step};
+use crate::act::{Amount, Code, Day};
 
 /// An account.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +23,8 @@ pub struct Entry {
     pub source: Source,
     /// The deal that it is from; none for an adjustment.
     pub deal: Option<String>,
+    /// The plan version that it was calculated under; none for an adjustment.
+    pub plan: Option<(String, u32)>,
     /// Minor units; below zero what the payee owes.
     pub amount: i128,
     /// Their currency.
@@ -61,6 +64,40 @@ pub enum State {
 /// The name of an account's stream.
 pub(super) fn stream(payee: &str, currency: Code) -> String {
     format!("account/{payee}/{}", currency.0)
+}
+
+impl Entry {
+    pub(super) fn new(
+        id: String,
+        payee: String,
+        source: Source,
+        deal: Option<String>,
+        Amount(amount, currency): Amount,
+        on: Day,
+    ) -> Self {
+        let state = State::Payable;
+        Self { id, payee, source, deal, plan: None, amount, currency, earned_on: on, state, since: on }
+    }
+}
+
+impl Ruling {
+    /// Books an entry; `source` is what it is for as it is stored.
+    pub(super) fn book(&mut self, entry: Entry, plan: Option<(String, u32)>, source: &str) {
+        let Entry { id, payee, amount, currency, earned_on, .. } = &entry;
+        let (stream, amount) = (stream(payee, *currency), Amount(*amount, *currency));
+        let what = format!(r#""source":{source},"amount":"{amount}","earned_on":"{earned_on}""#);
+        self.fact(stream.clone(), "account.entry_booked", format!(r#"{{"payee":"{payee}","entry":"{id}",{what}}}"#));
+        self.step(Step::Book(stream, Entry { plan, ..entry }));
+    }
+
+    /// Takes an unpaid entry back.
+    pub(super) fn take_back(&mut self, entry: &Entry, place: usize, because: &str) {
+        let Entry { id, payee, amount, currency, .. } = entry;
+        let (stream, amount) = (stream(payee, *currency), Amount(*amount, *currency));
+        let payload = format!(r#"{{"payee":"{payee}","entry":"{id}","because":{because},"amount":"{amount}"}}"#);
+        self.fact(stream.clone(), "account.entry_reversed", payload);
+        self.step(Step::Turn(stream, vec![place], State::Reversed));
+    }
 }
 
 impl Account {

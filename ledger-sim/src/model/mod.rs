@@ -167,6 +167,12 @@ impl Model {
         Self { ledger: ledger.to_owned(), ..Self::default() }
     }
 
+    /// The payout that a key makes, if it makes one.
+    #[must_use]
+    pub fn payout_of(&self, key: &str) -> String {
+        derive("payout", &self.ledger, key, 0)
+    }
+
     /// Judges a request at this place in the log. Nothing changes.
     ///
     /// # Errors

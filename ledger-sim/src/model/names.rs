@@ -1,8 +1,126 @@
 //! The rules for names, keys, texts, dates and numbers, which hold before anything else is asked.
 
-use super::Why;
-use crate::act::Ask;
+use chrono_tz::Tz;
 
-pub(super) fn check(_ask: &Ask) -> Result<(), Why> {
-    Ok(())
+use super::settings::CAPABILITIES;
+use super::{Why, calendar};
+use crate::act::{Act, Amount, Ask, CapYear, Credit, Day, Document, Gci, Part};
+
+/// Whether everything in a request can be read. Identifiers of payouts are taken as the ledger writes them.
+pub(super) fn check(ask: &Ask) -> Result<(), Why> {
+    let readable = is_key(&ask.key) && is_name(&ask.actor) && can_read(&ask.act);
+    if readable { Ok(()) } else { Err(Why::Malformed) }
+}
+
+fn can_read(act: &Act) -> bool {
+    match act {
+        Act::Open { base: _, zone, capabilities } => {
+            zone.parse::<Tz>().is_ok() && capabilities.iter().all(|on| CAPABILITIES.contains(on))
+        }
+        Act::SwitchOn { capability } | Act::SwitchOff { capability } => CAPABILITIES.contains(capability),
+        Act::Enrol { payee, name, joined_on } => is_name(payee) && is_text(name) && perhaps(joined_on.as_ref(), is_day),
+        Act::Assign { payee, plan, version: _, from, until } => {
+            is_name(payee) && is_name(plan) && is_day(from) && perhaps(until.as_ref(), is_day)
+        }
+        Act::EndAssignment { payee, until } => is_name(payee) && is_day(until),
+        Act::Publish { plan, document } => is_name(plan) && is_document(document),
+        Act::Register { deal, gci } => is_name(deal) && is_gci(gci),
+        Act::Attribute { deal, credit } => is_name(deal) && is_credit(credit),
+        Act::Complete { deal, on } => is_name(deal) && is_day(on),
+        Act::Record { deal, gci, credit, on } => is_name(deal) && is_gci(gci) && is_credit(credit) && is_day(on),
+        Act::Reverse { deal, reason } => is_name(deal) && is_text(reason),
+        Act::SetOpeningBalance { payee, on, amount, reason } => {
+            is_name(payee) && is_day(on) && is_amount(amount) && is_text(reason)
+        }
+        Act::Create { payee, currency: _, through, period, notes } => {
+            is_name(payee)
+                && perhaps(through.as_ref(), is_day)
+                && perhaps(period.as_deref(), is_name)
+                && perhaps(notes.as_deref(), is_text)
+        }
+        Act::CreateManual { payee, amount, reason, period } => {
+            is_name(payee) && is_amount(amount) && is_text(reason) && perhaps(period.as_deref(), is_name)
+        }
+        Act::Submit { payout } | Act::Approve { payout } | Act::Start { payout } => is_id(payout),
+        Act::ApproveBulk { payouts, atomic: _ } => payouts.iter().all(|payout| is_id(payout)),
+        Act::Reject { payout, reason }
+        | Act::Fail { payout, attempt: _, reason }
+        | Act::ResolveLatePayment { payout, attempt: _, accept: _, reason }
+        | Act::Void { payout, reason } => is_id(payout) && is_text(reason),
+        Act::Settle { payout, attempt: _, amount } => is_id(payout) && is_amount(amount),
+        Act::RecordManualPayment { payout, method, reference, account } => {
+            is_id(payout) && is_name(method) && is_name(reference) && is_name(account)
+        }
+    }
+}
+
+fn perhaps<T: ?Sized>(value: Option<&T>, rule: impl FnOnce(&T) -> bool) -> bool {
+    value.is_none_or(rule)
+}
+
+/// 1 to 64 letters, digits or `. _ : @ + # -`, the first one a letter or a digit.
+fn is_name(text: &str) -> bool {
+    text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._:@+#-".contains(c))
+}
+
+/// 1 to 128 printable characters without blanks.
+fn is_key(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.chars().all(|c| ('!'..='~').contains(&c))
+}
+
+/// 1 to 500 bytes, no control or direction characters, not only blanks.
+fn is_text(text: &str) -> bool {
+    let hidden = ['\u{200b}'..='\u{200f}', '\u{2028}'..='\u{202e}', '\u{2060}'..='\u{2069}', '\u{feff}'..='\u{feff}'];
+    text.len() <= 500
+        && text.chars().any(|c| !c.is_whitespace())
+        && !text.chars().any(|c| c.is_control() || hidden.iter().any(|range| range.contains(&c)))
+}
+
+/// 32 small hexadecimal digits, with `-` after the 8th, 12th, 16th and 20th.
+fn is_id(text: &str) -> bool {
+    let digit = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    let fits = |(place, c)| if matches!(place, 8 | 13 | 18 | 23) { c == '-' } else { digit(c) };
+    text.len() == 36 && text.chars().enumerate().all(fits)
+}
+
+fn is_day(day: &Day) -> bool {
+    calendar::exists(*day)
+}
+
+/// No more minor units than 63 bits hold.
+fn is_amount(Amount(units, _): &Amount) -> bool {
+    units.unsigned_abs() <= i64::MAX.unsigned_abs().into()
+}
+
+/// At most 9223372.036854775807.
+fn is_part(Part(billionths): &Part) -> bool {
+    *billionths <= 9_223_372_036_854_775
+}
+
+fn is_gci(gci: &Gci) -> bool {
+    match gci {
+        Gci::Amount(amount) => is_amount(amount),
+        Gci::OfPrice { price, rate } => is_amount(price) && is_part(rate),
+    }
+}
+
+fn is_credit(credit: &Credit) -> bool {
+    match credit {
+        Credit::Equal(payees) => payees.iter().all(|payee| is_name(payee)),
+        Credit::Custom(weights) => weights.iter().all(|(payee, weight)| is_name(payee) && is_part(weight)),
+    }
+}
+
+fn is_document(document: &Document) -> bool {
+    is_part(&document.payee)
+        && is_part(&document.company)
+        && perhaps(document.cap.as_ref(), |cap| {
+            is_name(&cap.programme)
+                && !matches!(cap.year, CapYear::Calendar { month, day } if month.max(day) > u8::MAX.into())
+                && is_amount(&cap.limit)
+                && perhaps(cap.post_cap.as_ref(), |(payee, company)| is_part(payee) && is_part(company))
+                && perhaps(cap.fee.as_ref(), is_amount)
+        })
 }

@@ -1,7 +1,8 @@
 //! A payee, and the plans that it is under.
 
-use super::{Asked, Ruling, Why};
-use crate::act::Day;
+use super::calendar::in_range;
+use super::{Asked, Ruling, Step, Why, maybe};
+use crate::act::{Act, Day, Text};
 
 /// A payee.
 #[derive(Debug, Clone)]
@@ -37,6 +38,57 @@ impl Payee {
     }
 }
 
-pub(super) fn judge(_asked: Asked<'_>) -> Result<Ruling, Why> {
-    Err(Why::NotOpen)
+impl Assignment {
+    fn overlaps(&self, other: &Self) -> bool {
+        let ends_before = |one: &Self, two: &Self| one.until.is_some_and(|until| until <= two.from);
+        !ends_before(self, other) && !ends_before(other, self)
+    }
+}
+
+pub(super) fn judge(asked: Asked<'_>) -> Result<Ruling, Why> {
+    let mut ruling = Ruling::on(asked.today);
+    let (payee, type_name, fields) = match &asked.ask.act {
+        Act::Enrol { payee, name, joined_on } => {
+            joined_on.map(in_range).transpose()?;
+            if let Some(known) = asked.model.payees.get(payee) {
+                let same = known.name == *name && known.joined_on == *joined_on;
+                return Err(if same { Why::AlreadyKnown } else { Why::Taken });
+            }
+            let (id, name, joined_on) = (payee.clone(), name.clone(), *joined_on);
+            let fields = format!(r#","name":{}{}"#, Text(&name), maybe("joined_on", joined_on));
+            (Payee { id, name, joined_on, assignments: Vec::new() }, "payee.enrolled", fields)
+        }
+        Act::Assign { payee, plan, version, from, until } => {
+            let mut payee = asked.model.payees.get(payee).ok_or(Why::Unknown)?.clone();
+            asked.model.plans.get(plan).and_then(|plan| plan.version(*version)).ok_or(Why::Unknown)?;
+            in_range(*from)?;
+            until.map(in_range).transpose()?;
+            if until.is_some_and(|until| until <= *from) {
+                return Err(Why::WrongDay);
+            }
+            let assignment = Assignment { plan: plan.clone(), version: *version, from: *from, until: *until };
+            if payee.assignments.iter().any(|other| other.overlaps(&assignment)) {
+                return Err(Why::Taken);
+            }
+            payee.assignments.push(assignment);
+            let until = maybe("until", *until);
+            let span = format!(r#"{{"plan":"{plan}","version":{version},"from":"{from}"{until}}}"#);
+            (payee, "payee.assigned", format!(r#","assignment":{span}"#))
+        }
+        Act::EndAssignment { payee, until } => {
+            in_range(*until)?;
+            let mut payee = asked.model.payees.get(payee).ok_or(Why::Unknown)?.clone();
+            let open = payee.assignments.iter_mut().find(|span| span.until.is_none()).ok_or(Why::WrongState)?;
+            if *until <= open.from {
+                return Err(Why::WrongDay);
+            }
+            open.until = Some(*until);
+            (payee, "payee.assignment_ended", format!(r#","until":"{until}""#))
+        }
+        _ => return Err(Why::Malformed),
+    };
+    let id = &payee.id;
+    ruling.fact(format!("payee/{id}"), type_name, format!(r#"{{"payee":"{id}"{fields}}}"#));
+    ruling.step(Step::Payee(payee));
+    Ok(ruling)
 }

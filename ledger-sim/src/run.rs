@@ -1,0 +1,424 @@
+//! A run: writers in several processes ask ledgers of one store, while things fail; then everything heals and everyone must
+//! finish; then what is left is looked at.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ledger_core::Ledger;
+use ledger_core::engine::{ExecuteError, Receipt};
+use ledger_core::id::LedgerName;
+use ledger_core::store::memory::MemoryStore;
+use ledger_core::store::{Clock, Store};
+
+use crate::act::{Ask, Document};
+use crate::book::{Book, Sent, Settled, Violation, broken};
+use crate::case::Case;
+use crate::choice::Choices;
+use crate::fault::{Fault, Faults, KINDS};
+use crate::network::Network;
+use crate::scheduler::{Owner, Pace, Scheduler};
+use crate::swarm::Swarm;
+use crate::workload::Workload;
+
+/// Makes an empty store that goes by a clock.
+pub type NewStore = Arc<dyn Fn(Clock) -> Arc<dyn Store> + Send + Sync>;
+
+/// What runs are made of, apart from chance.
+#[derive(Clone)]
+pub struct Setup {
+    /// The store under test.
+    pub store: NewStore,
+    /// Plan documents to publish besides the drawn ones.
+    pub plans: Vec<Document>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { store: Arc::new(|clock| Arc::new(MemoryStore::new(clock))), plans: Vec::new() }
+    }
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// How many requests were asked and their outcome checked.
+    pub steps: u64,
+    /// How many of them were accepted.
+    pub accepted: u64,
+    /// How often each fault struck.
+    pub hits: [u64; KINDS],
+    /// How long it took, in the time of the run.
+    pub took: Duration,
+    /// A number that two runs of one case share.
+    pub trace: u64,
+    /// The promise that was not kept, if any.
+    pub violation: Option<Violation>,
+    /// What happened, when it was asked for.
+    pub story: Vec<(Duration, String)>,
+}
+
+impl Report {
+    /// Compares with another run of the same case: what differs rests on something other than the case.
+    pub fn compare(&mut self, other: &Self) {
+        if (self.trace, self.steps, self.hits) != (other.trace, other.steps, other.hits) {
+            self.violation = broken::<()>("determinism", "two runs of one case differ").err();
+        }
+    }
+}
+
+/// Runs a case.
+#[must_use]
+pub fn run(case: &Case, setup: &Setup) -> Report {
+    Run::new(case, setup).whole()
+}
+
+/// Runs a case and tells its story.
+#[must_use]
+pub fn tell(case: &Case, setup: &Setup) -> Report {
+    let run = Run::new(case, setup);
+    run.faults.tell();
+    run.whole()
+}
+
+/// Lets writers ask what their scripts say, and gives the choices back with what was found.
+pub(crate) fn act_out(
+    scheduler: Scheduler,
+    faults: Faults,
+    store: Arc<dyn Store>,
+    book: Book,
+    scripts: Vec<Vec<Ask>>,
+    together: bool,
+) -> (Choices, Option<Violation>, Book) {
+    let writers = scripts.len();
+    let asking = Asking::Told(scripts.into_iter().map(VecDeque::from).collect());
+    let processes = if together { 1 } else { writers };
+    let mut run = Run::begin(scheduler, Arc::new(faults), store, vec![book], asking, (writers, processes));
+    let violation = run.live().and_then(|()| run.heal()).err();
+    let choices = run.scheduler.choose(|choices| std::mem::replace(choices, Choices::first()));
+    (choices, violation, run.books.remove(0))
+}
+
+struct Run<'a> {
+    scheduler: Scheduler,
+    faults: Arc<Faults>,
+    store: Arc<dyn Store>,
+    skew_us: Arc<AtomicI64>,
+    books: Vec<Book>,
+    asking: Asking<'a>,
+    processes: Vec<Process>,
+    writers: Vec<Writer>,
+    answers: Arc<Mutex<Vec<Answer>>>,
+    asked: u32,
+    accepted: u64,
+    tickets: u64,
+    trace: u64,
+    reads_stale: bool,
+}
+
+/// Where the questions come from.
+enum Asking<'a> {
+    /// From chance, as many as the case says, from a time on.
+    Drawn { case: &'a Case, workloads: Vec<Workload>, start: i64 },
+    /// From a script, one for each writer.
+    Told(Vec<VecDeque<Ask>>),
+}
+
+struct Process {
+    life: u32,
+    ledgers: Vec<Ledger>,
+}
+
+/// A client that asks one thing after another, and keeps every key before it sends.
+#[derive(Default)]
+struct Writer {
+    process: usize,
+    /// What it waits for.
+    flight: Option<Flight>,
+    /// What it has to ask again.
+    again: Option<(usize, usize)>,
+}
+
+impl Writer {
+    fn is_free(&self) -> bool {
+        self.flight.is_none() && self.again.is_none()
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Flight {
+    ledger: usize,
+    sent: Sent,
+    ticket: u64,
+}
+
+struct Answer {
+    writer: usize,
+    ticket: u64,
+    result: Result<Receipt, ExecuteError>,
+}
+
+/// How many turns a healed world has for each writer to finish what it has begun.
+const PATIENCE: u64 = 20_000;
+
+impl<'a> Run<'a> {
+    fn new(case: &'a Case, setup: &Setup) -> Self {
+        let mut choices = case.choices();
+        let swarm = Swarm::draw(&mut choices);
+        let faults = Faults::draw(&mut choices, &case.without);
+        let process_count = 1 + usize::try_from(choices.schedule(3)).unwrap_or(0);
+        let latency = 1 + 10_u32.pow(1 + choices.schedule(4));
+        let faults = Arc::new(faults);
+        let scheduler = Scheduler::new(choices, Pace::ByChance(latency));
+        let skew_us = Arc::new(AtomicI64::new(0));
+        let clock: Clock = {
+            let (scheduler, skew_us, start) = (scheduler.clone(), Arc::clone(&skew_us), swarm.start);
+            Arc::new(move || {
+                let now = i64::try_from(scheduler.now().as_micros()).unwrap_or(i64::MAX);
+                start.saturating_mul(1_000_000).saturating_add(now).saturating_add(skew_us.load(Ordering::Relaxed))
+            })
+        };
+        let store = (setup.store)(clock);
+        let names: Vec<LedgerName> = (0..swarm.ledgers).filter_map(|n| format!("l{n}").parse().ok()).collect();
+        let writers = swarm.writers.min(case.writers.unwrap_or(usize::MAX)).max(1);
+        let workload = |ledger| Workload::new(&swarm, ledger).with_plans(setup.plans.clone());
+        let asking = Asking::Drawn { case, workloads: (0..swarm.ledgers).map(workload).collect(), start: swarm.start };
+        let books = names.into_iter().map(|name| Book::new(name, Arc::clone(&store))).collect();
+        Self { skew_us, ..Self::begin(scheduler, faults, store, books, asking, (writers, process_count)) }
+    }
+
+    fn begin(
+        scheduler: Scheduler,
+        faults: Arc<Faults>,
+        store: Arc<dyn Store>,
+        books: Vec<Book>,
+        asking: Asking<'a>,
+        (writers, processes): (usize, usize),
+    ) -> Self {
+        let writer = |n| Writer { process: n % processes.max(1), ..Writer::default() };
+        let mut run = Self {
+            reads_stale: faults.is_on(Fault::StaleRead) || faults.is_on(Fault::Fork),
+            skew_us: Arc::default(),
+            processes: Vec::new(),
+            writers: (0..writers).map(writer).collect(),
+            answers: Arc::default(),
+            asked: 0,
+            accepted: 0,
+            tickets: 0,
+            trace: 0,
+            scheduler,
+            faults,
+            store,
+            books,
+            asking,
+        };
+        run.processes = (0..processes.min(writers)).map(|index| run.start(index, 0)).collect();
+        run
+    }
+
+    /// Starts a process, in its so-manieth life.
+    fn start(&self, index: usize, life: u32) -> Process {
+        let (scheduler, faults) = (self.scheduler.clone(), Arc::clone(&self.faults));
+        let network: Arc<dyn Store> = Arc::new(Network::new(scheduler, faults, Arc::clone(&self.store)));
+        let env = self.scheduler.env(Owner::Process { index, life });
+        let open = |book: &Book| Ledger::new(Arc::clone(&network), Arc::clone(&env), book.name.clone());
+        Process { life, ledgers: self.books.iter().map(open).collect() }
+    }
+
+    /// Asks until everything was asked and every writer has its answer or has given up.
+    fn live(&mut self) -> Result<(), Violation> {
+        self.ask_whoever_is_free()?;
+        while !self.writers.iter().all(Writer::is_free) {
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<(), Violation> {
+        if !self.scheduler.turn() {
+            return broken("F22", "everyone waits, and nothing will ever happen");
+        }
+        if self.hear()? {
+            self.mishap();
+            self.ask_whoever_is_free()?;
+        }
+        Ok(())
+    }
+
+    /// From now on nothing fails: whoever has no answer asks until there is one.
+    fn heal(&mut self) -> Result<(), Violation> {
+        self.faults.heal(self.scheduler.now());
+        let unsettled =
+            |(ledger, book): (usize, &Book)| book.unsettled().map(move |question| (ledger, question)).collect();
+        let mut open: Vec<(usize, usize)> = self.books.iter().enumerate().flat_map::<Vec<_>, _>(unsettled).collect();
+        let patience = PATIENCE.saturating_mul(u64::try_from(open.len()).unwrap_or(u64::MAX)).saturating_add(PATIENCE);
+        for _ in 0..patience {
+            for writer in self.writers.iter_mut().filter(|writer| writer.is_free()) {
+                writer.again = open.pop();
+            }
+            self.ask_whoever_is_free()?;
+            if self.writers.iter().all(Writer::is_free) {
+                return self.calm_down();
+            }
+            self.step()?;
+        }
+        broken("F22", "the world is healed, and somebody still waits")
+    }
+
+    /// What was given up long ago may still arrive.
+    fn calm_down(&mut self) -> Result<(), Violation> {
+        while self.scheduler.turn() {}
+        let now = self.scheduler.now();
+        self.books.iter_mut().try_for_each(|book| book.follow(now))
+    }
+
+    /// What is left must be what was promised.
+    fn look(&mut self) -> Result<(), Violation> {
+        Ok(())
+    }
+
+    fn ask_whoever_is_free(&mut self) -> Result<(), Violation> {
+        for writer in 0..self.writers.len() {
+            while self.writers.get(writer).is_some_and(|writer| writer.flight.is_none()) {
+                let Some((ledger, question)) = self.next_question(writer)? else { break };
+                self.send(writer, ledger, question);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a writer asks next: again what has no answer, else something new.
+    fn next_question(&mut self, writer: usize) -> Result<Option<(usize, usize)>, Violation> {
+        if let Some(again) = self.writers.get_mut(writer).and_then(|writer| writer.again.take()) {
+            return Ok(Some(again));
+        }
+        let (case, workloads, start) = match &mut self.asking {
+            Asking::Drawn { case, workloads, start } => (case, workloads, *start),
+            Asking::Told(scripts) => {
+                let ask = scripts.get_mut(writer).and_then(VecDeque::pop_front);
+                self.asked += u32::from(ask.is_some());
+                let question = ask.zip(self.books.first_mut()).map(|(ask, book)| book.question(ask)).transpose()?;
+                return Ok(question.map(|question| (0, question)));
+            }
+        };
+        while self.asked < case.steps {
+            let step = self.asked;
+            self.asked += 1;
+            let ledger = self.scheduler.choose(|choices| choices.index(self.books.len()));
+            let seconds = i64::try_from(self.scheduler.now().as_secs()).unwrap_or(i64::MAX);
+            let now = start.saturating_add(seconds);
+            let (Some(book), Some(workload)) = (self.books.get_mut(ledger), workloads.get_mut(ledger)) else { break };
+            let ask = self.scheduler.choose(|choices| workload.next(choices, &book.model, now));
+            if !case.drops(step) {
+                return Ok(Some((ledger, book.question(ask)?)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn send(&mut self, writer: usize, ledger: usize, question: usize) {
+        let now = self.scheduler.now();
+        let Some(Writer { process, flight, .. }) = self.writers.get_mut(writer) else { return };
+        let Some(Process { life, ledgers }) = self.processes.get(*process) else { return };
+        let Some(book) = self.books.get_mut(ledger) else { return };
+        let Some((request, sent)) = book.send(question, now) else { return };
+        self.tickets += 1;
+        let ticket = self.tickets;
+        *flight = Some(Flight { ledger, sent, ticket });
+        if let Some(ask) = book.ask(question) {
+            self.faults.note(now, || format!("writer {writer} in process {process} asks {}: {ask}", book.name));
+        }
+        let Some(ledger) = ledgers.get(ledger) else { return };
+        let (execute, answers) = (ledger.execute(request), Arc::clone(&self.answers));
+        let ask = async move {
+            let result = execute.await;
+            answers.lock().unwrap_or_else(PoisonError::into_inner).push(Answer { writer, ticket, result });
+        };
+        self.scheduler.spawn(Owner::Process { index: *process, life: *life }, Box::pin(ask));
+    }
+
+    /// Takes the answers that have come, and judges them. Says whether there were any.
+    fn hear(&mut self) -> Result<bool, Violation> {
+        let answers = std::mem::take(&mut *self.answers.lock().unwrap_or_else(PoisonError::into_inner));
+        let heard = !answers.is_empty();
+        let now = self.scheduler.now();
+        for Answer { writer, ticket, result } in answers {
+            let Some(Writer { flight, again, .. }) = self.writers.get_mut(writer) else { continue };
+            let Some(Flight { ledger, sent, .. }) = flight.take_if(|flight| flight.ticket == ticket) else { continue };
+            let Some(book) = self.books.get_mut(ledger) else { continue };
+            book.follow(now)?;
+            let settled = book.answered(sent, &result, self.reads_stale)?;
+            self.faults.note(now, || match &result {
+                Ok(receipt) => format!("writer {writer} has a receipt up to event {}", receipt.request.last_sequence),
+                Err(error) => format!("writer {writer} hears: {error}"),
+            });
+            let place = result.as_ref().map_or(0, |receipt| receipt.request.last_sequence);
+            let mixed = self.trace ^ place ^ (u64::try_from(now.as_micros()).unwrap_or(0) << 20);
+            self.trace = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
+            match settled {
+                Settled::Accepted => self.accepted += 1,
+                Settled::Refused => {}
+                // Some give up; what became of it is asked again when everything works.
+                Settled::AskAgain => {
+                    let gives_up = matches!(self.asking, Asking::Drawn { .. })
+                        && self.scheduler.choose(|choices| choices.schedule(10)) == 9;
+                    if !gives_up {
+                        *again = Some((ledger, sent.question));
+                    }
+                }
+            }
+        }
+        Ok(heard)
+    }
+
+    /// What may befall a process or a clock between two answers.
+    fn mishap(&mut self) {
+        let now = self.scheduler.now();
+        match self.scheduler.choose(|choices| self.faults.strike(choices, &[Fault::Crash, Fault::Clock], now)) {
+            Some(Fault::Crash) => {
+                let count = u32::try_from(self.processes.len()).unwrap_or(1);
+                let index = usize::try_from(self.scheduler.choose(|choices| choices.fault(count))).unwrap_or(0);
+                self.crash(index);
+            }
+            Some(_) => {
+                let seconds = self.scheduler.choose(|choices| i64::from(choices.fault(20_000)));
+                let skew_us = (seconds - 10_000) * 1_000_000;
+                self.skew_us.store(skew_us, Ordering::Relaxed);
+            }
+            None => {}
+        }
+    }
+
+    /// Kills a process and starts it again. Its writers ask again what they have no answer to.
+    fn crash(&mut self, index: usize) {
+        let Some(life) = self.processes.get(index).map(|process| process.life) else { return };
+        self.scheduler.kill(Owner::Process { index, life });
+        let started = self.start(index, life + 1);
+        if let Some(process) = self.processes.get_mut(index) {
+            *process = started;
+        }
+        for writer in self.writers.iter_mut().filter(|writer| writer.process == index) {
+            if let Some(Flight { ledger, sent, .. }) = writer.flight.take() {
+                writer.again = Some((ledger, sent.question));
+            }
+        }
+    }
+
+    fn whole(mut self) -> Report {
+        let violation = self.live().and_then(|()| self.heal()).and_then(|()| self.look()).err();
+        self.report(violation)
+    }
+
+    fn report(self, violation: Option<Violation>) -> Report {
+        Report {
+            steps: self.asked.into(),
+            accepted: self.accepted,
+            hits: self.faults.hits(),
+            took: self.scheduler.now(),
+            trace: self.trace,
+            violation,
+            story: self.faults.story(),
+        }
+    }
+}

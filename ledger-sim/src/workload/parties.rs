@@ -101,6 +101,9 @@ impl Workload {
         }
         let cap = world.model.plan_on(&payee.id, on)?.document.cap.as_ref()?;
         let room = self.room(world, &payee.id, cap, on);
+        if room <= 0 && !world.choices.maybe(100) {
+            return None;
+        }
         let units = match world.choices.work(6) {
             0..=2 => room / 2,
             3 => room,

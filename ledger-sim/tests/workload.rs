@@ -215,7 +215,7 @@ fn the_plans_of_the_user_are_the_only_ones() {
     let text = r#"{"currency":"GBP","split":{"capped":{"pre_cap":{"payee":"0.8","company":"0.2"},
         "cap":{"programme":"leeds","limit":"9000 GBP","year":{"anniversary":{}}}}}}"#;
     let document = Document::from_json(text).unwrap();
-    for seed in 0..50 {
+    for seed in 0..300 {
         let mut run = Run::new(Choices::from_seed(seed));
         run.workload = run.workload.with_plans(vec![document.clone()]);
         for _ in 0..300 {

@@ -2,7 +2,7 @@
 
 use super::amounts::weights;
 use super::{Asked, Workload, World, plus};
-use crate::act::{Act, CapYear, Credit, Day, Gci};
+use crate::act::{Act, Amount, CapYear, Code, Credit, Day, Gci};
 use crate::model::{DealStage, Payee, State};
 use crate::swarm::Habit;
 
@@ -43,7 +43,7 @@ impl Workload {
         let credited = match &deal.credit {
             Some(credit) if !world.choices.maybe(100) => credit,
             _ => {
-                let place = self.payee_in(world, deal.gci.1)?;
+                let place = Self::payee_in(world, deal.gci.1)?;
                 let credit = self.credit(world, place, world.today);
                 return Some((actor, Act::Attribute { deal: deal.id.clone(), credit }));
             }
@@ -81,7 +81,7 @@ impl Workload {
     }
 
     /// Somebody whose plan is in a currency today.
-    fn payee_in(&self, world: &mut World<'_>, currency: crate::act::Code) -> Option<usize> {
+    fn payee_in(world: &mut World<'_>, currency: Code) -> Option<usize> {
         let payees = world.model.payees().rows();
         (0..4).find_map(|_| {
             let place = world.choices.index(payees.len());
@@ -127,8 +127,8 @@ impl Workload {
             _ => {
                 let version = world.model.plan_on(&payee.id, world.today);
                 match version.and_then(|version| Some(version.document.cap.as_ref()?.year)) {
-                    Some(CapYear::Calendar { month, day }) => Day(year, month, day.min(28)),
-                    _ => payee.joined_on.map_or(Day(year, 1, 1), |joined| Day(year, joined.1, joined.2.min(28))),
+                    Some(CapYear::Calendar { month, day }) => turn(year, month, day),
+                    _ => payee.joined_on.map_or(Day(year, 1, 1), |Day(_, month, day)| turn(year, month, day)),
                 }
             }
         };
@@ -136,8 +136,13 @@ impl Workload {
     }
 }
 
+/// That day of a year; what is beyond the end of the month is in the next one.
+fn turn(year: i32, month: u32, day: u32) -> Day {
+    plus(Day(year, month, 1), i64::from(day) - 1)
+}
+
 /// The amount or price of a commission, to spoil.
-pub(super) fn amount_of(gci: &mut Gci) -> &mut crate::act::Amount {
+pub(super) fn amount_of(gci: &mut Gci) -> &mut Amount {
     match gci {
         Gci::Amount(amount) => amount,
         Gci::OfPrice { price, .. } => price,

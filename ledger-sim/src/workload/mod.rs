@@ -23,6 +23,8 @@ use recent::Recent;
 use words::STAFF;
 
 const DAY: i64 = 86_400;
+/// A hundred years, in thousandths of a day: no run is so long that the calendar ends.
+const MOST_AHEAD: u64 = 36_525_000;
 
 /// The clients of one ledger.
 #[derive(Debug, Clone)]
@@ -148,12 +150,14 @@ impl Workload {
     pub fn next(&mut self, choices: &mut Choices, model: &Model, now: i64) -> Ask {
         self.follow(model);
         self.asks += 1;
-        self.ahead += u64::from(self.swarm.pace);
+        self.ahead = (self.ahead + u64::from(self.swarm.pace)).min(MOST_AHEAD);
         let at = now.saturating_add(i64::try_from(self.ahead / 1_000).unwrap_or(0) * DAY);
         let mut world = World { choices, model, today: day_of(at) };
         let ask = self.again(&mut world, at).unwrap_or_else(|| {
             let mut asked = self.act(&mut world);
-            if world.choices.maybe(self.swarm.nonsense) {
+            // What the user brought stays what it is.
+            let given = matches!(asked.1, Act::Publish { .. }) && !self.documents.is_empty();
+            if world.choices.maybe(self.swarm.nonsense) && !given {
                 spoil::spoil(&mut world, &mut asked);
             }
             let (actor, act) = asked;

@@ -95,8 +95,15 @@ impl Workload {
         }
         let payee = world.choices.one_of(world.model.payees().rows())?;
         let on = self.day(world, payee);
+        let known = self.caps.get(&payee.id).and_then(|place| world.model.caps().rows().get(*place));
+        if known.is_some_and(|known| known.opening.is_some()) && !world.choices.maybe(100) {
+            return None;
+        }
         let cap = world.model.plan_on(&payee.id, on)?.document.cap.as_ref()?;
         let room = self.room(world, &payee.id, cap, on);
+        if room <= 0 && !world.choices.maybe(100) {
+            return None;
+        }
         let units = match world.choices.work(6) {
             0..=2 => room / 2,
             3 => room,

@@ -1,5 +1,6 @@
 //! Payouts: each moved on by who may, with what else somebody could do at the same time.
 
+use super::amounts::LARGEST;
 use super::words::{STAFF, other_case};
 use super::{Asked, Workload, World, words};
 use crate::act::{Act, Amount};
@@ -11,8 +12,11 @@ impl Workload {
     pub(super) fn create(&mut self, world: &mut World<'_>) -> Option<Asked> {
         let model = world.model;
         let payees = model.payees().rows();
-        let due =
-            |(place, code): &(usize, _)| payees.get(*place).is_some_and(|payee| model.payable(&payee.id, *code) > 0);
+        let any = world.choices.maybe(30);
+        let due = |(place, code): &(usize, _)| {
+            let payee = payees.get(*place);
+            payee.is_some_and(|payee| any || (1..=LARGEST).contains(&model.payable(&payee.id, *code)))
+        };
         let (place, code) = *self.payable.find(world.choices, due)?;
         let payee = payees.get(place)?.id.clone();
         let currency = (Some(code) != model.base() || world.choices.maybe(100)).then_some(code);
@@ -169,17 +173,24 @@ impl Workload {
         (other_than(world, payout), Act::ApproveBulk { payouts, atomic: world.choices.maybe(250) })
     }
 
-    /// Its maker, as somebody may write the name.
+    /// Its maker, as somebody may write the name; now and then somebody else tries.
     fn maker(&self, world: &mut World<'_>, payout: &Payout) -> String {
+        if world.choices.maybe(20) {
+            return world.staff();
+        }
         let other = self.swarm.awkward && world.choices.maybe(200);
         if other { other_case(&payout.maker) } else { payout.maker.clone() }
     }
 }
 
-/// Somebody who neither made a payout nor is paid by it.
+/// Somebody who neither made a payout nor is paid by it; now and then one of those two tries.
 fn other_than(world: &mut World<'_>, payout: &Payout) -> String {
-    let first = world.choices.index(STAFF.len());
-    let involved = |name: &str| [&payout.maker, &payout.payee].iter().any(|party| party.eq_ignore_ascii_case(name));
+    let (parties, first) = ([&payout.maker, &payout.payee], world.choices.index(STAFF.len()));
+    if world.choices.maybe(30) {
+        let party = parties.get(first % 2).map_or("", |party| party.as_str());
+        return if first < 2 { party.to_owned() } else { other_case(party) };
+    }
+    let involved = |name: &str| parties.iter().any(|party| party.eq_ignore_ascii_case(name));
     let mut staff = STAFF.iter().cycle().skip(first).take(STAFF.len());
     staff.find(|name| !involved(name)).map_or_else(String::new, |name| (*name).to_owned())
 }

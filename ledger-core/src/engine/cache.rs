@@ -39,6 +39,7 @@ impl Cache {
         if self.streams.len() <= CACHED_STREAMS {
             return;
         }
+        mark!(CacheAged);
         let mut used: Vec<u64> = self.streams.values().map(|kept| kept.used).collect();
         let (_, threshold, _) = used.select_nth_unstable(CACHED_STREAMS / 2);
         let threshold = *threshold;

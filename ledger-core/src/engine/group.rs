@@ -50,6 +50,7 @@ pub(super) async fn commit(inner: &Inner, cache: &mut Cache, group: Vec<Waiting>
     let mut last_error = None;
     while !pending.is_empty() {
         if failures == COMMIT_ATTEMPTS {
+            mark!(ContendedOut, last_error.is_none());
             let error = last_error.take().unwrap_or(ExecuteError::Contended { attempts: COMMIT_ATTEMPTS });
             pending.into_iter().for_each(|waiting| waiting.answer(Err(error.clone())));
             break;
@@ -72,6 +73,7 @@ impl Waiting {
     fn answer(self, answer: Result<Receipt, ExecuteError>) {
         let answer = match answer {
             Err(error) if self.in_doubt && !error.is_certain() => {
+                mark!(DoubtAnswered);
                 Err(StoreError::Unknown(format!("the first answer was lost, and then: {error}")).into())
             }
             answer => answer,
@@ -123,6 +125,7 @@ impl Round {
         let mut events = 0;
         for waiting in pending {
             if events >= GROUP_EVENTS {
+                mark!(GroupFull);
                 round.left.push(waiting);
                 continue;
             }
@@ -140,7 +143,10 @@ impl Round {
                     }
                     // What the request creates may be there already, if it was done before or its key was used before. The
                     // half-folded streams are not kept; they are loaded anew when they are next asked for.
-                    Err(error) => round.refused.push(Refusal { waiting, error, basis }),
+                    Err(error) => {
+                        mark!(CreatedBefore);
+                        round.refused.push(Refusal { waiting, error, basis });
+                    }
                 },
                 Ok(Err(error)) => {
                     keep(cache, slice);
@@ -216,6 +222,7 @@ impl Inner {
             });
             let mut slice = Slice::new(self.name.clone());
             if self.load(&mut slice, missing.into_iter().collect(), &mut at).await.is_err() {
+                mark!(PrefetchGaveUp);
                 return;
             }
             keep(cache, slice);
@@ -261,7 +268,7 @@ impl Inner {
             let after: Vec<_> = wanted.iter().map(after).collect();
             let page = self.store.read_streams(&self.name, &after, *at, PAGE_EVENTS).await?;
             *at = Some(page.at);
-            more = page.more;
+            more = page.more && !planted!(FirstPageOnly);
             for row in page.events {
                 let found = wanted.binary_search_by(|(name, ..)| name.cmp(&row.stream)).ok();
                 let folded = found.and_then(|index| wanted.get_mut(index)).map(|(_, folded, _)| folded);
@@ -318,6 +325,7 @@ impl Inner {
             guards: basis.iter().map(|(stream, tip)| Guard { stream: stream.name(), tip: *tip }).collect(),
             events,
         };
+        let append = planted!(OnlyWrittenGuarded => crate::planted::without_readers(append), append);
         Ok((append, Unplaced { effective: decision.effective, events: typed }))
     }
 
@@ -332,9 +340,11 @@ impl Inner {
         let outcomes = match self.store.append(&self.name, &appends).await {
             Ok(outcomes) => outcomes,
             Err(error) => {
+                mark!(AppendUnknown, matches!(error, StoreError::Unknown(_)));
+                mark!(AppendUnavailable, matches!(error, StoreError::Unavailable(_)));
                 let retry = matches!(error, StoreError::Unavailable(_) | StoreError::Unknown(_));
                 for Accepted { mut waiting, streams, .. } in accepted {
-                    waiting.in_doubt |= matches!(error, StoreError::Unknown(_));
+                    waiting.in_doubt |= matches!(error, StoreError::Unknown(_)) && !planted!(DoubtForgotten);
                     streams.iter().for_each(|stream| cache.forget(stream));
                     if retry { again.push(waiting) } else { waiting.answer(Err(error.clone().into())) }
                 }
@@ -342,12 +352,17 @@ impl Inner {
             }
         };
         for (Accepted { waiting, streams, answer }, outcome) in accepted.into_iter().zip(outcomes) {
+            let streams = planted!(OnlyWrittenForgotten => crate::planted::written(streams, &answer.events), streams);
             if !matches!(outcome, Outcome::Appended(_)) {
                 // The cache has folded events that are not in the ledger.
                 streams.iter().for_each(|stream| cache.forget(stream));
             }
             let key = waiting.request.key.clone();
-            match outcome {
+            mark!(UnknownThenAppended, waiting.in_doubt && matches!(outcome, Outcome::Appended(_)));
+            mark!(UnknownThenAlreadyAppended, waiting.in_doubt && matches!(outcome, Outcome::AlreadyAppended(_)));
+            mark!(Conflict, matches!(outcome, Outcome::Conflict { .. }));
+            mark!(KeyReusedInAppend, matches!(outcome, Outcome::KeyReused { .. }));
+            match planted!(ReceiptRebuilt => crate::planted::appended(outcome), outcome) {
                 Outcome::Appended(row) => {
                     let receipt = answer.receipt(&waiting, &row);
                     waiting.answer(receipt.map_err(ExecuteError::from));
@@ -368,15 +383,22 @@ impl Inner {
     /// the ledger holds now.
     async fn refuse(&self, cache: &mut Cache, refusal: Refusal, again: &mut Again) {
         let Refusal { waiting, error, basis } = refusal;
-        match self.first_receipt(&waiting.request.key, &waiting.hash).await {
+        match planted!(RejectedBeforeKey => Ok(None), self.first_receipt(&waiting.request.key, &waiting.hash).await) {
             Ok(None) => {}
-            Ok(Some(receipt)) => return waiting.answer(Ok(receipt)),
+            Ok(Some(receipt)) => {
+                mark!(UnknownThenAlreadyAppended, waiting.in_doubt);
+                mark!(FirstReceiptAfterRejection);
+                return waiting.answer(Ok(receipt));
+            }
             Err(error) => return waiting.answer(Err(error)),
         }
         match self.moved(&basis).await {
+            Ok(_) if planted!(RejectionNotConfirmed) => waiting.answer(Err(error)),
             // A later request may rest on an earlier one, whose outcome it then has to wait for.
-            Ok(false) if !again.has_before(&waiting) => waiting.answer(Err(error)),
-            Ok(_) => {
+            Ok(false) if !again.has_before(&waiting) || planted!(LaterNotWaiting) => waiting.answer(Err(error)),
+            Ok(moved) => {
+                mark!(RejectionNotConfirmed, moved);
+                mark!(RejectionWaited, !moved);
                 basis.iter().for_each(|(stream, _)| cache.forget(stream));
                 again.push(waiting);
             }
@@ -390,7 +412,8 @@ impl Inner {
             stream: stream.name(),
             after: tip.version.saturating_sub(1),
         };
-        let after: Vec<_> = basis.iter().map(after).collect();
+        let asked = basis.iter().filter(|(_, tip)| !planted!(EmptyNotConfirmed) || tip.version > 0);
+        let after: Vec<_> = asked.map(after).collect();
         let expected: FxHashMap<_, _> = basis.iter().map(|(stream, tip)| (stream.name(), *tip)).collect();
         let page = self.store.read_streams(&self.name, &after, None, PAGE_EVENTS).await?;
         let same = page
@@ -415,7 +438,8 @@ fn fold(folded: Option<&mut Folded>, row: &EventRow) -> Result<(), ExecuteError>
 impl Unplaced {
     /// The receipt, now that the store has given the request its place.
     fn receipt(self, waiting: &Waiting, row: &RequestRow) -> Result<Receipt, Damaged> {
-        let recorded_at = DateTime::from_timestamp_micros(row.recorded_at_us)
+        let at_us = planted!(ReceiptTimeOfRequest => waiting.request.at.timestamp_micros(), row.recorded_at_us);
+        let recorded_at = DateTime::from_timestamp_micros(at_us)
             .ok_or_else(|| Damaged { sequence: row.first_sequence, what: "the time of recording is no time".into() })?;
         let request = Arc::new(RecordedRequest {
             key: waiting.request.key.clone(),

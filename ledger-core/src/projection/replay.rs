@@ -175,6 +175,7 @@ impl<'a, F: FnMut(Progress)> Reader<'a, F> {
         let head = store.head(ledger).await?;
         let start = position.sequence;
         if start > head.sequence || (start == head.sequence && position.link != head.link) {
+            mark!(OtherHistory);
             return Err(ReplayError::OtherHistory { sequence: start });
         }
         let page = page.clamp(1, PAGE_EVENTS);
@@ -190,6 +191,7 @@ impl<'a, F: FnMut(Progress)> Reader<'a, F> {
         }
         let begins = page.requests.first().map(|request| request.first_sequence);
         if after == self.start && after > 0 && begins != after.checked_add(1) {
+            mark!(OtherHistory);
             return Err(ReplayError::OtherHistory { sequence: after });
         }
         let events = decode_page(self.ledger.as_str(), after, &page)?;
@@ -217,6 +219,7 @@ impl<'a, F: FnMut(Progress)> Reader<'a, F> {
     /// A link that does not follow right after the checkpoint says that the checkpoint is not of this log.
     fn broken(&self, sequence: u64, link: Digest) -> ReplayError {
         if self.start > 0 && self.position.sequence == self.start {
+            mark!(OtherHistory);
             return ReplayError::OtherHistory { sequence: self.start };
         }
         Damaged { sequence, what: format!("the link of its request is not {link}, which follows from the one before") }

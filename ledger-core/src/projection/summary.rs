@@ -90,6 +90,7 @@ impl Balance {
                 self.earned.add(amount);
                 self.years.update(&year, |year| year.earned.add(amount));
             }
+            Source::Clawback { .. } if planted!(ClawbackIsEarned) => self.earned.add(amount),
             Source::Clawback { .. } => {
                 self.clawed_back.take(amount);
                 self.clawback_outstanding.take(amount);
@@ -179,7 +180,9 @@ impl Projection for Summary {
                 });
             }
             account::Event::EntriesReleased { payee, payout, amount, .. } => {
-                for (entry, clawback) in self.recovering.remove(payout).into_iter().flatten() {
+                for (entry, clawback) in
+                    planted!(ClawbackLostOnRelease => None, self.recovering.remove(payout)).into_iter().flatten()
+                {
                     self.clawbacks.insert(entry, clawback);
                 }
                 self.change(payee, *amount, sequence, |balance| {

@@ -182,7 +182,8 @@ impl Account {
     pub fn payable(&self, through: Option<Date>) -> impl Iterator<Item = (EntryId, &Entry)> {
         let entries = self.payable.values().filter_map(|id| Some((*id, self.entries.get(id)?)));
         entries.filter(move |(_, entry)| {
-            entry.amount.is_negative() || through.is_none_or(|through| entry.earned_on <= through)
+            (entry.amount.is_negative() && !planted!(ClawbackAfterThrough))
+                || through.is_none_or(|through| entry.earned_on <= through)
         })
     }
 
@@ -245,14 +246,14 @@ pub(crate) fn evolve(state: &mut Account, event: &Event) -> Result<(), Misfit> {
         Event::EntryReversed { entry, .. } => state.take(*entry, Status::Reversed),
         Event::EntriesClaimed { payout, entries, .. } => {
             for entry in entries {
-                state.take(*entry, Status::Claimed(*payout))?;
+                planted!(ClaimedTwice => Ok(()), state.take(*entry, Status::Claimed(*payout)))?;
             }
             state.claims.update(payout, |claimed| claimed.extend_from_slice(entries));
             Ok(())
         }
         Event::EntriesReleased { payout, .. } => {
             let entries = state.claims.remove(payout).ok_or(Misfit("the payout has claimed nothing"))?;
-            entries.into_iter().try_for_each(|entry| state.make_payable(entry))
+            planted!(ReleasedLost => Ok(()), entries.into_iter().try_for_each(|entry| state.make_payable(entry)))
         }
         Event::EntriesPaid { payout, .. } => {
             let entries = state.claims.remove(payout).ok_or(Misfit("the payout has claimed nothing"))?;

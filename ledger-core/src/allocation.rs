@@ -72,8 +72,9 @@ pub fn allocate(total: Money, weights: &[u64]) -> Result<Vec<Money>, AllocationE
     // The remainders sum to `left` times `all` and each is below `all`: more than `left` of them are above zero, so no
     // unit ever reaches a weight of zero. The sort is stable, which is what gives a tie to the lower index.
     let left = amount - shares.iter().map(|share| share.whole).sum::<u128>();
-    let mut by_rest: Vec<&mut Share> = shares.iter_mut().collect();
-    by_rest.sort_by_key(|share| Reverse(share.rest));
+    let mut by_rest: Vec<&mut Share> =
+        planted!(TieToLast => shares.iter_mut().rev().collect(), shares.iter_mut().collect());
+    by_rest.sort_by_key(|share| Reverse(planted!(RemainderToLargest => share.whole, share.rest)));
     for (share, _) in by_rest.into_iter().zip(0..left) {
         share.whole += 1;
     }

@@ -86,7 +86,7 @@ impl Attribution {
     /// [`Rejection`] when the model does not say who gets what.
     pub fn credits(&self, amount: Money) -> Result<Vec<Credit>, Rejection> {
         let mut seen = BTreeSet::new();
-        if let Some(payee) = self.payees().find(|payee| !seen.insert(*payee)) {
+        if let Some(payee) = self.payees().find(|payee| !seen.insert(*payee) && !planted!(NamedTwice)) {
             return Err(Rejection::Twice { payee: payee.clone() });
         }
         match seen.len() {

@@ -90,7 +90,7 @@ impl Zone {
     #[must_use]
     pub fn local_date(&self, instant: DateTime<Utc>) -> Date {
         let utc = instant.naive_utc();
-        let offset = self.0.offset_from_utc_datetime(&utc).fix();
+        let offset = planted!(UtcDay => Tz::UTC, self.0).offset_from_utc_datetime(&utc).fix();
         // Only the first and last instants that can be written at all have no local time; there the day is that of UTC.
         utc.checked_add_offset(offset).unwrap_or(utc).date()
     }
@@ -241,7 +241,11 @@ impl CapYearRule {
         self.validate()?;
         let start = |year| start_in(year, month, day, leap_day).ok_or(CalendarError::OutOfRange { date });
         let this = start(date.year())?;
-        let (start, end) = if date < this { (start(date.year() - 1)?, this) } else { (this, start(date.year() + 1)?) };
+        let (start, end) = if planted!(CapYearEndInclusive => date <= this, date < this) {
+            (start(date.year() - 1)?, this)
+        } else {
+            (this, start(date.year() + 1)?)
+        };
         Ok(CapYear { start, end })
     }
 }
@@ -251,6 +255,7 @@ const LEAP_YEAR: i32 = 2024;
 /// The day on which the cap year that starts in that year does; `None` for a day that is in no calendar.
 fn start_in(year: i32, month: u32, day: u32, leap_day: LeapDay) -> Option<Date> {
     Date::from_ymd_opt(year, month, day).or_else(|| match (month, day, leap_day) {
+        (2, 29, LeapDay::Clamp) if planted!(LeapDayOnMarch1) => Date::from_ymd_opt(year, 3, 1),
         (2, 29, LeapDay::Clamp) => Date::from_ymd_opt(year, 2, 28),
         (2, 29, LeapDay::March1) => Date::from_ymd_opt(year, 3, 1),
         _ => None,

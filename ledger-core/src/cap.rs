@@ -188,7 +188,8 @@ impl Cap {
     /// [`MoneyError::CurrencyMismatch`] when the account is in another currency.
     pub fn room(&self, limit: Money) -> Result<Money, MoneyError> {
         let room = self.contributed.map_or(Ok(limit), |contributed| limit.minus(contributed))?;
-        Ok(if room.is_negative() { Money::zero(limit.currency()) } else { room })
+        mark!(ContributedAboveLimit, room.is_negative());
+        Ok(if room.is_negative() && !planted!(NegativeRoom) { Money::zero(limit.currency()) } else { room })
     }
 
     fn add(&mut self, amount: Money) -> Result<(), Misfit> {
@@ -213,6 +214,7 @@ pub(crate) fn contribute(
         limit,
     });
     let reached = amount.is_positive() && !room.minus(amount)?.is_positive();
+    let reached = reached && !(planted!(ReachedOnlyAbove) && room == amount);
     let reached = reached.then(|| Event::Reached { account: account.clone(), deal: deal.clone(), limit });
     Ok(contributed.into_iter().chain(reached))
 }
@@ -251,9 +253,10 @@ pub(crate) fn evolve(state: &mut Cap, event: &Event) -> Result<(), Misfit> {
     match event {
         Event::OpeningBalanceSet { amount, .. } => {
             state.opening = Some(*amount);
-            state.add(*amount)
+            state.add(planted!(OpeningNotCounted => Money::zero(amount.currency()), *amount))
         }
         Event::Contributed { amount, .. } => state.add(*amount),
+        Event::Reversed { .. } if planted!(RoomNotGivenBack) => Ok(()),
         Event::Reversed { amount, .. } => state.add(amount.negated()),
         Event::Reached { .. } => Ok(()),
         Event::ProgrammeOpened { .. } => Err(Misfit("the event is of the programme, not of an account")),

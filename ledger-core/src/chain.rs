@@ -135,8 +135,8 @@ impl Preimage<'_> {
         hash.fixed(&self.schema_version.to_be_bytes());
         hash.bytes(self.key.as_bytes());
         hash.fixed(&self.request_hash.0);
-        hash.bytes(self.actor.as_bytes());
-        hash.fixed(&days(self.effective).to_be_bytes());
+        hash.bytes(planted!(DigestWithoutActor => "", self.actor).as_bytes());
+        hash.fixed(&days(planted!(DigestWithoutEffective => Date::MIN, self.effective)).to_be_bytes());
         hash.fixed(&self.index.to_be_bytes());
         hash.fixed(&self.size.to_be_bytes());
         hash.bytes(self.payload);
@@ -155,7 +155,7 @@ pub fn link<'a>(
     let mut hash = Framed::new("payledger link 1");
     hash.fixed(&previous.0);
     hash.fixed(&first_sequence.to_be_bytes());
-    hash.fixed(&recorded_at_us.to_be_bytes());
+    hash.fixed(&planted!(LinkWithoutTime => 0, recorded_at_us).to_be_bytes());
     hash.fixed(&u32::try_from(digests.len()).unwrap_or(u32::MAX).to_be_bytes());
     digests.for_each(|digest| hash.fixed(&digest.0));
     hash.finish()
@@ -165,7 +165,7 @@ pub fn link<'a>(
 #[must_use]
 pub fn request_hash(actor: &str, command: &[u8]) -> Digest {
     let mut hash = Framed::new("payledger request 1");
-    hash.bytes(actor.as_bytes());
+    hash.bytes(planted!(HashWithoutActor => "", actor).as_bytes());
     hash.bytes(command);
     hash.finish()
 }

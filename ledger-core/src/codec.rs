@@ -129,7 +129,7 @@ pub fn encode(event: &Event) -> Encoded {
     Encoded {
         type_name: CompactString::const_new(type_name(event)),
         schema_version: SCHEMA_VERSION,
-        payload: payload.to_vec(),
+        payload: planted!(AbsentIsNull => crate::planted::with_nulls(event, payload), payload.to_vec()),
     }
 }
 
@@ -167,7 +167,7 @@ pub fn decode(type_name: &str, schema_version: u16, payload: &[u8]) -> Result<Ev
     };
     let known = TYPES.contains(&type_name);
     let event = event.map_err(|error| if known { malformed(error.to_string()) } else { unknown() })?;
-    json.end().map_err(|error| malformed(error.to_string()))?;
+    planted!(TrailingBytes => Ok(()), json.end()).map_err(|error| malformed(error.to_string()))?;
     Ok(event)
 }
 
@@ -177,7 +177,7 @@ pub fn decode(type_name: &str, schema_version: u16, payload: &[u8]) -> Result<Ev
 /// [`DecodeError`], also when the bytes are not in canonical form.
 pub fn decode_canonical(type_name: &str, schema_version: u16, payload: &[u8]) -> Result<Event, DecodeError> {
     let event = decode(type_name, schema_version, payload)?;
-    if encode(&event).payload != payload {
+    if encode(&event).payload != payload && !planted!(AnyFormVerifies) {
         return Err(DecodeError::NotCanonical { type_name: type_name.into() });
     }
     Ok(event)

@@ -56,7 +56,9 @@ pub enum Rejection {
 /// [`AllocationError`] when the weights share nothing out.
 pub fn fee_parts(plan: &Document, weights: &[u64]) -> Result<Option<Vec<Money>>, AllocationError> {
     match &plan.split {
-        Split::Capped(CappedSplit { post_cap_fee: Some(fee), .. }) => allocate(*fee, weights).map(Some),
+        Split::Capped(CappedSplit { post_cap_fee: Some(fee), .. }) => {
+            planted!(FeeToEach => Ok(vec![*fee; weights.len()]), allocate(*fee, weights)).map(Some)
+        }
         Split::Capped(_) | Split::Flat(_) => Ok(None),
     }
 }
@@ -89,7 +91,7 @@ pub fn split(plan: &Document, base: Money, room: Option<Money>, fee: Option<Mone
         Split::Capped(capped) => split_capped(capped, plan.rounding, base, room.unwrap_or(zero), fee.unwrap_or(zero))?,
     };
     let share = base.minus(company_dollar)?.minus(post_cap_company)?;
-    let payee_net = share.minus(fee)?;
+    let payee_net = planted!(Canary => share.minus(fee)?.minus(Money::new(1, base.currency())?)?, share.minus(fee)?);
     if payee_net.is_negative() {
         return Err(Rejection::FeeExceedsShare { fee, share });
     }
@@ -105,14 +107,20 @@ fn split_capped(
 ) -> Result<(Money, Money, Money), MoneyError> {
     let zero = Money::zero(base.currency());
     if !room.is_positive() {
+        mark!(CappedFromTheStart);
         return Ok((zero, capped.post_cap.company.of(base, rounding)?, fee));
     }
     let uncapped = capped.pre_cap.company.of(base, rounding)?;
     let company_dollar = uncapped.min(room)?;
-    if company_dollar == uncapped || capped.crossing == Crossing::WholeDealPreCap {
+    let hit = company_dollar == uncapped && !(planted!(ExactHitCrosses) && uncapped == room);
+    if hit || capped.crossing == planted!(CrossingInverted => Crossing::SplitWithinDeal, Crossing::WholeDealPreCap) {
+        mark!(CapHitExactly, uncapped == room);
+        mark!(CapOvershot, company_dollar != uncapped);
         return Ok((uncapped, zero, zero));
     }
-    let beyond = beyond_cap(base, company_dollar, capped.pre_cap.company, capped.post_cap.company, rounding)?;
+    mark!(CapCrossed);
+    let yielding = planted!(BeyondOfRest => Rate::ONE, capped.pre_cap.company);
+    let beyond = beyond_cap(base, company_dollar, yielding, capped.post_cap.company, rounding)?;
     let fee = if capped.fee_on_crossing == FeeOnCrossing::Yes { fee } else { zero };
     Ok((company_dollar, beyond, fee))
 }

@@ -307,7 +307,8 @@ impl Command {
                 if matches!(&known.stage, Stage::Completed { on, .. } if on == completed_on) {
                     return Err(Undecided::already_known(format_args!("the completion of deal {deal}")));
                 }
-                complete(context, known.open()?, *completed_on, context.decision().effective(*completed_on))
+                let day = planted!(EffectiveToday => context.today, *completed_on);
+                complete(context, known.open()?, *completed_on, context.decision().effective(day))
             }
             Self::Record { deal, gci, attribution, completed_on } => {
                 if let Some(known) = slice.find_deal(deal)? {
@@ -409,7 +410,10 @@ fn complete(context: &Context<'_>, deal: &Deal, day: Date, mut decision: Decisio
         let fee = fee.and_then(|parts| parts.get(place).copied());
         let amounts = commission::split(&version.document, credit.amount, cap.as_ref().map(|cap| cap.room), fee)?;
         if let Some(CapMet { account, limit, room }) = &cap {
-            for event in cap::contribute(account, &deal.id, amounts.company_dollar, *room, *limit)? {
+            mark!(ClosedCapYear, account.year.end <= context.today);
+            let contributed = amounts.company_dollar;
+            let counts = planted!(PostCapShareCounts => contributed.plus(amounts.post_cap_company)?, contributed);
+            for event in cap::contribute(account, &deal.id, counts, *room, *limit)? {
                 booked.push((account.stream(), event::Event::from(event)));
             }
         }
@@ -437,7 +441,9 @@ fn reverse(context: &Context<'_>, deal: &Deal, reason: &Text) -> Result<Decision
     let lines = match &deal.stage {
         Stage::Open => return Err(Rejection::NotCompleted { deal: deal.id.clone() }.into()),
         Stage::Reversed => return Err(Undecided::already_known(format_args!("the reversal of deal {}", deal.id))),
-        Stage::Completed { lines, .. } => lines,
+        Stage::Completed { lines, .. } => {
+            planted!(ReversalInCurrentYear => &crate::planted::in_year_of(context.today, lines), lines)
+        }
     };
     let currency = deal.gci.currency();
     let accounts = lines.iter().map(|line| StreamId::Account { payee: line.payee.clone(), currency });
@@ -449,6 +455,7 @@ fn reverse(context: &Context<'_>, deal: &Deal, reason: &Text) -> Result<Decision
     for (index, line) in (0..).zip(lines) {
         let contributed = line.amounts.company_dollar;
         if let Some(CapMet { account, .. }) = line.cap.as_ref().filter(|_| contributed.is_positive()) {
+            mark!(RoomGivenBack);
             let event = cap::Event::Reversed { account: account.clone(), deal: deal.id.clone(), amount: contributed };
             decision = decision.with(account.stream(), event);
         }
@@ -456,16 +463,20 @@ fn reverse(context: &Context<'_>, deal: &Deal, reason: &Text) -> Result<Decision
         let account = context.slice.account(&line.payee, currency)?;
         let booked = account.entry(entry).ok_or(Misfit("the entry of the deal is not booked"))?;
         let (payee, amount) = (line.payee.clone(), booked.amount);
-        decision = match booked.status {
+        mark!(ReversalWhileClaimed, matches!(booked.status, Status::Claimed(_)));
+        decision = match planted!(ReversalWhileClaimed => crate::planted::paid_if_claimed(booked.status), booked.status)
+        {
             Status::Payable { .. } => {
                 let because = account::Because::Deal(deal.id.clone());
                 let event = account::Event::EntryReversed { payee, entry, because, amount };
                 decision.with(StreamId::Account { payee: line.payee.clone(), currency }, event)
             }
             Status::Claimed(payout) => return Err(Rejection::EntryClaimed { entry, payee, payout }.into()),
+            Status::Paid(_) if planted!(ClawbackNotBooked) => decision,
             Status::Paid(_) => {
+                mark!(ClawbackBooked);
                 let source = Source::Clawback { deal: deal.id.clone(), of: entry };
-                let clawback = context.new_entry(index);
+                let clawback = context.new_entry(planted!(ClawbacksShareId => 0, index));
                 let (stream, event) = book(&payee, clawback, source, amount.negated(), context.today);
                 decision.with(stream, event)
             }
@@ -500,6 +511,7 @@ pub(crate) fn evolve(state: &mut Option<Deal>, event: &Event) -> Result<(), Misf
                 stage: Stage::Open,
             });
         }
+        (Some(deal), Event::Attributed { .. }) if planted!(FirstAttributionStays) && deal.attribution.is_some() => {}
         (Some(deal), Event::Attributed { attribution, credits, .. }) => {
             deal.attribution = Some(attribution.clone());
             deal.credits.clone_from(credits);

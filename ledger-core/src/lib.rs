@@ -36,6 +36,13 @@
 //! host's tables, under the identifiers that are used here. It does not stop the owner of the database from rewriting history,
 //! but [`verify`] finds it out as long as one [head](store::Head) is kept elsewhere.
 
+#[macro_use]
+mod hooks;
+#[cfg(feature = "marks")]
+pub mod marks;
+#[cfg(ledger_planted)]
+pub mod planted;
+
 // Values.
 pub mod allocation;
 pub mod calendar;

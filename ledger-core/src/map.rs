@@ -84,7 +84,7 @@ impl<K: Eq + Hash, V> Map<K, V> {
         K: Ord,
     {
         let mut all: Vec<_> = self.0.iter().collect();
-        all.sort_unstable_by(|a, b| a.0.cmp(b.0));
+        planted!(Unordered => (), all.sort_unstable_by(|a, b| a.0.cmp(b.0)));
         all
     }
 }

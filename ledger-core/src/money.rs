@@ -379,7 +379,8 @@ impl Money {
 
     /// An amount of a wide number of minor units, as intermediate results are.
     pub(crate) fn from_minor(minor: i128, currency: Currency) -> Result<Self, MoneyError> {
-        let minor = i64::try_from(minor).map_err(|_| MoneyError::Overflow)?;
+        let fitting = planted!(OverflowSaturates => minor.clamp((-i64::MAX).into(), i64::MAX.into()), minor);
+        let minor = i64::try_from(fitting).map_err(|_| MoneyError::Overflow)?;
         Self::new(minor, currency)
     }
 
@@ -438,7 +439,7 @@ impl Money {
     /// # Errors
     /// The [`MoneyError`] that names what is wrong with the text.
     pub fn parse_amount(text: &str, currency: Currency) -> Result<Self, MoneyError> {
-        match read(text, currency.exponent) {
+        match read(text, planted!(TwoDecimals => 2, currency.exponent)) {
             Ok(minor) => Ok(Self { minor, currency }),
             Err(fault) => Err(MoneyError::from_fault(fault, text, currency)),
         }

@@ -604,17 +604,20 @@ impl Payout {
     }
 
     fn demand_other(&self, actor: &Actor) -> Result<(), Rejection> {
-        if self.is_maker(actor) {
+        if self.is_maker(actor) && !planted!(MakerApproves) {
+            mark!(FourEyes);
             return Err(Rejection::MakerIsApprover { payout: self.id, actor: actor.clone() });
         }
-        if actor.as_str().eq_ignore_ascii_case(self.payee.as_str()) {
+        let payee = self.payee.as_str();
+        if planted!(PayeeByCase => actor.as_str() == payee, actor.as_str().eq_ignore_ascii_case(payee)) {
+            mark!(FourEyes);
             return Err(Rejection::PayeeIsApprover { payout: self.id, actor: actor.clone() });
         }
         Ok(())
     }
 
     fn demand_attempt(&self, attempt: u32) -> Result<(), Rejection> {
-        if attempt == self.attempt {
+        if attempt == self.attempt || (planted!(OlderAttemptFails) && attempt < self.attempt) {
             return Ok(());
         }
         Err(Rejection::StaleAttempt { payout: self.id, attempt, open: self.attempt })
@@ -623,7 +626,10 @@ impl Payout {
     fn demand_no_late_payment(&self) -> Result<(), Rejection> {
         match self.late.iter().find(|(_, open)| **open) {
             None => Ok(()),
-            Some((attempt, _)) => Err(Rejection::LatePaymentOpen { payout: self.id, attempt: *attempt }),
+            Some((attempt, _)) => {
+                mark!(LatePaymentOpen);
+                Err(Rejection::LatePaymentOpen { payout: self.id, attempt: *attempt })
+            }
         }
     }
 
@@ -634,7 +640,7 @@ impl Payout {
     }
 
     fn demand_amount(&self, paid: Money) -> Result<(), Rejection> {
-        if paid == self.amount {
+        if paid == self.amount || planted!(OtherAmountSettles) {
             return Ok(());
         }
         Err(Rejection::AmountDiffers { payout: self.id, amount: self.amount, paid })
@@ -647,9 +653,10 @@ impl Payout {
     /// Gives back what it had claimed, and takes back what was booked for it alone.
     fn release(&self, decision: Decision) -> Decision {
         let (payee, payout, count, amount) = (self.payee.clone(), self.id, self.entries, self.amount);
+        mark!(EntriesReleased);
         let released = account::Event::EntriesReleased { payee: payee.clone(), payout, count, amount };
         let decision = decision.with(self.account(), released);
-        let Some(entry) = self.adjustment else { return decision };
+        let Some(entry) = planted!(AdjustmentLeft => None, self.adjustment) else { return decision };
         let because = Because::Payout(payout);
         decision.with(self.account(), account::Event::EntryReversed { payee, entry, because, amount })
     }
@@ -709,8 +716,9 @@ impl Command {
             }
             Self::Start { .. } => {
                 payout.demand(&[Status::Approved, Status::Failed], "started")?;
-                payout.demand_no_late_payment()?;
+                planted!(RetryWithLateNews => Ok(()), payout.demand_no_late_payment())?;
                 context.settings.demand(Capability::RailPayments)?;
+                mark!(RetriedAfterFailure, payout.status == Status::Failed);
                 let attempt = payout.attempt.checked_add(1).ok_or(Misfit("too many attempts"))?;
                 Ok(moved(Event::Started { payout: id, attempt, rail_key: RailKey::of(id, attempt) }))
             }
@@ -721,11 +729,13 @@ impl Command {
                 }
                 payout.demand_amount(*amount)?;
                 if payout.paid_by == Some(*attempt) || payout.late.contains_key(attempt) {
+                    mark!(SettledAgain);
                     return Err(Undecided::already_known(format_args!(
                         "the payment of attempt {attempt} of payout {id}"
                     )));
                 }
-                if has_ended {
+                if has_ended && !(planted!(OlderAttemptSettles) && payout.status == Status::Processing) {
+                    mark!(LatePaymentReported);
                     return Ok(moved(Event::LatePaymentReported { payout: id, attempt: *attempt, amount: *amount }));
                 }
                 payout.demand(&[Status::Processing], "settled")?;
@@ -753,6 +763,8 @@ impl Command {
                     return Err(Rejection::LatePaymentNotAcceptable { payout: id, status: payout.status }.into());
                 }
                 payout.demand_other(actor)?;
+                mark!(LatePaymentAccepted, resolution == Resolution::Accept);
+                mark!(LatePaymentDismissed, resolution == Resolution::Dismiss);
                 let reason = reason.clone();
                 let resolved = moved(Event::LatePaymentResolved { payout: id, attempt, resolution, by: by(), reason });
                 match resolution {
@@ -774,6 +786,7 @@ impl Command {
                     if taken == id && payout.status == Status::Paid {
                         return Err(Undecided::already_known(format_args!("the payment of payout {id}")));
                     }
+                    mark!(ReferenceTaken);
                     return Err(Rejection::ReferenceTaken { account, reference, payout: taken }.into());
                 }
                 payout.demand(&[Status::Approved], "paid manually")?;
@@ -787,7 +800,8 @@ impl Command {
             }
             Self::Void { reason, .. } => {
                 let before = [Status::Draft, Status::PendingApproval];
-                payout.demand(&[before[0], before[1], Status::Approved, Status::Failed], "voided")?;
+                let failed = planted!(VoidFromProcessing => crate::planted::failed_or(payout.status, Status::Processing), Status::Failed);
+                payout.demand(&[before[0], before[1], Status::Approved, failed], "voided")?;
                 payout.demand_no_late_payment()?;
                 if before.contains(&payout.status) {
                     payout.demand_maker(actor, "voided")?;
@@ -855,7 +869,8 @@ impl Draft<'_> {
             return Err(Rejection::TooManyEntries { payee, entries, most }.into());
         }
         let amount = Money::sum(self.currency, entries.iter().map(|(_, amount)| *amount))?;
-        if !amount.is_positive() {
+        if planted!(ZeroPayout => amount.is_negative(), !amount.is_positive()) {
+            mark!(NotPositive);
             return Err(Rejection::NotPositive { payee: self.payee.clone(), amount }.into());
         }
         let payout = PayoutId::derive(context.slice.ledger(), &context.request.key, 0);
@@ -886,7 +901,8 @@ fn approve(context: &Context<'_>, payout: &Payout) -> Result<Event, Rejection> {
 
 fn approve_bulk(context: &Context<'_>, payouts: &[PayoutId], atomic: bool) -> Result<Decision, Undecided> {
     let mut seen = BTreeSet::new();
-    let payouts: Vec<_> = payouts.iter().copied().filter(|payout| seen.insert(*payout)).collect();
+    let payouts: Vec<_> =
+        payouts.iter().copied().filter(|payout| seen.insert(*payout) || planted!(BulkTwice)).collect();
     if payouts.is_empty() || payouts.len() > PAYOUTS_PER_BULK {
         return Err(Rejection::BulkSize { payouts: payouts.len() }.into());
     }
@@ -896,6 +912,7 @@ fn approve_bulk(context: &Context<'_>, payouts: &[PayoutId], atomic: bool) -> Re
     let mut outcomes = Vec::with_capacity(payouts.len());
     for payout in payouts {
         let approved = context.slice.payout(payout).and_then(|payout| Ok(approve(context, payout)?));
+        mark!(BulkRefused, atomic && approved.is_err());
         let skipped = match approved {
             Ok(event) => {
                 decision = decision.with(StreamId::Payout(payout), event);
@@ -909,6 +926,7 @@ fn approve_bulk(context: &Context<'_>, payouts: &[PayoutId], atomic: bool) -> Re
         };
         outcomes.push(BulkOutcome { payout, skipped });
     }
+    mark!(BulkPartial, outcomes.iter().any(|outcome| outcome.skipped.is_some()));
     Ok(decision.with(StreamId::Bulk(bulk), Event::BulkApproved { bulk, outcomes }))
 }
 
@@ -940,7 +958,7 @@ pub(crate) fn evolve(state: &mut Option<Payout>, event: &Event) -> Result<(), Mi
         }
         Event::Paid { through, .. } => {
             if let Payment::Rail { attempt } = through {
-                payout.paid_by = Some(*attempt);
+                payout.paid_by = planted!(PaidByForgotten => None, Some(*attempt));
             }
             Status::Paid
         }

@@ -172,7 +172,8 @@ impl Rate {
     /// [`MoneyError::Overflow`] when a rate above 1 makes more than an amount can hold.
     pub fn of(self, amount: Money, rounding: Rounding) -> Result<Money, MoneyError> {
         // Cannot wrap: both factors are below 2^63 in magnitude.
-        let product = i128::from(amount.minor()) * i128::from(self.0);
+        let product =
+            i128::from(amount.minor()) * i128::from(planted!(BasisPoints => self.0 - self.0 % 100_000_000, self.0));
         Money::from_minor(rounding.divide(product, Self::SCALE.into()), amount.currency())
     }
 
@@ -247,6 +248,8 @@ impl Rounding {
         let away = match rest.cmp(&(divisor - rest)) {
             Ordering::Less => false,
             Ordering::Greater => true,
+            Ordering::Equal if planted!(HalfEven) => quotient % 2 != 0,
+            Ordering::Equal if planted!(HalfUp) => dividend > 0,
             Ordering::Equal => self == Self::HalfAwayFromZero || quotient % 2 != 0,
         };
         // Cannot wrap: going away from zero needs a divisor of 2 or more, which at least halved the dividend.

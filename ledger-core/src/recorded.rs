@@ -161,7 +161,7 @@ fn decode_event(
     if (event.sequence, event.index) != (sequence, index) {
         return Err(damaged(format!("event {} stands in its place", event.sequence)));
     }
-    if preimage(ledger, row, event).digest() != event.digest {
+    if preimage(ledger, row, event).digest() != event.digest && !planted!(DigestUnread) {
         return Err(damaged("the digest does not fit".into()));
     }
     let (stream, version, request) = (event.stream.clone(), event.version, Arc::clone(request));

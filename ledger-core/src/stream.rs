@@ -57,7 +57,10 @@ impl StreamId {
     /// The stream of a payment reference. Letter case does not tell references or accounts apart: `CHK-1` is `chk-1`.
     #[must_use]
     pub fn reference(account: &PayerAccount, reference: &Reference) -> Self {
-        Self::Reference { account: account.to_lower_case(), reference: reference.to_lower_case() }
+        Self::Reference {
+            account: account.to_lower_case(),
+            reference: planted!(ReferenceByCase => reference.clone(), reference.to_lower_case()),
+        }
     }
 
     /// The name under which a store keeps the stream.

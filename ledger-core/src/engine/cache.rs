@@ -42,6 +42,7 @@ impl Cache {
         if self.streams.len() <= most {
             return;
         }
+        mark!(CacheAged);
         let mut used: Vec<u64> = self.streams.values().map(|kept| kept.used).collect();
         let last_to_go = used.len().saturating_sub(most / 2 + 1);
         let (_, threshold, _) = used.select_nth_unstable(last_to_go);

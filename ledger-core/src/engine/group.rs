@@ -54,6 +54,7 @@ pub(super) async fn commit(inner: &Inner, cache: &mut Cache, group: Vec<Waiting>
     let (attempts, mut due) = (inner.tuning.commit_attempts, Due::new());
     while !pending.is_empty() {
         if failures == attempts {
+            mark!(ContendedOut, last_error.is_none());
             let error = last_error.take().unwrap_or(ExecuteError::Contended { attempts });
             pending.into_iter().for_each(|waiting| waiting.answer(Err(error.clone())));
             break;
@@ -77,6 +78,7 @@ impl Waiting {
     fn answer(self, answer: Result<Receipt, ExecuteError>) {
         let answer = match answer {
             Err(error) if self.in_doubt && !error.is_certain() => {
+                mark!(DoubtAnswered);
                 Err(StoreError::Unknown(format!("the first answer was lost, and then: {error}")).into())
             }
             answer => answer,
@@ -128,6 +130,7 @@ impl Round {
         let mut events = 0;
         for waiting in pending {
             if events >= inner.tuning.group_events {
+                mark!(GroupFull);
                 round.left.push(waiting);
                 continue;
             }
@@ -148,7 +151,10 @@ impl Round {
                     }
                     // What the request creates may be there already, if it was done before or its key was used before. The
                     // half-folded streams are not kept; they are loaded anew when they are next asked for.
-                    Err(error) => round.refused.push(Refusal { waiting, error, basis }),
+                    Err(error) => {
+                        mark!(CreatedBefore);
+                        round.refused.push(Refusal { waiting, error, basis });
+                    }
                 },
                 Ok(Err(error)) => {
                     keep(cache, slice);
@@ -224,6 +230,7 @@ impl Inner {
             });
             let mut slice = Slice::new(self.name.clone());
             if self.load(&mut slice, missing.into_iter().collect(), &mut at).await.is_err() {
+                mark!(PrefetchGaveUp);
                 return;
             }
             keep(cache, slice);
@@ -274,7 +281,7 @@ impl Inner {
                 let found = found.and_then(|index| wanted.get_mut(index));
                 found.ok_or_else(|| Damaged { sequence: row.sequence, what: what() })?.meet(self, row).await?;
             }
-            more = page.more;
+            more = page.more && !planted!(FirstPageOnly);
             for wanted in &mut wanted {
                 more |= wanted.turn_back(page.more);
             }
@@ -374,6 +381,7 @@ impl Inner {
             guards: basis.iter().map(|(stream, tip)| Guard { stream: stream.name(), tip: *tip }).collect(),
             events,
         };
+        let append = planted!(OnlyWrittenGuarded => crate::planted::without_readers(append), append);
         Ok((append, Unplaced { effective: decision.effective, events: typed }))
     }
 
@@ -389,28 +397,37 @@ impl Inner {
         let outcomes = match self.store.append(&self.name, &appends).await {
             Ok(outcomes) => outcomes,
             Err(error) => {
+                mark!(AppendUnknown, matches!(error, StoreError::Unknown(_)));
+                mark!(AppendUnavailable, matches!(error, StoreError::Unavailable(_)));
                 let retry = matches!(error, StoreError::Unavailable(_) | StoreError::Unknown(_));
                 for Accepted { mut waiting, streams, .. } in accepted {
-                    waiting.in_doubt |= matches!(error, StoreError::Unknown(_));
+                    waiting.in_doubt |= matches!(error, StoreError::Unknown(_)) && !planted!(DoubtForgotten);
                     streams.iter().for_each(|(stream, ..)| cache.forget(stream));
                     if retry { again.push(waiting) } else { waiting.answer(Err(error.clone().into())) }
                 }
                 return Some(error.into());
             }
         };
-        for (Accepted { waiting, streams, answer }, outcome) in accepted.into_iter().zip(outcomes) {
+        for (Accepted { mut waiting, streams, answer }, outcome) in accepted.into_iter().zip(outcomes) {
+            let streams = planted!(OnlyWrittenForgotten => crate::planted::written(streams, &answer.events), streams);
             if !matches!(outcome, Outcome::Appended(_)) {
                 // The cache has folded events that are not in the ledger.
                 streams.iter().for_each(|(stream, ..)| cache.forget(stream));
             }
             let key = waiting.request.key.clone();
-            match outcome {
+            mark!(UnknownThenAppended, waiting.in_doubt && matches!(outcome, Outcome::Appended(_)));
+            mark!(UnknownThenAlreadyAppended, waiting.in_doubt && matches!(outcome, Outcome::AlreadyAppended(_)));
+            mark!(Conflict, matches!(outcome, Outcome::Conflict { .. }));
+            mark!(KeyReusedInAppend, matches!(outcome, Outcome::KeyReused { .. }));
+            match planted!(ReceiptRebuilt => crate::planted::appended(outcome), outcome) {
                 Outcome::Appended(row) => {
                     self.note_due(due, streams, Place::from(&row));
                     let receipt = answer.receipt(&waiting, &row);
                     waiting.answer(receipt.map_err(ExecuteError::from));
                 }
                 Outcome::AlreadyAppended(_) => {
+                    // It is stored, also when it cannot be read back now.
+                    waiting.in_doubt = true;
                     let first = self.first_receipt(&key, &waiting.hash).await;
                     waiting.answer(first.and_then(|receipt| receipt.ok_or(ExecuteError::Stopped)));
                 }
@@ -426,15 +443,22 @@ impl Inner {
     /// the ledger holds now.
     async fn refuse(&self, cache: &mut Cache, refusal: Refusal, again: &mut Again) {
         let Refusal { waiting, error, basis } = refusal;
-        match self.first_receipt(&waiting.request.key, &waiting.hash).await {
+        match planted!(RejectedBeforeKey => Ok(None), self.first_receipt(&waiting.request.key, &waiting.hash).await) {
             Ok(None) => {}
-            Ok(Some(receipt)) => return waiting.answer(Ok(receipt)),
+            Ok(Some(receipt)) => {
+                mark!(UnknownThenAlreadyAppended, waiting.in_doubt);
+                mark!(FirstReceiptAfterRejection);
+                return waiting.answer(Ok(receipt));
+            }
             Err(error) => return waiting.answer(Err(error)),
         }
         match self.moved(&basis).await {
+            Ok(_) if planted!(RejectionNotConfirmed) => waiting.answer(Err(error)),
             // A later request may rest on an earlier one, whose outcome it then has to wait for.
-            Ok(false) if !again.has_before(&waiting) => waiting.answer(Err(error)),
-            Ok(_) => {
+            Ok(false) if !again.has_before(&waiting) || planted!(LaterNotWaiting) => waiting.answer(Err(error)),
+            Ok(moved) => {
+                mark!(RejectionNotConfirmed, moved);
+                mark!(RejectionWaited, !moved);
                 basis.iter().for_each(|(stream, _)| cache.forget(stream));
                 again.push(waiting);
             }
@@ -445,8 +469,8 @@ impl Inner {
     /// Whether any stream has another tip than it had.
     async fn moved(&self, basis: &[(StreamId, Tip)]) -> Result<bool, ExecuteError> {
         // Each with its tip, and whether its last event is still to come.
-        let mut due: BTreeMap<_, _> =
-            basis.iter().map(|(stream, tip)| (stream.name(), (*tip, tip.version > 0))).collect();
+        let asked = basis.iter().filter(|(_, tip)| !planted!(EmptyNotConfirmed) || tip.version > 0);
+        let mut due: BTreeMap<_, _> = asked.map(|(stream, tip)| (stream.name(), (*tip, tip.version > 0))).collect();
         let mut at = None;
         loop {
             let after = |(stream, (tip, due)): (&StreamName, &(Tip, bool))| StreamAfter {
@@ -522,7 +546,8 @@ impl Wanted {
 impl Unplaced {
     /// The receipt, now that the store has given the request its place.
     fn receipt(self, waiting: &Waiting, row: &RequestRow) -> Result<Receipt, Damaged> {
-        let recorded_at = DateTime::from_timestamp_micros(row.recorded_at_us)
+        let at_us = planted!(ReceiptTimeOfRequest => waiting.request.at.timestamp_micros(), row.recorded_at_us);
+        let recorded_at = DateTime::from_timestamp_micros(at_us)
             .ok_or_else(|| Damaged { sequence: row.first_sequence, what: "the time of recording is no time".into() })?;
         let request = Arc::new(RecordedRequest {
             key: waiting.request.key.clone(),

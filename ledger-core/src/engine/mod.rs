@@ -293,6 +293,7 @@ impl Inner {
         let hash = request.hash();
         let mut queue = self.queue();
         if queue.waiting.len() >= self.tuning.queue_requests {
+            mark!(Busy);
             return Err(ExecuteError::Busy);
         }
         queue.tickets += 1;
@@ -310,7 +311,8 @@ impl Inner {
     async fn first_receipt(&self, key: &Key, hash: &Digest) -> Result<Option<Receipt>, ExecuteError> {
         let Some(page) = self.store.request(&self.name, key).await? else { return Ok(None) };
         let Some(row) = page.requests.first() else { return Ok(None) };
-        if row.request_hash != *hash {
+        if row.request_hash != *hash && !planted!(KeyWithoutHash) {
+            mark!(KeyReused);
             return Err(ExecuteError::KeyReused { key: key.clone() });
         }
         let events = decode_page(self.name.as_str(), row.first_sequence.saturating_sub(1), &page)?;
@@ -352,6 +354,7 @@ impl Drop for Driver {
         if self.done {
             return;
         }
+        mark!(DriverDropped);
         // Cut short, by a panic or the end of its runtime: those who wait are told, and the next request starts afresh. The
         // cache may be ahead of the store and goes with the driver.
         let mut queue = self.inner.queue();

@@ -74,7 +74,7 @@ impl Progress {
     /// Whether nothing is left.
     #[must_use]
     pub fn is_capped(&self) -> bool {
-        self.room().is_zero()
+        planted!(CappedOnlyAbove => crate::planted::is_above(self), self.room().is_zero())
     }
 
     /// The part of the limit that is contributed, from 0 to 1, cut after six decimals: it is 1 only when the cap is reached.
@@ -151,12 +151,14 @@ impl Caps {
             cap::Event::OpeningBalanceSet { account, amount, limit, .. } => {
                 self.under(account, *limit, sequence, |progress| {
                     progress.opening.add(*amount);
+                    planted!(OpeningTwice => progress.contributed.add(*amount));
                     progress.contribute(*amount, None, recorded);
                 });
             }
             cap::Event::Contributed { account, deal, amount, limit } => {
                 self.under(account, *limit, sequence, |progress| progress.contribute(*amount, Some(deal), recorded));
             }
+            cap::Event::Reversed { .. } if planted!(ReversalIgnored) => {}
             cap::Event::Reversed { account, amount, .. } => {
                 let Some(progress) = self.accounts.get_mut(account) else { return };
                 progress.sequence = sequence;

@@ -190,6 +190,8 @@ impl<P: Projection> Projected<P> {
     /// [`Gap`] when events before it were not folded; nothing has changed then.
     pub fn apply(&mut self, recorded: &Recorded) -> Result<(), Gap> {
         if recorded.sequence <= self.position {
+            mark!(Redelivered);
+            planted!(RedeliveredFolded => self.state.apply(recorded));
             return Ok(());
         }
         if recorded.sequence - self.position != 1 {

@@ -273,7 +273,8 @@ impl Register {
             payout::Event::Started { payout, attempt, rail_key } => {
                 let method = rail().map(|rail| self.methods.number(&rail));
                 self.change(recorded, *payout, Status::Processing, |row| {
-                    (row.released_at, row.attempt, row.method, row.reason) = (Some(at), *attempt, method, None);
+                    let attempt = planted!(FirstAttemptStays => row.attempt.max(1), *attempt);
+                    (row.released_at, row.attempt, row.method, row.reason) = (Some(at), attempt, method, None);
                     row.reference = Some(rail_key.as_str().into());
                 });
             }

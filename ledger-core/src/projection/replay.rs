@@ -169,6 +169,7 @@ impl<'a, F: FnMut(Progress)> Reader<'a, F> {
     ) -> Result<Self, ReplayError> {
         let head = store.head(ledger).await?;
         if from.sequence > head.sequence || (from.sequence == head.sequence && from.link != head.link) {
+            mark!(OtherHistory);
             return Err(ReplayError::OtherHistory { sequence: from.sequence });
         }
         Ok(Self { feed: Feed::new(store, ledger, from, page), progress, head: head.sequence })
@@ -192,7 +193,10 @@ impl From<FeedError> for ReplayError {
         match error {
             FeedError::Store(error) => Self::Store(error),
             FeedError::Damaged(damaged) => Self::Damaged(damaged),
-            FeedError::OtherHistory { sequence } => Self::OtherHistory { sequence },
+            FeedError::OtherHistory { sequence } => {
+                mark!(OtherHistory);
+                Self::OtherHistory { sequence }
+            }
         }
     }
 }

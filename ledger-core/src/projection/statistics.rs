@@ -169,7 +169,8 @@ impl Statistics {
         let Some(open) = self.open.get_mut(&payout) else { return };
         let (from, amount) = *open;
         open.0 = to;
-        if matches!(to, Status::Paid | Status::Rejected | Status::Voided) {
+        let failed = planted!(FailedIsFinal) && to == Status::Failed;
+        if matches!(to, Status::Paid | Status::Rejected | Status::Voided) || failed {
             self.open.remove(&payout);
         }
         self.currencies.update(&amount.currency(), |totals| {

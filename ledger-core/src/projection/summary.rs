@@ -125,7 +125,9 @@ impl Balance {
                 self.claimed.add(*amount);
             }
             account::Event::EntriesReleased { payout, amount, .. } => {
-                for (entry, clawback) in recovering.remove(payout).into_iter().flatten() {
+                for (entry, clawback) in
+                    planted!(ClawbackLostOnRelease => None, recovering.remove(payout)).into_iter().flatten()
+                {
                     clawbacks.insert(entry, clawback);
                 }
                 self.claimed.take(*amount);
@@ -154,6 +156,7 @@ impl Balance {
                 self.earned.add(amount);
                 self.years.update(&year, |year| year.earned.add(amount));
             }
+            Source::Clawback { .. } if planted!(ClawbackIsEarned) => self.earned.add(amount),
             Source::Clawback { .. } => {
                 self.clawed_back.take(amount);
                 self.clawback_outstanding.take(amount);

@@ -52,11 +52,14 @@ pub fn admit(group: Vec<Append>, before: Before, now_us: i64) -> Admitted {
                 Err(reason) => Outcome::Refused { reason },
                 Ok(size) => conflict(&request.guards, &tips).unwrap_or_else(|| {
                     let row = admitted.store(request, size, &mut tips, now_us);
-                    known.insert(row.key.clone(), row.clone());
+                    planted!(KeyTwiceInGroup => None, known.insert(row.key.clone(), row.clone()));
                     Outcome::Appended(row)
                 }),
             },
         };
+        mark!(AlreadyAdmitted, matches!(outcome, Outcome::AlreadyAppended(_)));
+        mark!(ReuseRefused, matches!(outcome, Outcome::KeyReused { .. }));
+        mark!(GuardFailed, matches!(outcome, Outcome::Conflict { .. }));
         admitted.outcomes.push(outcome);
     }
     admitted
@@ -100,16 +103,19 @@ fn measure(request: &Append, head: Head) -> Result<u16, &'static str> {
 
 /// The first guard whose stream has moved on.
 fn conflict(guards: &[Guard], tips: &FxHashMap<StreamName, Tip>) -> Option<Outcome> {
-    guards.iter().find_map(|Guard { stream, tip: expected }| {
+    guards.iter().take(planted!(FirstGuardOnly => 1, guards.len())).find_map(|Guard { stream, tip: expected }| {
         let actual = tips.get(stream).copied().unwrap_or(Tip::EMPTY);
-        (actual != *expected).then(|| Outcome::Conflict { stream: stream.clone(), expected: *expected, actual })
+        let moved = planted!(GuardByVersion => actual.version != expected.version, actual != *expected);
+        let moved = moved && !(planted!(EmptyGuardHolds) && expected.version == 0);
+        moved.then(|| Outcome::Conflict { stream: stream.clone(), expected: *expected, actual })
     })
 }
 
 impl Admitted {
     fn store(&mut self, request: Append, size: u16, tips: &mut FxHashMap<StreamName, Tip>, now_us: i64) -> RequestRow {
+        mark!(ClockHeldBack, now_us < self.head.recorded_at_us);
         let first_sequence = self.head.sequence.saturating_add(1);
-        let recorded_at_us = self.head.recorded_at_us.max(now_us);
+        let recorded_at_us = planted!(RecordedAtBack => now_us, self.head.recorded_at_us.max(now_us));
         let digests = request.events.iter().map(|event| &event.digest);
         let row = RequestRow {
             key: request.key.as_str().into(),
@@ -118,7 +124,12 @@ impl Admitted {
             first_sequence,
             size,
             recorded_at_us,
-            link: chain::link(&self.head.link, first_sequence, recorded_at_us, digests),
+            link: chain::link(
+                &planted!(LinkWithoutPrevious => chain::Digest::ZERO, self.head.link),
+                first_sequence,
+                recorded_at_us,
+                digests,
+            ),
         };
         for ((event, sequence), index) in request.events.into_iter().zip(first_sequence..).zip(0..) {
             tips.insert(event.stream.clone(), Tip { version: event.version, digest: event.digest });
@@ -134,7 +145,8 @@ impl Admitted {
                 digest: event.digest,
             });
         }
-        self.head = Head { sequence: row.last_sequence(), link: row.link, recorded_at_us };
+        let head_at_us = planted!(HeadTimeStays => self.head.recorded_at_us, recorded_at_us);
+        self.head = Head { sequence: row.last_sequence(), link: row.link, recorded_at_us: head_at_us };
         self.requests.push(row.clone());
         row
     }

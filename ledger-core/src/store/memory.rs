@@ -100,7 +100,7 @@ impl Ledger {
     }
 
     fn streams(&self, streams: &[StreamAfter], at: Option<u64>, limit: usize) -> StreamPage {
-        let at = at.map_or(self.head.sequence, |at| at.min(self.head.sequence));
+        let at = planted!(AtIgnored => None, at).map_or(self.head.sequence, |at| at.min(self.head.sequence));
         let mut found: Vec<&EventRow> = Vec::new();
         for StreamAfter { stream, after } in streams {
             let versions = self.streams.get(stream).map_or(&[][..], Vec::as_slice);
@@ -110,7 +110,11 @@ impl Ledger {
         }
         found.sort_unstable_by_key(|event| event.sequence);
         let limit = page_size(limit);
-        StreamPage { at, more: found.len() > limit, events: found.into_iter().take(limit).cloned().collect() }
+        StreamPage {
+            at,
+            more: found.len() > planted!(MoreMissing => limit + 1, limit),
+            events: found.into_iter().take(limit).cloned().collect(),
+        }
     }
 
     fn log(&self, after: u64, limit: usize) -> LogPage {
@@ -118,7 +122,7 @@ impl Ledger {
         let end = after.saturating_add(u64::try_from(page_size(limit)).unwrap_or(u64::MAX));
         let rest = self.requests.get(start..).unwrap_or_default();
         let whole = rest.iter().take_while(|request| request.last_sequence() <= end).count();
-        self.page(rest.get(..whole.max(1)).unwrap_or_default())
+        self.page(rest.get(..planted!(LargeRequestStops => whole, whole.max(1))).unwrap_or_default())
     }
 
     fn save(&mut self, write: &ProjectionWrite) -> bool {

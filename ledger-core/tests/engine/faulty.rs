@@ -26,12 +26,15 @@ pub enum Fault {
     Panic,
     /// From now on nothing can be read.
     ReadsFail,
+    /// It arrives twice, the second answer is heard, and the next look at a key fails.
+    Twice,
 }
 
 pub struct FaultyStore {
     inner: MemoryStore,
     faults: Mutex<VecDeque<Fault>>,
     blind: AtomicBool,
+    keyless: AtomicBool,
     pub appends: AtomicUsize,
     pub reads: AtomicUsize,
 }
@@ -43,6 +46,7 @@ impl FaultyStore {
             inner: MemoryStore::new(Arc::new(move || clock.fetch_add(1, Ordering::Relaxed))),
             faults: Mutex::new(faults.iter().copied().collect()),
             blind: AtomicBool::new(false),
+            keyless: AtomicBool::new(false),
             appends: AtomicUsize::new(0),
             reads: AtomicUsize::new(0),
         })
@@ -79,6 +83,11 @@ impl Store for FaultyStore {
                 Some(Fault::RequestLost) => Err(StoreError::Unknown("the connection broke".into())),
                 Some(Fault::ReadsFail) => Err(StoreError::Unavailable("no connection".into())),
                 Some(Fault::Unavailable) => Err(StoreError::Unavailable("no connection".into())),
+                Some(Fault::Twice) => {
+                    self.keyless.store(true, Ordering::Relaxed);
+                    self.inner.append(ledger, group).await?;
+                    self.inner.append(ledger, group).await
+                }
                 Some(Fault::Panic) => panic!("a fault of the store"),
             }
         })
@@ -113,6 +122,9 @@ impl Store for FaultyStore {
         ledger: &'a LedgerName,
         key: &'a Key,
     ) -> BoxFuture<'a, Result<Option<LogPage>, StoreError>> {
+        if self.keyless.swap(false, Ordering::Relaxed) {
+            return Box::pin(async { Err(StoreError::Unavailable("no connection".into())) });
+        }
         self.inner.request(ledger, key)
     }
 

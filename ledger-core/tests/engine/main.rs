@@ -152,6 +152,18 @@ async fn whatever_is_lost_on_the_way_a_request_has_one_effect() {
     }
 }
 
+/// Found by the simulator: a request arrived twice, the second answer said that it was stored before, reading it back failed,
+/// and the caller was told that certainly nothing had happened.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_and_cannot_be_read_back_is_never_said_to_be_nothing() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    store.fail_next(Fault::Twice);
+    let answer = ledger.execute(deal(1)).await;
+    assert!(matches!(answer, Err(ExecuteError::Store(StoreError::Unknown(_)))), "{answer:?}");
+    assert_eq!(ledger.execute(deal(1)).await.unwrap().events.len(), 5);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_stays_away_is_an_error_that_says_retry() {
     let store = FaultyStore::new(&[]);

@@ -225,7 +225,7 @@ fn the_plans_of_the_user_are_the_only_ones() {
         let versions = run.model.plans().rows().iter().flat_map(|plan| &plan.versions);
         let made_up = versions.filter(|version| version.document != document).count();
         assert_eq!(made_up, 0, "seed {seed}");
-        assert!(run.model.deals().rows().len() > 20, "seed {seed}");
+        assert!(run.model.deals().rows().len() > 20, "seed {seed}: {:?}", run.seen);
     }
 }
 

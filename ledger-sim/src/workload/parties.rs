@@ -15,8 +15,9 @@ impl Workload {
         let name = self.text(world);
         let leap = (world.today.0 - 1) / 4 * 4;
         let joined_on = match world.choices.work(12) {
-            11 => None,
-            10 => Some(Day(leap, 2, 29)),
+            // Never the first: without it and without a colleague, a plan by anniversaries would refuse whatever is asked.
+            11 if n > 0 => None,
+            10 | 11 => Some(Day(leap, 2, 29)),
             9 => Some(world.today),
             8 => Some(plus(world.today, -365)),
             back => Some(plus(world.today, -400 - 97 * i64::from(back))),

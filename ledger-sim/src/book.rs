@@ -148,6 +148,13 @@ impl Book {
         &self.store
     }
 
+    /// The last sequence of the request in the middle of the log; 0 when there is none.
+    #[must_use]
+    pub fn end_in_the_middle(&self) -> u64 {
+        let question = self.order.get(self.order.len() / 2).and_then(|place| self.questions.get(*place));
+        question.and_then(|question| question.stored.as_ref()).map_or(0, |stored| stored.row.last_sequence())
+    }
+
     /// How many requests the log has.
     #[must_use]
     pub fn len(&self) -> usize {

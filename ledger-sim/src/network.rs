@@ -1,14 +1,18 @@
 //! What lies between a process and its store: every call may be late, lost, doubled or answered wrongly.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use compact_str::CompactString;
 use futures_channel::oneshot;
 use ledger_core::id::{Key, LedgerName};
 use ledger_core::store::{
-    Append, BoxFuture, CheckpointRow, Head, LogPage, Outcome, Store, StoreError, StreamAfter, StreamPage,
+    Append, BoxFuture, CheckpointRow, Head, LogPage, Outcome, ProjectionRow, ProjectionWrite, Promotion, SnapshotRow,
+    Store, StoreError, StreamAfter, StreamPage,
 };
+use ledger_core::stream::StreamName;
+use rustc_hash::FxHashMap;
 
 use crate::fault::{Fault, Faults};
 use crate::scheduler::{Owner, Scheduler, now};
@@ -20,6 +24,14 @@ pub struct Network {
     store: Arc<dyn Store>,
     /// The ledgers that this process sees frozen, where, and until when.
     frozen: Mutex<BTreeMap<LedgerName, (u64, Duration)>>,
+    older: Mutex<Older>,
+}
+
+/// What was saved or seen before, for who is to find something older.
+#[derive(Default)]
+struct Older {
+    snapshots: FxHashMap<(LedgerName, StreamName), SnapshotRow>,
+    checkpoints: FxHashMap<(LedgerName, CompactString), Option<CheckpointRow>>,
 }
 
 /// How far behind a stale read is at most, in events.
@@ -29,7 +41,7 @@ impl Network {
     /// A connection to a store.
     #[must_use]
     pub fn new(scheduler: Scheduler, faults: Arc<Faults>, store: Arc<dyn Store>) -> Self {
-        Self { scheduler, faults, store, frozen: Mutex::default() }
+        Self { scheduler, faults, store, frozen: Mutex::default(), older: Mutex::default() }
     }
 
     fn strike(&self, of: &[Fault]) -> Option<Fault> {
@@ -45,6 +57,27 @@ impl Network {
         }
         self.scheduler.gate().await;
         if fault.is_some() { Err(gave_up()) } else { Ok(()) }
+    }
+
+    /// A call that changes a projection: lost on the way, or its answer is.
+    async fn change(&self, call: BoxFuture<'_, Result<bool, StoreError>>) -> Result<bool, StoreError> {
+        let fault = self.strike(&[Fault::Refused, Fault::Transient, Fault::ReplyLost, Fault::RequestLost]);
+        if fault == Some(Fault::Refused) {
+            return Err(refused());
+        }
+        self.scheduler.gate().await;
+        match fault {
+            Some(Fault::Transient) => return Err(gave_up()),
+            Some(Fault::RequestLost) => return Err(lost()),
+            _ => {}
+        }
+        let done = now(call);
+        self.scheduler.gate().await;
+        if fault == Some(Fault::ReplyLost) { Err(lost()) } else { done }
+    }
+
+    fn older(&self) -> MutexGuard<'_, Older> {
+        self.older.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The sequence up to which a read sees the ledger, when it does not see all of it.
@@ -200,14 +233,40 @@ impl Store for Network {
         })
     }
 
-    fn save_checkpoint<'a>(
+    fn save_snapshot<'a>(
         &'a self,
         ledger: &'a LedgerName,
-        checkpoint: &'a CheckpointRow,
+        snapshot: &'a SnapshotRow,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             self.pass().await?;
-            now(self.store.save_checkpoint(ledger, checkpoint))
+            let place = (ledger.clone(), snapshot.stream.clone());
+            self.older().snapshots.entry(place).or_insert_with(|| snapshot.clone());
+            now(self.store.save_snapshot(ledger, snapshot))
+        })
+    }
+
+    fn load_snapshots<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        streams: &'a [StreamName],
+    ) -> BoxFuture<'a, Result<Vec<SnapshotRow>, StoreError>> {
+        Box::pin(async move {
+            self.pass().await?;
+            let mut snapshots = now(self.store.load_snapshots(ledger, streams))?;
+            match self.strike(&[Fault::NoSnapshot, Fault::BadSnapshot]) {
+                None => {}
+                Some(Fault::NoSnapshot) => {
+                    let older = self.older();
+                    let first = |row: SnapshotRow| older.snapshots.get(&(ledger.clone(), row.stream)).cloned();
+                    snapshots = snapshots.into_iter().filter_map(first).collect();
+                }
+                Some(_) => {
+                    let how = self.scheduler.choose(|choices| choices.fault(6));
+                    snapshots.iter_mut().for_each(|snapshot| spoil(snapshot, how));
+                }
+            }
+            Ok(snapshots)
         })
     }
 
@@ -218,8 +277,55 @@ impl Store for Network {
     ) -> BoxFuture<'a, Result<Option<CheckpointRow>, StoreError>> {
         Box::pin(async move {
             self.pass().await?;
-            now(self.store.load_checkpoint(ledger, name))
+            let row = now(self.store.load_checkpoint(ledger, name))?;
+            let mut older = self.older();
+            let before = older.checkpoints.insert((ledger.clone(), name.into()), row.clone());
+            match before {
+                Some(before) if self.strike(&[Fault::RunnerCrash]).is_some() => Ok(before),
+                _ => Ok(row),
+            }
         })
+    }
+
+    fn save_projection<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        write: &'a ProjectionWrite,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move { self.change(self.store.save_projection(ledger, write)).await })
+    }
+
+    fn read_rows<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        projection: &'a str,
+        keys: &'a [CompactString],
+    ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
+        Box::pin(async move {
+            self.pass().await?;
+            now(self.store.read_rows(ledger, projection, keys))
+        })
+    }
+
+    fn list_rows<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        projection: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
+        Box::pin(async move {
+            self.pass().await?;
+            now(self.store.list_rows(ledger, projection, after, limit))
+        })
+    }
+
+    fn promote<'a>(
+        &'a self,
+        ledger: &'a LedgerName,
+        promotion: &'a Promotion,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move { self.change(self.store.promote(ledger, promotion)).await })
     }
 }
 
@@ -228,11 +334,26 @@ fn disturb(page: &mut LogPage, how: u32, place: u32) {
     let count = page.requests.len();
     let place = usize::try_from(place).unwrap_or(0) % (count - 1);
     match how {
-        0 => drop(page.requests.remove(place)),
+        0 => {
+            let gone = page.requests.remove(place);
+            page.events.retain(|event| !(gone.first_sequence..=gone.last_sequence()).contains(&event.sequence));
+        }
         1 => {
             let again = page.requests.get(place).cloned();
             page.requests.extend(again);
         }
         _ => page.requests.swap(place, place + 1),
+    }
+}
+
+/// Makes a snapshot what no snapshot may be.
+fn spoil(snapshot: &mut SnapshotRow, how: u32) {
+    match how {
+        0 => snapshot.state.iter_mut().rev().take(1).for_each(|byte| *byte ^= 1),
+        1 => snapshot.state.truncate(snapshot.state.len() / 2),
+        2 => snapshot.version += 1,
+        3 => snapshot.form += 1,
+        4 => snapshot.digest.0.iter_mut().take(1).for_each(|byte| *byte ^= 1),
+        _ => snapshot.check.0.iter_mut().take(1).for_each(|byte| *byte ^= 1),
     }
 }

@@ -7,17 +7,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ledger_core::Ledger;
-use ledger_core::engine::{ExecuteError, Receipt};
+use ledger_core::engine::{ExecuteError, Receipt, Tuning};
 use ledger_core::id::LedgerName;
 use ledger_core::store::memory::MemoryStore;
 use ledger_core::store::{Clock, Store};
 
 use crate::act::{Ask, Document};
+use crate::aftermath;
 use crate::book::{Book, Sent, Settled, Violation, broken};
 use crate::case::Case;
+use crate::check;
 use crate::choice::Choices;
 use crate::fault::{Fault, Faults, KINDS};
 use crate::network::Network;
+use crate::projector::Projector;
 use crate::scheduler::{Owner, Pace, Scheduler};
 use crate::swarm::Swarm;
 use crate::workload::Workload;
@@ -128,6 +131,7 @@ enum Asking<'a> {
 struct Process {
     life: u32,
     ledgers: Vec<Ledger>,
+    projectors: Vec<Projector>,
 }
 
 /// A client that asks one thing after another, and keeps every key before it sends.
@@ -158,6 +162,9 @@ struct Answer {
     ticket: u64,
     result: Result<Receipt, ExecuteError>,
 }
+
+/// How many answers go by before a process looks after its read models.
+const PROJECT_EVERY: u32 = 40;
 
 /// How many turns a healed world has for each writer to finish what it has begun.
 const PATIENCE: u64 = 20_000;
@@ -219,11 +226,34 @@ impl<'a> Run<'a> {
 
     /// Starts a process, in its so-manieth life.
     fn start(&self, index: usize, life: u32) -> Process {
-        let (scheduler, faults) = (self.scheduler.clone(), Arc::clone(&self.faults));
-        let network: Arc<dyn Store> = Arc::new(Network::new(scheduler, faults, Arc::clone(&self.store)));
-        let env = self.scheduler.env(Owner::Process { index, life });
-        let open = |book: &Book| Ledger::new(Arc::clone(&network), Arc::clone(&env), book.name.clone());
-        Process { life, ledgers: self.books.iter().map(open).collect() }
+        let (scheduler, faults) = (&self.scheduler, &self.faults);
+        let network = Network::new(scheduler.clone(), Arc::clone(faults), Arc::clone(&self.store));
+        let (network, env): (Arc<dyn Store>, _) = (Arc::new(network), scheduler.env(Owner::Process { index, life }));
+        let tuning = self.tuning();
+        let open = |book: &Book| Ledger::tuned(Arc::clone(&network), Arc::clone(&env), book.name.clone(), tuning);
+        let project = |book: &Book| Projector::new(scheduler, faults, (&network, &env), &book.name, tuning.page);
+        let (ledgers, projectors) = (self.books.iter().map(open), self.books.iter().map(project));
+        Process { life, ledgers: ledgers.collect(), projectors: projectors.collect() }
+    }
+
+    /// The sizes of a process's engines: where limits are a fault of this run, as small as can be.
+    fn tuning(&self) -> Tuning {
+        if !self.faults.is_on(Fault::Limits) {
+            return Tuning::default();
+        }
+        self.faults.hit(Fault::Limits, self.scheduler.now());
+        self.scheduler.choose(|choices| {
+            let mut below = |bound| usize::try_from(choices.fault(bound)).unwrap_or(0);
+            Tuning {
+                page: 1 + below(7),
+                group_requests: 1 + below(4),
+                group_events: 1 + below(20),
+                queue_requests: 1 + below(4),
+                commit_attempts: 2 + u32::try_from(below(9)).unwrap_or(0),
+                cached_streams: below(20),
+                snapshot_every: 1 + u64::try_from(below(30)).unwrap_or(0),
+            }
+        })
     }
 
     /// Asks until everything was asked and every writer has its answer or has given up.
@@ -241,6 +271,7 @@ impl<'a> Run<'a> {
         }
         if self.hear()? {
             self.mishap();
+            self.project()?;
             self.ask_whoever_is_free()?;
         }
         Ok(())
@@ -275,6 +306,36 @@ impl<'a> Run<'a> {
 
     /// What is left must be what was promised.
     fn look(&mut self) -> Result<(), Violation> {
+        for (place, book) in self.books.iter().enumerate() {
+            check::projections::compare(&book.model, book.projected.state())
+                .or_else(|what| broken("projections", what))?;
+            if let Some(projector) = self.processes.first().and_then(|process| process.projectors.get(place)) {
+                projector.finish(book)?;
+            }
+            let page = 1 + usize::try_from(self.scheduler.choose(|choices| choices.fault(200))).unwrap_or(0);
+            check::log::replays(book, page)?;
+        }
+        self.aftermath()
+    }
+
+    /// What nobody may get away with, on the last of the ledgers, since it is of no use afterwards.
+    fn aftermath(&self) -> Result<(), Violation> {
+        let Some(book) = self.books.last() else { return Ok(()) };
+        let now = self.scheduler.now();
+        for fault in [Fault::Sabotage, Fault::LostSuffix, Fault::AtRest] {
+            if self.faults.is_on(fault) && !book.is_empty() {
+                self.faults.hit(fault, now);
+                self.scheduler.choose(|choices| aftermath::tamper(book, choices, fault))?;
+            }
+        }
+        if self.faults.is_on(Fault::LostSuffix) && !book.is_empty() {
+            aftermath::lost_suffix(book)?;
+        }
+        if self.faults.is_on(Fault::Alien) {
+            self.faults.hit(Fault::Alien, now);
+            let unknown_field = self.scheduler.choose(|choices| choices.fault(2)) == 1;
+            aftermath::alien(book, &self.scheduler, unknown_field)?;
+        }
         Ok(())
     }
 
@@ -320,7 +381,7 @@ impl<'a> Run<'a> {
     fn send(&mut self, writer: usize, ledger: usize, question: usize) {
         let now = self.scheduler.now();
         let Some(Writer { process, flight, .. }) = self.writers.get_mut(writer) else { return };
-        let Some(Process { life, ledgers }) = self.processes.get(*process) else { return };
+        let Some(Process { life, ledgers, .. }) = self.processes.get(*process) else { return };
         let Some(book) = self.books.get_mut(ledger) else { return };
         let Some((request, sent)) = book.send(question, now) else { return };
         self.tickets += 1;
@@ -377,8 +438,7 @@ impl<'a> Run<'a> {
         let now = self.scheduler.now();
         match self.scheduler.choose(|choices| self.faults.strike(choices, &[Fault::Crash, Fault::Clock], now)) {
             Some(Fault::Crash) => {
-                let count = u32::try_from(self.processes.len()).unwrap_or(1);
-                let index = usize::try_from(self.scheduler.choose(|choices| choices.fault(count))).unwrap_or(0);
+                let index = self.some_process();
                 self.crash(index);
             }
             Some(_) => {
@@ -388,6 +448,31 @@ impl<'a> Run<'a> {
             }
             None => {}
         }
+    }
+
+    fn some_process(&self) -> usize {
+        let count = u32::try_from(self.processes.len()).unwrap_or(1);
+        usize::try_from(self.scheduler.choose(|choices| choices.fault(count))).unwrap_or(0)
+    }
+
+    /// Lets a process bring the read models of a ledger up to date; several may do so at once.
+    fn project(&mut self) -> Result<(), Violation> {
+        for projector in self.processes.iter().flat_map(|process| &process.projectors) {
+            projector.found()?;
+        }
+        if !matches!(self.asking, Asking::Drawn { .. })
+            || self.scheduler.choose(|choices| choices.schedule(PROJECT_EVERY)) > 0
+        {
+            return Ok(());
+        }
+        let index = self.some_process();
+        let ledger = self.scheduler.choose(|choices| choices.schedule(u32::try_from(self.books.len()).unwrap_or(1)));
+        let rebuild = self.scheduler.choose(|choices| choices.schedule(20)) == 19;
+        let Some(Process { life, projectors, .. }) = self.processes.get(index) else { return Ok(()) };
+        if let Some(projector) = usize::try_from(ledger).ok().and_then(|ledger| projectors.get(ledger)) {
+            self.scheduler.spawn(Owner::Process { index, life: *life }, projector.work(rebuild));
+        }
+        Ok(())
     }
 
     /// Kills a process and starts it again. Its writers ask again what they have no answer to.

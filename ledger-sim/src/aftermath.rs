@@ -1,0 +1,220 @@
+//! What is done to a ledger when everybody has gone home: rows are changed, lost or forged. It must be found, never folded.
+
+use std::sync::Arc;
+
+use ledger_core::chain::{Digest, Preimage};
+use ledger_core::engine::ExecuteError;
+use ledger_core::engine::feed::{Feed, FeedError};
+use ledger_core::engine::runner::Runner;
+use ledger_core::id::Key;
+use ledger_core::projection::payouts::Payouts;
+use ledger_core::projection::replay::{ReplayError, replay};
+use ledger_core::projection::{All, Checkpoint, Projected};
+use ledger_core::store::{Append, Guard, LogPage, NewEvent, Outcome, StreamAfter};
+use ledger_core::stream::Tip;
+use ledger_core::verify::{Verifier, VerifyError};
+use ledger_core::{Ledger, Request};
+
+use crate::act::{Act, Ask};
+use crate::book::{Book, Violation, broken};
+use crate::choice::Choices;
+use crate::fault::Fault;
+use crate::scheduler::{Owner, Scheduler, now};
+
+/// Changes a copy of the rows in one way that a careless store or a hostile hand may, and lets `verify` look (F9, F11, F19).
+///
+/// # Errors
+/// A [`Violation`] when it is not found.
+pub fn tamper(book: &Book, choices: &mut Choices, fault: Fault) -> Result<(), Violation> {
+    let store = book.store();
+    let (mut page, mut head) =
+        match now(async { Ok((store.read_log(&book.name, 0, usize::MAX).await?, store.head(&book.name).await?)) }) {
+            Ok(read) => read,
+            Err::<_, ledger_core::store::StoreError>(error) => return broken("log", error.to_string()),
+        };
+    if page.requests.is_empty() {
+        return Ok(());
+    }
+    let kept = (head.sequence, head.link);
+    let what = match fault {
+        Fault::LostSuffix => {
+            let left = choices.index(page.requests.len());
+            page.requests.truncate(left);
+            let last = page.requests.last();
+            head.sequence = last.map_or(0, ledger_core::store::RequestRow::last_sequence);
+            head.link = last.map_or(Digest::default(), |row| row.link);
+            head.recorded_at_us = last.map_or(0, |row| row.recorded_at_us);
+            page.events.retain(|event| event.sequence <= head.sequence);
+            "the last requests are lost"
+        }
+        _ => change(&mut page, choices, fault),
+    };
+    let mut verifier = Verifier::new(&book.name).expecting(kept.0, kept.1);
+    let found = verifier.page(page).and_then(|()| verifier.finish(head));
+    match found {
+        Err(VerifyError::Found(_)) => Ok(()),
+        Err(error) => broken("verify", format!("{what}: {error}")),
+        Ok(_) => broken("verify", format!("{what}, and nothing was found")),
+    }
+}
+
+/// Changes something, and says what.
+fn change(page: &mut LogPage, choices: &mut Choices, fault: Fault) -> &'static str {
+    let (request, event) = (choices.index(page.requests.len()), choices.index(page.events.len()));
+    let bit = choices.index(8);
+    let flip = |bytes: &mut [u8], place: usize| {
+        let place = place % bytes.len().max(1);
+        bytes.iter_mut().skip(place).take(1).for_each(|byte| *byte ^= 1 << bit);
+    };
+    let way = if fault == Fault::Sabotage { choices.index(3) } else { 3 + choices.index(7) };
+    let place = choices.index(4_096);
+    let (Some(row), Some(of)) = (page.events.get_mut(event), page.requests.get_mut(request)) else { return "nothing" };
+    match way {
+        0 => {
+            page.events.remove(event);
+            return "an event is lost";
+        }
+        1 => {
+            let again = row.clone();
+            page.events.insert(event, again);
+            return "an event is stored twice";
+        }
+        2 => {
+            page.events.retain(|event| event.sequence != of.last_sequence());
+            return "a request is torn";
+        }
+        3 => flip(&mut row.payload, place),
+        4 => flip(&mut row.digest.0, place),
+        5 => row.version += 1,
+        6 => row.effective = row.effective.succ_opt().unwrap_or(row.effective),
+        7 => of.recorded_at_us += 1,
+        8 => of.actor = if of.actor == "eve" { "mallory".into() } else { "eve".into() },
+        _ => flip(&mut of.link.0, place),
+    }
+    "a row is changed at rest"
+}
+
+/// A newer program writes an event that this one does not know (F20): it is refused, parked and never skipped, and what does not
+/// touch it goes on.
+///
+/// # Errors
+/// A [`Violation`] when it is taken for something else.
+pub fn alien(book: &Book, scheduler: &Scheduler, unknown_field: bool) -> Result<(), Violation> {
+    let (store, name) = (book.store(), &book.name);
+    let before = now(store.head(name)).or_else(|error| broken("log", error.to_string()))?;
+    let deal = "from-a-newer-program";
+    let stream = match ledger_core::id::DealId::new(deal) {
+        Ok(deal) => ledger_core::stream::StreamId::Deal(deal).name(),
+        Err(error) => return broken("alien", error.to_string()),
+    };
+    let (type_name, payload): (_, &[u8]) = match unknown_field {
+        false => ("deal.renamed", br#"{"deal":"from-a-newer-program"}"#),
+        true => (
+            "deal.registered",
+            br#"{"deal":"from-a-newer-program","basis":{"amount":"1.00 USD"},"gci":"1.00 USD","colour":"red"}"#,
+        ),
+    };
+    let key = Key::new("newer").or_else(|error| broken("alien", error.to_string()))?;
+    let effective = ledger_core::Date::default();
+    let request_hash = Digest::of(b"newer");
+    let digest = Preimage {
+        ledger: name.as_str(),
+        stream: stream.as_str(),
+        version: 1,
+        type_name,
+        schema_version: 1,
+        key: key.as_str(),
+        request_hash: &request_hash,
+        actor: "newer",
+        effective,
+        index: 0,
+        size: 1,
+        payload,
+    }
+    .digest();
+    let event = NewEvent {
+        stream: stream.clone(),
+        version: 1,
+        type_name: type_name.into(),
+        schema_version: 1,
+        effective,
+        payload: payload.to_vec(),
+        digest,
+    };
+    let guards = vec![Guard { stream: stream.clone(), tip: Tip::EMPTY }];
+    let append = Append { key, request_hash, actor: "newer".into(), guards, events: vec![event] };
+    match now(store.append(name, &[append])).as_deref() {
+        Ok([Outcome::Appended(_)]) => {}
+        other => return broken("alien", format!("{other:?}")),
+    }
+    let sequence = before.sequence + 1;
+    // The replay stops at it.
+    match now(replay::<All>(&**store, name, Projected::new(), 100, |_| {})) {
+        Err(ReplayError::Damaged(damaged)) if damaged.sequence == sequence => {}
+        other => return broken("alien", format!("a replay said {:?}", other.err())),
+    }
+    // The feed tells it as what cannot be read, the runner parks it.
+    let after = Checkpoint { sequence: before.sequence, link: before.link };
+    match now(Feed::new(&**store, name, after, 100).next()) {
+        Ok(Some(batch)) if batch.events.iter().all(|told| told.is_err()) => {}
+        other => return broken("alien", format!("the feed gave {other:?}")),
+    }
+    let env = scheduler.env(Owner::Store);
+    let runner = Runner::new(Arc::clone(store), Arc::clone(&env), name.clone(), Arc::new(Payouts), 100);
+    match now(async {
+        runner.catch_up().await?;
+        runner.parked().await
+    }) {
+        Ok(parked) if parked.iter().map(|parked| parked.sequence).eq([sequence]) => {}
+        other => return broken("alien", format!("the runner parked {other:?}")),
+    }
+    // A request that needs its stream is told to stop, and nothing is stored.
+    let ledger = Ledger::new(Arc::clone(store), env, name.clone());
+    let act = Act::Reverse { deal: deal.to_owned(), reason: "a reason".to_owned() };
+    let ask = Ask { key: "older".to_owned(), actor: "ann".to_owned(), at: 1_800_000_000, act };
+    let request: Request =
+        serde_json::from_str(&ask.to_string()).or_else(|error| broken("alien", error.to_string()))?;
+    let heard = hear(scheduler, ledger.execute(request));
+    if book.model.is_open() && !matches!(heard, Some(Err(ExecuteError::Damaged(_)))) {
+        return broken("alien", format!("a request over it heard {heard:?}"));
+    }
+    let streams = [StreamAfter { stream, after: 0 }];
+    match now(store.read_streams(name, &streams, None, 10)) {
+        Ok(page) if page.events.len() == 1 => Ok(()),
+        other => broken("alien", format!("its stream holds {other:?}")),
+    }
+}
+
+/// Lets the scheduler turn until an answer is there.
+fn hear<T: Send + 'static>(scheduler: &Scheduler, future: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    let answer = Arc::new(std::sync::Mutex::new(None));
+    let to = Arc::clone(&answer);
+    scheduler.spawn(
+        Owner::Store,
+        Box::pin(async move {
+            let heard = future.await;
+            if let Ok(mut to) = to.lock() {
+                *to = Some(heard);
+            }
+        }),
+    );
+    while scheduler.turn() {}
+    answer.lock().ok()?.take()
+}
+
+/// A feed that has seen what the store has lost says so, and gives nothing (F11).
+///
+/// # Errors
+/// A [`Violation`] when it goes on.
+pub fn lost_suffix(book: &Book) -> Result<(), Violation> {
+    let head = now(book.store().head(&book.name)).or_else(|error| broken("log", error.to_string()))?;
+    let seen = Checkpoint { sequence: head.sequence + 1, link: Digest::of(b"what was lost") };
+    let other = Checkpoint { sequence: head.sequence, link: Digest::of(b"what was rewritten") };
+    for from in [seen, other] {
+        match now(Feed::new(&**book.store(), &book.name, from, 100).next()) {
+            Err(FeedError::OtherHistory { .. }) => {}
+            heard => return broken("feed", format!("a feed from {} on heard {heard:?}", from.sequence)),
+        }
+    }
+    Ok(())
+}

@@ -493,3 +493,19 @@ async fn a_bulk_approval_that_is_sent_again_has_its_first_receipt() {
     let first = ledger.execute(bulk.clone()).await.unwrap();
     assert_eq!(ledger.execute(bulk).await.unwrap(), first);
 }
+
+/// A row that was changed in the database was folded into a report, and answered as a receipt.
+#[tokio::test]
+async fn a_row_that_is_not_what_its_digest_says_is_not_read() {
+    let ledger = ready(&FaultyStore::new(&[])).await;
+    ledger.execute(deal(1)).await.unwrap();
+    let page = ledger.store().read_log(ledger.name(), 0, 100).await.unwrap();
+    assert!(decode_page("main", 0, &page).is_ok());
+    for index in 0..page.events.len() {
+        let mut changed = page.clone();
+        changed.events[index].effective = "2026-01-11".parse().unwrap();
+        let sequence = changed.events[index].sequence;
+        assert_eq!(decode_page("main", 0, &changed).unwrap_err().sequence, sequence);
+    }
+    assert!(decode_page("other", 0, &page).is_err(), "it is of another ledger");
+}

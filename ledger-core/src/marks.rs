@@ -46,10 +46,8 @@ marks! {
     KeyReused = "engine.key_reused",
     /// What was refused had been stored before.
     FirstReceiptAfterRejection = "engine.first_receipt_after_rejection",
-    /// A rejection did not rest on what the ledger holds, and was decided again.
-    RejectionNotConfirmed = "engine.rejection_not_confirmed",
-    /// A rejection waited for an earlier request.
-    RejectionWaited = "engine.rejection_waited",
+    /// A rejection did not rest on what the ledger holds, or waited for an earlier request, and was decided again.
+    RejectionDecidedAgain = "engine.rejection_decided_again",
     /// The cache dropped what was not used for longest.
     CacheAged = "engine.cache_aged",
     /// The driver ended with requests in its hands.

@@ -456,9 +456,8 @@ impl Inner {
             Ok(_) if planted!(RejectionNotConfirmed) => waiting.answer(Err(error)),
             // A later request may rest on an earlier one, whose outcome it then has to wait for.
             Ok(false) if !again.has_before(&waiting) || planted!(LaterNotWaiting) => waiting.answer(Err(error)),
-            Ok(moved) => {
-                mark!(RejectionNotConfirmed, moved);
-                mark!(RejectionWaited, !moved);
+            Ok(_) => {
+                mark!(RejectionDecidedAgain);
                 basis.iter().for_each(|(stream, _)| cache.forget(stream));
                 again.push(waiting);
             }

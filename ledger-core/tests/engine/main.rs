@@ -478,3 +478,46 @@ proptest! {
         });
     }
 }
+
+/// A writer went on with the plan that it had read before, or met the same conflict for ever.
+#[tokio::test]
+async fn what_another_writer_changed_counts_also_where_it_was_only_read() {
+    let store = FaultyStore::new(&[]);
+    let here = ready(&store).await;
+    here.execute(deal(1)).await.unwrap();
+    let elsewhere = open(&store);
+    let end = r#"{"payee.end_assignment":{"payee":"kim","until":"2026-01-05"}}"#;
+    elsewhere.execute(request("end", "ann", end)).await.unwrap();
+    let answer = here.execute(deal(2)).await;
+    assert!(matches!(answer, Err(ExecuteError::Rejected(Rejection::Payee(_)))), "{answer:?}");
+}
+
+/// A bulk approval can be decided again, and comes to nothing the second time: its receipt must still be the first.
+#[tokio::test]
+async fn a_bulk_approval_that_is_sent_again_has_its_first_receipt() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    ledger.execute(deal(1)).await.unwrap();
+    let payout = ledger.execute(create("payout")).await.unwrap().payout().unwrap();
+    let submit = format!(r#"{{"payout.submit":{{"payout":"{payout}"}}}}"#);
+    ledger.execute(request("submit", "ann", &submit)).await.unwrap();
+    let bulk = request("bulk", "cat", &format!(r#"{{"payout.approve_bulk":{{"payouts":["{payout}"]}}}}"#));
+    let first = ledger.execute(bulk.clone()).await.unwrap();
+    assert_eq!(ledger.execute(bulk).await.unwrap(), first);
+}
+
+/// A row that was changed in the database was folded into a report, and answered as a receipt.
+#[tokio::test]
+async fn a_row_that_is_not_what_its_digest_says_is_not_read() {
+    let ledger = ready(&FaultyStore::new(&[])).await;
+    ledger.execute(deal(1)).await.unwrap();
+    let page = ledger.store().read_log(ledger.name(), 0, 100).await.unwrap();
+    assert!(decode_page("main", 0, &page).is_ok());
+    for index in 0..page.events.len() {
+        let mut changed = page.clone();
+        changed.events[index].effective = "2026-01-11".parse().unwrap();
+        let sequence = changed.events[index].sequence;
+        assert_eq!(decode_page("main", 0, &changed).unwrap_err().sequence, sequence);
+    }
+    assert!(decode_page("other", 0, &page).is_err(), "it is of another ledger");
+}

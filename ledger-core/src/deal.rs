@@ -407,6 +407,8 @@ fn complete(context: &Context<'_>, deal: &Deal, day: Date, mut decision: Decisio
         let fee = fee.and_then(|parts| parts.get(place).copied());
         let amounts = commission::split(&version.document, credit.amount, cap.as_ref().map(|cap| cap.room), fee)?;
         if let Some(CapMet { account, limit, room }) = &cap {
+            // A whole deal before the cap may go beyond any limit, but not beyond what an amount can hold.
+            slice.cap(account)?.with(amounts.company_dollar)?;
             for event in cap::contribute(account, &deal.id, amounts.company_dollar, *room, *limit)? {
                 booked.push((account.stream(), event::Event::from(event)));
             }

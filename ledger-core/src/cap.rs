@@ -192,9 +192,13 @@ impl Cap {
         Ok(if room.is_negative() && !planted!(NegativeRoom) { Money::zero(limit.currency()) } else { room })
     }
 
+    /// What is contributed once an amount is, too.
+    pub(crate) fn with(&self, amount: Money) -> Result<Money, MoneyError> {
+        self.contributed.map_or(Ok(amount), |contributed| contributed.plus(amount))
+    }
+
     fn add(&mut self, amount: Money) -> Result<(), Misfit> {
-        let sum = self.contributed.map_or(Ok(amount), |contributed| contributed.plus(amount));
-        self.contributed = Some(sum.map_err(|_| Misfit("the contributions cannot be summed"))?);
+        self.contributed = Some(self.with(amount).map_err(|_| Misfit("the contributions cannot be summed"))?);
         Ok(())
     }
 }

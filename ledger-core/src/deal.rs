@@ -413,6 +413,8 @@ fn complete(context: &Context<'_>, deal: &Deal, day: Date, mut decision: Decisio
             mark!(ClosedCapYear, account.year.end <= context.today);
             let contributed = amounts.company_dollar;
             let counts = planted!(PostCapShareCounts => contributed.plus(amounts.post_cap_company)?, contributed);
+            // A whole deal before the cap may go beyond any limit, but not beyond what an amount can hold.
+            slice.cap(account)?.with(counts)?;
             for event in cap::contribute(account, &deal.id, counts, *room, *limit)? {
                 booked.push((account.stream(), event::Event::from(event)));
             }

@@ -105,9 +105,7 @@ impl Progress {
     /// Contributes; `deal` is none for an opening balance.
     fn contribute(&mut self, amount: Money, deal: Option<&DealId>, recorded: &Recorded) {
         self.contributed.add(amount);
-        if !self.is_capped() {
-            self.capped_at = None;
-        } else if self.capped_at.is_none() {
+        if self.is_capped() && self.capped_at.is_none() {
             let (on, at) = (recorded.effective, recorded.request.recorded_at);
             self.capped_at = Some(Capped { deal: deal.cloned(), on, at });
         }
@@ -115,6 +113,11 @@ impl Progress {
 
     fn give_back(&mut self, amount: Money) {
         self.contributed.take(amount);
+        self.reopen();
+    }
+
+    /// A cap that has room, again or under a higher limit, is not reached.
+    fn reopen(&mut self) {
         if !self.is_capped() {
             self.capped_at = None;
         }
@@ -138,6 +141,7 @@ impl Caps {
     fn under(&mut self, account: &CapAccount, limit: Money, sequence: u64, change: impl FnOnce(&mut Progress)) {
         if let Some(progress) = self.accounts.get_mut(account) {
             (progress.limit, progress.sequence) = (limit, sequence);
+            progress.reopen();
             return change(progress);
         }
         let mut progress = Progress::new(limit, sequence);
@@ -244,7 +248,7 @@ impl<'de> Deserialize<'de> for Account {
 mod tests {
     use super::*;
     use crate::projection::replay::fold;
-    use crate::projection::testing::Books;
+    use crate::projection::testing::{Books, CAPPED};
 
     fn amy(books: &Books) -> Progress {
         let caps = fold::<Caps>(&books.events);
@@ -277,6 +281,24 @@ mod tests {
         let progress = amy(&books);
         assert_eq!((progress.room().minor(), progress.post_cap_fees.minor()), (300_000, 0));
         assert_eq!((&progress.capped_at, progress.fraction().as_str()), (&None, "0.8"));
+    }
+
+    /// A deal that contributes nothing can raise the limit all the same: the cap then has room and says no more that it is reached.
+    #[test]
+    fn a_cap_that_is_reached_has_room_again_under_a_higher_limit() {
+        let mut books = Books::with_two_payees();
+        books.deal("d-1", "50000.00 USD", &["amy"], "2026-02-01");
+        assert!(amy(&books).capped_at.is_some());
+        let higher = CAPPED.replace("15000 USD", "20000 USD");
+        books.ask("ann", "2026-03-01", &format!(r#"{{"plan.publish":{{"plan":"sales","document":{higher}}}}}"#));
+        books.ask("ann", "2026-03-01", r#"{"payee.end_assignment":{"payee":"amy","until":"2026-03-01"}}"#);
+        let assign = r#"{"payee":"amy","plan":"sales","version":2,"from":"2026-03-01"}"#;
+        books.ask("ann", "2026-03-01", &format!(r#"{{"payee.assign":{assign}}}"#));
+        books.deal("d-2", "0.00 USD", &["amy"], "2026-03-02");
+        let progress = amy(&books);
+        assert_eq!((progress.room().minor(), progress.capped_at), (500_000, None));
+        books.deal("d-3", "50000.00 USD", &["amy"], "2026-03-03");
+        assert_eq!(amy(&books).capped_at.unwrap().deal.unwrap().as_str(), "d-3");
     }
 
     #[test]

@@ -3,6 +3,7 @@ use ledger_core::cap::Rejection as Refused;
 use ledger_core::commission;
 use ledger_core::decide::Rejection;
 use ledger_core::event::Event;
+use ledger_core::money::MoneyError;
 use ledger_core::{account, payee, settings};
 use serde_json::{Value, json};
 
@@ -168,6 +169,20 @@ fn a_lower_limit_leaves_no_room_and_takes_nothing_back() {
     assert_eq!(story.room("zoe", "10000 USD", "2026-01-01"), "0.00 USD");
     assert_eq!(amounts(&mut story, "e", "1000 USD", "2026-03-01"), ["0.00", "0.00", "250.00", "750.00"]);
     assert_eq!(story.room("zoe", "15000 USD", "2026-01-01"), "3000.00 USD");
+}
+
+/// An account that could not be folded any more would stop the ledger, where a refusal is enough.
+#[test]
+fn contributions_that_no_amount_can_hold_are_refused_and_not_called_damage() {
+    let mut story = Story::opened();
+    let mut whole = capped("90000000000000000 USD");
+    whole["split"]["capped"]["crossing"] = json!("whole_deal_pre_cap");
+    whole["split"]["capped"]["pre_cap"] = json!({"payee": "0", "company": "1"});
+    story.publish("whole", whole).enrol("zoe").assign("zoe", "whole");
+    story.deal("d-1", "zoe", "80000000000000000 USD", "2026-02-01");
+    let refused = story.refused("ann", record("d-2", &["zoe"], "80000000000000000 USD", "2026-02-02"));
+    assert_eq!(refused, Rejection::Money(MoneyError::Overflow));
+    story.deal("d-3", "zoe", "10000000000000000 USD", "2026-02-02");
 }
 
 #[test]

@@ -113,13 +113,24 @@ impl Account {
     }
 
     pub(super) fn turn(&mut self, places: &[usize], state: State, day: Day) {
+        let mut were_payable = false;
         for place in places {
             if let Some(entry) = self.entries.get_mut(*place) {
+                were_payable |= entry.state == State::Payable;
                 (entry.state, entry.since) = (state, day);
             }
         }
-        let entries = &self.entries;
-        self.payable.retain(|place| entries.get(*place).is_some_and(|entry| entry.state == State::Payable));
+        if were_payable {
+            match places {
+                // What was just booked stands last.
+                [place] => self.payable.iter().rposition(|other| other == place).map(|at| self.payable.remove(at)),
+                _ => {
+                    let entries = &self.entries;
+                    self.payable.retain(|at| entries.get(*at).is_some_and(|entry| entry.state == State::Payable));
+                    None
+                }
+            };
+        }
         if state == State::Payable {
             self.payable.extend(places);
         }

@@ -51,7 +51,7 @@ impl Cap {
         let (start, end) = calendar::cap_year(terms.year, payee.joined_on, on)?;
         let stream = format!("cap/{}/{}/{start}", terms.programme, payee.id);
         let cap = match asked.model.caps.get(&stream) {
-            Some(known) => Self { limit: terms.limit.0, ..known.clone() },
+            Some(known) => Self { limit: terms.limit.0, ..known.clone() }.reopened(),
             None => Self {
                 programme: terms.programme.clone(),
                 payee: payee.id.clone(),
@@ -84,6 +84,12 @@ impl Cap {
             self.reached = Some(Reached { deal: deal.map(ToOwned::to_owned), on });
         }
         Ok(())
+    }
+
+    /// A cap that has room, again or under a higher limit, is not reached.
+    fn reopened(mut self) -> Self {
+        self.reached = self.reached.filter(|_| self.limit <= self.contributed);
+        self
     }
 }
 

@@ -30,6 +30,37 @@
 //! # }
 //! ```
 //!
+//! A host that wants balances in its own database keeps them as rows, which a [runner](engine::runner) moves along with the log:
+//!
+//! ```
+//! use ledger_core::projection::balances::{Balances, Row};
+//! # use ledger_core::{Ledger, Request, engine::tokio::TokioEnv, store::{Store, memory::MemoryStore}};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let store = std::sync::Arc::new(MemoryStore::new(std::sync::Arc::new(|| 1_767_225_600_000_000)));
+//! # let ledger = Ledger::new(store.clone(), std::sync::Arc::new(TokioEnv::current()), "main".parse()?);
+//! # let split = r#"{"flat":{"payee":"0.7","company":"0.3"}}"#;
+//! # for (key, command) in [
+//! #     r#"{"settings.open":{"base_currency":"USD","zone":"America/New_York"}}"#.to_owned(),
+//! #     format!(r#"{{"plan.publish":{{"plan":"sales","document":{{"currency":"USD","split":{split}}}}}}}"#),
+//! #     r#"{"payee.enrol":{"payee":"amy","name":"Amy"}}"#.to_owned(),
+//! #     r#"{"payee.assign":{"payee":"amy","plan":"sales","version":1,"from":"2026-01-01"}}"#.to_owned(),
+//! #     r#"{"deal.record":{"deal":"d-1","gci":{"amount":"1000 USD"},"attribution":{"equal":["amy"]},"completed_on":"2026-01-10"}}"#.to_owned(),
+//! # ].into_iter().enumerate() {
+//! #     let request = format!(r#"{{"key":"{key}","actor":"ann","at":"2026-01-31T09:00:00Z","command":{command}}}"#);
+//! #     ledger.execute(serde_json::from_str::<Request>(&request)?).await?;
+//! # }
+//! // A deal of 1,000 USD is recorded, of which amy gets 70 per cent.
+//! let runner = ledger.runner(std::sync::Arc::new(Balances));
+//! runner.catch_up().await?;
+//! let rows = store.read_rows(ledger.name(), "balances", &["amy/USD".into()]).await?;
+//! let amy: Row = serde_json::from_str(&rows[0].value)?;
+//! assert_eq!(amy.balance.payable.show("USD".parse()?).to_string(), "700.00");
+//! assert!(runner.parked().await?.is_empty(), "the model could take every event");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What this crate does not do
 //!
 //! It moves no money: it says what is to be paid, and records what was. It keeps no secrets: personal data belongs in the

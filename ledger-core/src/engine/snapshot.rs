@@ -74,3 +74,30 @@ impl Unconfirmed {
         page.requests.first().filter(covers).map(Place::from) == Some(self.place)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::projection::testing::Books;
+
+    const PLACE: Place = Place { first_sequence: 1, link: Digest::ZERO };
+
+    #[test]
+    fn every_state_comes_back_as_it_was() {
+        let books = Books::random(3, 400);
+        for (stream, folded) in &books.streams {
+            let row = take(&books.ledger, stream, folded, PLACE);
+            let opened = Unconfirmed::open(&books.ledger, stream, &row).map(|snapshot| snapshot.folded);
+            assert_eq!(opened.as_ref(), Some(folded), "{stream}");
+        }
+    }
+
+    /// A state that is serialised otherwise would be read from snapshots that were taken before.
+    #[test]
+    fn a_change_of_any_state_is_a_change_of_the_form() {
+        let books = Books::random(7, 400);
+        let states: Vec<u8> = books.streams.values().flat_map(|folded| canonical(&folded.state)).collect();
+        let known = [(1, "c9baf984a2671f313d125086b15a181afad1658e53c574d7fea6d1a054e8741c")];
+        assert_eq!((STATE_FORM, Digest::of(&states).to_string().as_str()), known[0], "make a new form");
+    }
+}

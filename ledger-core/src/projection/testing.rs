@@ -35,7 +35,7 @@ pub(crate) struct Books {
     pub store: MemoryStore,
     pub ledger: LedgerName,
     pub events: Vec<Recorded>,
-    streams: BTreeMap<StreamId, Folded>,
+    pub streams: BTreeMap<StreamId, Folded>,
     now: Arc<AtomicI64>,
     keys: usize,
 }

@@ -37,6 +37,18 @@ pub struct FaultyStore {
     keyless: AtomicBool,
     pub appends: AtomicUsize,
     pub reads: AtomicUsize,
+    /// The calls of everything that is not an append or a read of streams.
+    pub calls: AtomicUsize,
+    cut: Mutex<Option<(usize, Cut)>>,
+}
+
+/// How one call is cut off.
+#[derive(Clone, Copy, Debug)]
+pub enum Cut {
+    /// It is not made.
+    Before,
+    /// It is made, and its answer is lost.
+    After,
 }
 
 impl FaultyStore {
@@ -49,12 +61,40 @@ impl FaultyStore {
             keyless: AtomicBool::new(false),
             appends: AtomicUsize::new(0),
             reads: AtomicUsize::new(0),
+            calls: AtomicUsize::new(0),
+            cut: Mutex::new(None),
         })
     }
 
     pub fn heal(&self) {
         self.faults.lock().unwrap().clear();
         self.blind.store(false, Ordering::Relaxed);
+        *self.cut.lock().unwrap() = None;
+    }
+
+    /// Cuts the call off that comes after so many others.
+    pub fn cut(&self, after: usize, cut: Cut) {
+        *self.cut.lock().unwrap() = Some((self.calls.load(Ordering::Relaxed) + after, cut));
+    }
+
+    fn pass<'a, T: Send + 'a>(
+        &self,
+        call: BoxFuture<'a, Result<T, StoreError>>,
+    ) -> BoxFuture<'a, Result<T, StoreError>> {
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        let cut = *self.cut.lock().unwrap();
+        Box::pin(async move {
+            // Others come in between.
+            tokio::task::yield_now().await;
+            match cut.filter(|(at, _)| *at == number) {
+                None => call.await,
+                Some((_, Cut::Before)) => Err(StoreError::Unavailable("no connection".into())),
+                Some((_, Cut::After)) => {
+                    call.await?;
+                    Err(StoreError::Unknown("the connection broke".into()))
+                }
+            }
+        })
     }
 
     pub fn fail_next(&self, fault: Fault) {
@@ -114,7 +154,7 @@ impl Store for FaultyStore {
         after: u64,
         limit: usize,
     ) -> BoxFuture<'a, Result<LogPage, StoreError>> {
-        self.inner.read_log(ledger, after, limit)
+        self.pass(self.inner.read_log(ledger, after, limit))
     }
 
     fn request<'a>(
@@ -125,15 +165,15 @@ impl Store for FaultyStore {
         if self.keyless.swap(false, Ordering::Relaxed) {
             return Box::pin(async { Err(StoreError::Unavailable("no connection".into())) });
         }
-        self.inner.request(ledger, key)
+        self.pass(self.inner.request(ledger, key))
     }
 
     fn head<'a>(&'a self, ledger: &'a LedgerName) -> BoxFuture<'a, Result<Head, StoreError>> {
-        self.inner.head(ledger)
+        self.pass(self.inner.head(ledger))
     }
 
     fn ledgers(&self) -> BoxFuture<'_, Result<Vec<LedgerName>, StoreError>> {
-        self.inner.ledgers()
+        self.pass(self.inner.ledgers())
     }
 
     fn save_snapshot<'a>(
@@ -141,7 +181,7 @@ impl Store for FaultyStore {
         ledger: &'a LedgerName,
         snapshot: &'a SnapshotRow,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.inner.save_snapshot(ledger, snapshot)
+        self.pass(self.inner.save_snapshot(ledger, snapshot))
     }
 
     fn load_snapshots<'a>(
@@ -149,7 +189,7 @@ impl Store for FaultyStore {
         ledger: &'a LedgerName,
         streams: &'a [StreamName],
     ) -> BoxFuture<'a, Result<Vec<SnapshotRow>, StoreError>> {
-        self.inner.load_snapshots(ledger, streams)
+        self.pass(self.inner.load_snapshots(ledger, streams))
     }
 
     fn load_checkpoint<'a>(
@@ -157,7 +197,7 @@ impl Store for FaultyStore {
         ledger: &'a LedgerName,
         name: &'a str,
     ) -> BoxFuture<'a, Result<Option<CheckpointRow>, StoreError>> {
-        self.inner.load_checkpoint(ledger, name)
+        self.pass(self.inner.load_checkpoint(ledger, name))
     }
 
     fn save_projection<'a>(
@@ -165,7 +205,7 @@ impl Store for FaultyStore {
         ledger: &'a LedgerName,
         write: &'a ProjectionWrite,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        self.inner.save_projection(ledger, write)
+        self.pass(self.inner.save_projection(ledger, write))
     }
 
     fn read_rows<'a>(
@@ -174,7 +214,7 @@ impl Store for FaultyStore {
         projection: &'a str,
         keys: &'a [CompactString],
     ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
-        self.inner.read_rows(ledger, projection, keys)
+        self.pass(self.inner.read_rows(ledger, projection, keys))
     }
 
     fn list_rows<'a>(
@@ -184,7 +224,7 @@ impl Store for FaultyStore {
         after: Option<&'a str>,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
-        self.inner.list_rows(ledger, projection, after, limit)
+        self.pass(self.inner.list_rows(ledger, projection, after, limit))
     }
 
     fn promote<'a>(
@@ -192,6 +232,6 @@ impl Store for FaultyStore {
         ledger: &'a LedgerName,
         promotion: &'a Promotion,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        self.inner.promote(ledger, promotion)
+        self.pass(self.inner.promote(ledger, promotion))
     }
 }

@@ -9,6 +9,9 @@
 )]
 
 mod faulty;
+mod feed;
+mod runner;
+mod snapshots;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -65,6 +68,21 @@ async fn ready(store: &Arc<FaultyStore>) -> Ledger {
         ledger.execute(request(&format!("setup-{number}"), "ann", command)).await.unwrap();
     }
     ledger
+}
+
+/// Deals, payouts of them, and what becomes of those: up to so many requests, the same for the same number.
+async fn story(ledger: &Ledger, requests: usize) {
+    for number in 0..requests {
+        if number % 4 < 3 {
+            ledger.execute(deal(number)).await.unwrap();
+            continue;
+        }
+        let payout = ledger.execute(create(&format!("pay-{number}"))).await.unwrap().payout().unwrap();
+        let moved = |verb: &str, more: &str| format!(r#"{{"payout.{verb}":{{"payout":"{payout}"{more}}}}}"#);
+        ledger.execute(request(&format!("submit-{number}"), "ann", &moved("submit", ""))).await.unwrap();
+        let (verb, more) = if number % 8 < 4 { ("approve", "") } else { ("reject", r#","reason":"no""#) };
+        ledger.execute(request(&format!("{verb}-{number}"), "bob", &moved(verb, more))).await.unwrap();
+    }
 }
 
 async fn log(ledger: &Ledger) -> Vec<Recorded> {

@@ -1,0 +1,2 @@
+/// Placeholder.
+pub fn csv_import(_: &[u8]) {}

@@ -1,0 +1,2 @@
+/// Placeholder.
+pub fn replay(_: &[u8]) {}

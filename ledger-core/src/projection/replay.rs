@@ -140,9 +140,11 @@ pub async fn each_event(
     let mut reader = Reader::new(store, ledger, Checkpoint::default(), page, progress).await?;
     while reader.position.sequence < reader.head {
         let Some(events) = reader.next().await? else { break };
-        events.iter().take_while(|recorded| recorded.request.last_sequence <= reader.head).for_each(&mut tell);
+        events.iter().for_each(&mut tell);
     }
-    Ok(())
+    // A log that was cut off must not pass for a short one.
+    let (through, before) = (reader.head, reader.position.sequence);
+    if before == through { Ok(()) } else { Err(ReplayError::NoEnd { through, before }) }
 }
 
 /// Folds events that are in memory.
@@ -184,7 +186,10 @@ impl<'a, F: FnMut(Progress)> Reader<'a, F> {
     /// The next page's events, or none at the end of the log.
     async fn next(&mut self) -> Result<Option<Vec<Recorded>>, ReplayError> {
         let after = self.position.sequence;
-        let page = self.store.read_log(self.ledger, after, self.page).await?;
+        let mut page = self.store.read_log(self.ledger, after, self.page).await?;
+        // What was stored since the head was read is not looked at, however much of it happens to be on the page.
+        page.requests.retain(|request| request.first_sequence <= self.head);
+        page.events.retain(|event| event.sequence <= self.head);
         if page.requests.is_empty() {
             return Ok(None);
         }

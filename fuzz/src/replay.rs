@@ -16,16 +16,20 @@ use crate::tape::Tape;
 /// A replay of rows that anybody has changed comes to what those very rows say, when every digest and link of them fits, and
 /// is refused when one does not: through pages of any size, and by every way of reading the log.
 ///
-/// Input: how often something is done, whether the chain is made to fit afterwards, then what; see [`Rows::tamper`].
+/// Input: how often something is done, whether the chain is made to fit in the end, how large pages are, then, each time,
+/// whether the chain is made to fit before it, and what is done; see [`Rows::tamper`].
 pub fn replay(bytes: &[u8]) {
     let mut tape = Tape::new(bytes);
     let (times, owner, page) = (tape.below(5), tape.below(2) == 1, 1 + tape.below(20));
     let mut rows = HONEST.clone();
-    let done: Vec<_> = (0..times).filter_map(|_| rows.tamper(&mut tape)).collect();
-    let mut rows = rows.read();
-    if owner {
-        rows.relink();
+    let mut done = Vec::new();
+    for _ in 0..times {
+        if tape.below(4) == 0 {
+            rows = rows.relinked();
+        }
+        done.extend(rows.tamper(&mut tape));
     }
+    let rows = if owner { rows.relinked() } else { rows.read() };
     let expected = by_hand(&rows);
     let store = || ReadOnly::new(&rows);
     let told = |answer: Result<All, ReplayError>, how: &str| match (answer, &expected) {

@@ -242,8 +242,15 @@ impl Rows {
         self.events.iter().filter(move |event| own.contains(&event.sequence))
     }
 
-    /// Makes every digest, every link and the head fit, as only the owner of the database can.
-    pub fn relink(&mut self) {
+    /// The rows as they are read, with every digest, every link and the head made to fit, as only the owner of the database can.
+    #[must_use]
+    pub fn relinked(self) -> Self {
+        let mut rows = self.read();
+        rows.relink();
+        rows
+    }
+
+    fn relink(&mut self) {
         self.head = Head::default();
         for place in 0..self.requests.len() {
             let row = &self.requests[place];

@@ -4,6 +4,7 @@
 //! well, 1 when a comparison found differences, 2 when something was refused or could not be done.
 
 mod apply;
+mod bench;
 mod demo;
 mod error;
 mod events;
@@ -68,6 +69,8 @@ enum Command {
     Explain(explain::Args),
     /// Rebuilds every projection from the log, and keeps the result for `reconcile`.
     Replay,
+    /// Measures what reading the ledger and folding each projection costs on this machine.
+    Bench(bench::Args),
     /// Checks that the log is what was written.
     Verify(verify::Args),
     /// Compares the log with what others say of it.
@@ -124,6 +127,7 @@ async fn run(cli: Cli) -> Result<Outcome, CliError> {
         Command::Show(args) => show::run(&source, args, cli.format).await,
         Command::Explain(args) => explain::run(&source, args, cli.format).await,
         Command::Replay => replay::run(&source, cli.format).await,
+        Command::Bench(args) => bench::run(&source, args, cli.format).await,
         Command::Verify(args) => verify::run(&source, args, cli.format).await,
         Command::Reconcile(args) => reconcile::run(&source, args, cli.format).await,
         Command::Export(args) => export::run(&source, args).await,

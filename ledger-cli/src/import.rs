@@ -2,7 +2,7 @@
 //! that importing the same table again changes nothing.
 
 use std::collections::BTreeMap;
-use std::io::BufRead;
+use std::io::{self, BufRead};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -19,7 +19,7 @@ use ledger_core::{Currency, Date, Money, Request, settings};
 use crate::Outcome;
 use crate::apply::{on_ledger, open};
 use crate::error::{BadLine, CliError, Unread};
-use crate::pipeline::read_ahead;
+use crate::pipeline::{Item, read_ahead};
 use crate::rows::Rows;
 use crate::source::{Source, Target};
 
@@ -35,16 +35,8 @@ pub enum Args {
 pub struct Deals {
     /// A CSV file with a header; - for standard input.
     file: PathBuf,
-    /// The column that names the deal. The request's key is made of it.
-    #[arg(long, value_name = "COLUMN")]
-    id: String,
-    /// Which column a field is in; without it the one of the field's own name. Fields: gci, or price and rate; payee, or
-    /// payees such as a:0.6;b:0.4; completed_on; currency.
-    #[arg(long, value_name = "FIELD=COLUMN", value_parser = pair)]
-    map: Vec<(Field, String)>,
-    /// A field that is the same in every row.
-    #[arg(long, value_name = "FIELD=VALUE", value_parser = pair)]
-    set: Vec<(Field, String)>,
+    #[command(flatten)]
+    columns: Columns,
     /// Who asks.
     #[arg(long, default_value = "import")]
     actor: Actor,
@@ -53,22 +45,48 @@ pub struct Deals {
     dry_run: bool,
 }
 
+/// Where in the table what is.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Columns {
+    /// The column that names the deal. The request's key is made of it.
+    #[arg(long, value_name = "COLUMN")]
+    pub id: String,
+    /// Which column a field is in; without it the one of the field's own name. Fields: gci, or price and rate; payee, or
+    /// payees such as a:0.6;b:0.4; completed_on; currency.
+    #[arg(long, value_name = "FIELD=COLUMN", value_parser = pair)]
+    pub map: Vec<(Field, String)>,
+    /// A field that is the same in every row.
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = pair)]
+    pub set: Vec<(Field, String)>,
+}
+
+/// What a row says of its deal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Field {
+pub enum Field {
+    /// The commission.
     Gci,
+    /// The price, of which the commission is a part.
     Price,
+    /// Which part of the price it is.
     Rate,
+    /// The only payee.
     Payee,
+    /// The payees, with their weights.
     Payees,
+    /// The day on which it was done.
     CompletedOn,
+    /// The currency of its amounts.
     Currency,
 }
 
 impl Field {
-    const ALL: [Self; 7] =
+    /// Every field.
+    pub const ALL: [Self; 7] =
         [Self::Gci, Self::Price, Self::Rate, Self::Payee, Self::Payees, Self::CompletedOn, Self::Currency];
 
-    fn name(self) -> &'static str {
+    /// The field as it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Gci => "gci",
             Self::Price => "price",
@@ -89,21 +107,47 @@ fn pair(text: &str) -> Result<(Field, String), String> {
 }
 
 /// Imports a table.
-pub async fn run(source: &Source, args: Args) -> Result<Outcome, CliError> {
+pub(crate) async fn run(source: &Source, args: Args) -> Result<Outcome, CliError> {
     let Args::Deals(args) = args;
     let (name, input) = open(&args.file)?;
-    let mut rows = Rows::new(input);
-    let header = header(&name, &mut rows)?;
-    let refused = |reason: String| CliError::Input { path: name.clone(), line: 1, reason };
-    let mut plan = Plan::new(&args, &header).map_err(refused)?;
-    if !plan.sources.contains_key(&Field::Currency) {
-        plan.base_currency = Some(base_currency(source).await?);
+    let mut table = Table::open(&name, input, &args.columns, args.actor)?;
+    if !table.names_currency() {
+        table.base_currency(base_currency(source).await?);
     }
-    let items = read_ahead(move || {
-        let next = rows.next()?;
-        Ok(next.map(|(line, row)| (line, row.map_err(Unread::from).and_then(|row| plan.item(&row)))))
-    });
-    on_ledger(source, args.dry_run, &name, items).await
+    on_ledger(source, args.dry_run, &name, read_ahead(move || table.read())).await
+}
+
+/// A table of deals, read row by row.
+pub struct Table<R> {
+    rows: Rows<R>,
+    plan: Plan,
+}
+
+impl<R: BufRead> Table<R> {
+    /// Reads the header of the table that is called `name`, and finds the columns in it.
+    pub fn open(name: &str, input: R, columns: &Columns, actor: Actor) -> Result<Self, CliError> {
+        let mut rows = Rows::new(input);
+        let header = header(name, &mut rows)?;
+        let refused = |reason: String| CliError::Input { path: name.to_owned(), line: 1, reason };
+        let plan = Plan::new(columns, actor, &header).map_err(refused)?;
+        Ok(Self { rows, plan })
+    }
+
+    /// Whether every row says the currency of its amounts. Otherwise [`Table::base_currency`] has to.
+    pub fn names_currency(&self) -> bool {
+        self.plan.sources.contains_key(&Field::Currency)
+    }
+
+    /// Says the currency of all amounts.
+    pub fn base_currency(&mut self, currency: Currency) {
+        self.plan.base_currency = Some(currency);
+    }
+
+    /// The next row's first line and its request, or what is wrong with it; none at the end.
+    pub fn read(&mut self) -> io::Result<Option<Item>> {
+        let next = self.rows.next()?;
+        Ok(next.map(|(line, row)| (line, row.map_err(Unread::from).and_then(|row| self.plan.item(&row)))))
+    }
 }
 
 fn header(name: &str, rows: &mut Rows<impl BufRead>) -> Result<Vec<String>, CliError> {
@@ -148,7 +192,7 @@ enum Origin {
 }
 
 impl Plan {
-    fn new(args: &Deals, header: &[String]) -> Result<Self, String> {
+    fn new(columns: &Columns, actor: Actor, header: &[String]) -> Result<Self, String> {
         let find = |column: &str| {
             let mut found = header.iter().enumerate().filter(|(_, name)| name.trim() == column);
             match (found.next(), found.next()) {
@@ -161,15 +205,15 @@ impl Plan {
             let missing = || format!("the header has no column {column:?}; it has {}", header.join(", "));
             find(column)?.ok_or_else(missing)
         };
-        let id = must(&args.id)?;
+        let id = must(&columns.id)?;
         let mut sources = BTreeMap::new();
-        for (field, column) in &args.map {
+        for (field, column) in &columns.map {
             let (index, name) = must(column)?;
             if sources.insert(*field, Origin::Column(index, name)).is_some() {
                 return Err(format!("{} is mapped twice", field.name()));
             }
         }
-        for (field, value) in &args.set {
+        for (field, value) in &columns.set {
             if sources.insert(*field, Origin::Value(value.clone())).is_some() {
                 return Err(format!("{} is both mapped and set, or set twice", field.name()));
             }
@@ -190,7 +234,7 @@ impl Plan {
                 sources.insert(field, Origin::Column(index, name));
             }
         }
-        let plan = Self { id, sources, columns: header.len(), base_currency: None, actor: args.actor.clone() };
+        let plan = Self { id, sources, columns: header.len(), base_currency: None, actor };
         plan.validate()?;
         Ok(plan)
     }
@@ -329,7 +373,7 @@ mod tests {
         let args = ["x", "f.csv", "--id", "id"].iter().chain(options);
         let only = <Only as clap::Parser>::try_parse_from(args).unwrap();
         let header: Vec<String> = header.iter().map(ToString::to_string).collect();
-        let mut plan = Plan::new(&only.deals, &header)?;
+        let mut plan = Plan::new(&only.deals.columns, only.deals.actor, &header)?;
         plan.base_currency = Currency::of("USD").ok();
         Ok(plan)
     }

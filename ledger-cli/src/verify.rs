@@ -87,7 +87,7 @@ fn found(finding: &Finding, format: Format) -> Result<Outcome, CliError> {
         writeln!(out, "NOT verified: record {sequence} is bad, {kind}: {what}")?;
         writeln!(
             out,
-            "Everything before it is what was written. Stop writing, keep the store as it is, compare it with a backup."
+            "Every request before its own is what was written. Stop writing, keep the store as it is, compare it with a backup."
         )?;
     } else {
         let mut table = Table::new(&["verified", "sequence", "kind", "what"]);

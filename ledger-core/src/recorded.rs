@@ -114,6 +114,9 @@ fn decode_each<T>(
         if row.first_sequence != last + 1 {
             return Err(damaged(format!("a request begins here, after sequence {last}")));
         }
+        if row.size == 0 {
+            return Err(damaged("a request without events".into()));
+        }
         let request = Arc::new(decode_request(row).map_err(|error| damaged(error.to_string()))?);
         let (events, others) = rest
             .split_at_checked(usize::from(row.size))

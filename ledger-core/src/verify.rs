@@ -76,7 +76,7 @@ impl fmt::Display for Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("record {sequence} is bad, {kind}: {what}")]
 pub struct Finding {
-    /// Its sequence; everything before it fits.
+    /// Its sequence; every request before its own fits.
     pub sequence: u64,
     /// What became of it.
     pub kind: Kind,
@@ -370,7 +370,7 @@ impl Place<'_> {
                 other => return Err(self.gap(index, sequence, other)),
             };
             if event.index != index || !self.fits(self.request, event) {
-                return Err(self.misfit(event));
+                return Err(self.misfit(index, event));
             }
             digests.push(event.digest);
         }
@@ -404,17 +404,20 @@ impl Place<'_> {
     }
 
     /// An event is not what its digest says, or not at its place in the request: what explains that?
-    fn misfit(&self, event: &EventRow) -> Finding {
+    fn misfit(&self, index: u16, event: &EventRow) -> Finding {
         let found = |kind, what: &str| found(event.sequence, kind, what);
+        let mut own = self.events.iter().take(self.request.size.into());
+        if self.fits(self.request, event) && !own.clone().any(|other| other.index == index) {
+            return found(Kind::Altered, "the event says that it stands elsewhere, and no other one stood here");
+        }
         if self.fits(self.request, event) || self.next.is_some_and(|next| self.fits(next, event)) {
             return found(Kind::Reordered, "the event belongs elsewhere");
         }
         let resized = RequestRow { size: self.real_size(), ..self.request.clone() };
-        let own = self.events.iter().take(self.request.size.into());
         if self.fits(&resized, event) {
             return found(Kind::KeyRecordAltered, "the number of the request's events does not fit");
         }
-        if self.request.size > 1 && !own.into_iter().any(|event| self.fits(self.request, event)) {
+        if self.request.size > 1 && !own.any(|event| self.fits(self.request, event)) {
             return found(Kind::KeyRecordAltered, "no event of the request fits its key, hash and actor");
         }
         found(Kind::Altered, "the event is not what its digest says")

@@ -243,7 +243,7 @@ fn fail(case: &Case, report: &Report, setup: &Setup) {
 fn replay(case: &Case, setup: &Setup) -> ExitCode {
     let report = tell(case, setup);
     for (at, line) in &report.story {
-        println!("{:>10.3} ms  {line}", at.as_secs_f64() * 1_000.0);
+        println!("{:>10} us  {line}", at.as_micros());
     }
     match &report.violation {
         None => {

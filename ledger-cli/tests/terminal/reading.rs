@@ -155,3 +155,33 @@ fn the_books_and_the_log_are_exported() {
     assert_eq!(lines[87]["digest"].as_str().unwrap().len(), 64);
     folder.run(&["export", "jsonl", "-o", "no/such/folder/log"]).refused("no/such/folder/log");
 }
+
+/// A projection that is not measured, a cost that is not one, or a log that measuring has changed.
+#[test]
+fn every_projection_is_measured_and_nothing_is_changed() {
+    let folder = demo();
+    let (log, file) = (folder.log(), folder.read("ledger.db"));
+    let lines = folder.run(&["--format", "json", "bench", "--rounds", "2"]).expect(0).lines();
+    let names: Vec<_> = lines.iter().map(|line| line["step"].as_str().unwrap()).collect();
+    let limits = ["read rows", "sha256 of payloads", "decode, check digests"];
+    let expected: Vec<_> = limits.iter().chain(ledger_core::projection::All::NAMES).chain(&["all"]).copied().collect();
+    assert_eq!(names, expected);
+    for line in &lines {
+        assert_eq!(line["events"], 88);
+        assert!(!line["ns_per_event"].as_str().unwrap().trim_matches(['0', '.']).is_empty(), "{line}");
+        assert!(line["events_per_second"].as_u64().unwrap() > 0, "{line}");
+        let is_limit = limits.contains(&line["step"].as_str().unwrap());
+        assert_eq!(
+            line["state_bytes"].as_str().unwrap().parse::<u64>().is_ok_and(|size| size > 2),
+            !is_limit,
+            "{line}"
+        );
+    }
+    assert!(folder.run(&["bench"]).expect(0).stdout.starts_with("step "));
+    assert_eq!((folder.log(), folder.read("ledger.db")), (log, file));
+    folder.run(&["bench", "--rounds", "0"]).expect(2);
+    folder.run(&["--ledger", "other", "bench"]).refused("has no ledger other");
+    folder.run(&["--store", "sqlite:none.db", "bench"]).refused("there is no such file");
+    folder.edit("ledger.db", br#"{"payee":"ben","name":"Ben B"#, br#"{"payee":"ben","name":"Ben C"#);
+    folder.run(&["bench"]).refused("is damaged");
+}

@@ -10,7 +10,7 @@ use super::{Checkpoint, Gap, Projected, Projection};
 use crate::Date;
 use crate::engine::feed::{Feed, FeedError};
 use crate::id::LedgerName;
-use crate::recorded::{Damaged, Recorded};
+use crate::recorded::{Damaged, Recorded, Told};
 use crate::store::{Store, StoreError};
 
 /// How far a replay has come, and how far it goes.
@@ -96,7 +96,7 @@ pub async fn replay_through<P: Projection>(
 ) -> Result<Projected<P>, ReplayError> {
     let mut reader = Reader::new(store, ledger, from.checkpoint(), page, progress).await?;
     let through = if through == u64::MAX { reader.head } else { through };
-    while reader.is_before(through) {
+    while reader.end < through {
         let Some(events) = reader.next().await? else { break };
         from.fold(events.iter().take_while(|recorded| recorded.request.last_sequence <= through))?;
     }
@@ -137,11 +137,13 @@ pub async fn each_event(
     mut tell: impl FnMut(&Recorded),
 ) -> Result<(), ReplayError> {
     let mut reader = Reader::new(store, ledger, Checkpoint::default(), page, progress).await?;
-    while reader.is_before(reader.head) {
+    while reader.end < reader.head {
         let Some(events) = reader.next().await? else { break };
-        events.iter().take_while(|recorded| recorded.request.last_sequence <= reader.head).for_each(&mut tell);
+        events.iter().for_each(&mut tell);
     }
-    Ok(())
+    // A log that was cut off must not pass for a short one.
+    let (through, before) = (reader.head, reader.end);
+    if before == through { Ok(()) } else { Err(ReplayError::NoEnd { through, before }) }
 }
 
 /// Folds events that are in memory.
@@ -157,6 +159,8 @@ struct Reader<'a, F> {
     feed: Feed<'a>,
     progress: F,
     head: u64,
+    /// The last sequence that was read.
+    end: u64,
 }
 
 impl<'a, F: FnMut(Progress)> Reader<'a, F> {
@@ -172,18 +176,23 @@ impl<'a, F: FnMut(Progress)> Reader<'a, F> {
             mark!(OtherHistory);
             return Err(ReplayError::OtherHistory { sequence: from.sequence });
         }
-        Ok(Self { feed: Feed::new(store, ledger, from, page), progress, head: head.sequence })
-    }
-
-    fn is_before(&self, through: u64) -> bool {
-        self.feed.position().sequence < through
+        Ok(Self { feed: Feed::new(store, ledger, from, page), progress, head: head.sequence, end: from.sequence })
     }
 
     /// The next page's events, or none at the end of the log.
     async fn next(&mut self) -> Result<Option<Vec<Recorded>>, ReplayError> {
         let Some(batch) = self.feed.next().await? else { return Ok(None) };
-        let events = batch.events.into_iter().collect::<Result<_, _>>().map_err(Damaged::from)?;
-        (self.progress)(Progress { sequence: batch.end.sequence, head: self.head });
+        // What was stored since the head was read is not looked at, however much of it happens to be on the page.
+        let sequence =
+            |told: &Told| told.as_ref().map_or_else(|unreadable| unreadable.sequence, |known| known.sequence);
+        let within = batch.events.into_iter().take_while(|told| sequence(told) <= self.head);
+        let events: Vec<Recorded> = within.collect::<Result<_, _>>().map_err(Damaged::from)?;
+        let end = events.last().map_or(self.end, |recorded| recorded.request.last_sequence);
+        if end > self.head {
+            return Err(Damaged { sequence: self.head, what: "the head is inside a request".into() }.into());
+        }
+        self.end = end;
+        (self.progress)(Progress { sequence: end, head: self.head });
         Ok(Some(events))
     }
 }

@@ -14,6 +14,7 @@ mod story;
 mod format;
 mod golden;
 mod hostile;
+mod reading;
 mod rows;
 mod tampering;
 mod year;

@@ -317,6 +317,19 @@ fn a_kept_head_that_names_no_end_of_a_request_is_not_on_the_chain() {
     assert!(YEAR.verify(Verifier::new(&YEAR.ledger).expecting(0, Digest::ZERO), 100).is_ok());
 }
 
+/// It was called reordered, which is said of an event whose place another one has taken.
+#[test]
+fn an_event_that_is_made_to_say_another_place_in_its_request_is_found() {
+    for bench in Bench::all() {
+        for (place, row) in bench.rows.events.iter().enumerate() {
+            bench.check(Tampering::EventForged, row.sequence..=row.sequence, |page| {
+                page.events[place].index ^= 0x100;
+                page.events[place].digest = digest(&YEAR.ledger, &page.requests[0], &page.events[place]);
+            });
+        }
+    }
+}
+
 /// Changes rows and makes every digest and link fit.
 fn forged(forge: impl FnOnce(&mut Rows)) -> Rows {
     let mut rows = YEAR.clone();

@@ -1,0 +1,54 @@
+//! Readers of rows that do not fit together stop; none of them takes a part for the whole, or never ends.
+
+use ledger_core::projection::replay::{AsOf, ReplayError, each_event, replay, replay_as_of};
+use ledger_core::projection::summary::Summary;
+use ledger_core::projection::{All, Projected};
+use ledger_core::recorded::Damaged;
+use ledger_core::store::RequestRow;
+
+use crate::rows::{Rows, now};
+use crate::year::year;
+
+/// A log whose end was deleted was exported and looked at as of a day as if nothing were missing: only `replay` minded.
+#[test]
+fn a_log_that_was_cut_off_does_not_pass_for_a_short_one() {
+    let mut rows: Rows = year().into();
+    let (cut, through) = (rows.requests[20].first_sequence, rows.head.sequence);
+    rows.requests.truncate(20);
+    rows.events.retain(|row| row.sequence < cut);
+    for page in [1, 7, 1_000] {
+        let cut_off = ReplayError::NoEnd { through, before: cut - 1 };
+        let told = now(each_event(&rows, &rows.ledger, page, |_| (), |_| ()));
+        assert_eq!(told, Err(cut_off.clone()));
+        assert_eq!(
+            now(replay_as_of::<Summary>(&rows, &rows.ledger, AsOf::default(), page, |_| ())),
+            Err(cut_off.clone())
+        );
+        assert_eq!(now(replay(&rows, &rows.ledger, Projected::<All>::new(), page, |_| ())).map(drop), Err(cut_off));
+    }
+}
+
+/// A forged request without events brought a reader no further, so it read the same page for ever.
+#[test]
+fn a_request_without_events_is_damage() {
+    let mut rows: Rows = year().into();
+    let head = rows.head;
+    let sequence = head.sequence + 1;
+    let link = ledger_core::chain::link(&head.link, sequence, head.recorded_at_us, [].iter());
+    rows.requests.push(RequestRow { first_sequence: sequence, size: 0, link, ..rows.requests[0].clone() });
+    rows.head.sequence += 5;
+    let answer = now(replay(&rows, &rows.ledger, Projected::<All>::new(), 10, |_| ())).map(drop);
+    assert_eq!(answer, Err(Damaged { sequence, what: "a request without events".into() }.into()));
+}
+
+/// What was stored after the head was read was checked or not as it happened to share a page with what was asked for.
+#[test]
+fn what_is_after_the_head_is_not_read_through_pages_of_any_size() {
+    let mut rows: Rows = year().into();
+    let last = rows.requests[20].clone();
+    rows.events.last_mut().unwrap().payload.push(b' ');
+    rows.head.sequence = last.last_sequence();
+    let through = |page| now(replay(&rows, &rows.ledger, Projected::<All>::new(), page, |_| ())).unwrap();
+    assert_eq!(through(1).checkpoint().sequence, last.last_sequence());
+    assert!(through(1) == through(1_000));
+}

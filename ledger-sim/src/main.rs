@@ -1,5 +1,7 @@
 //! `ledger-sim`: runs the simulator.
 
+mod plant;
+
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -51,6 +53,18 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         faults: u32,
     },
+    /// Plants every bug in turn and says how many seeds it takes to find it. Needs a build with `--cfg ledger_planted`.
+    Plant {
+        /// Only bugs whose name begins so.
+        #[arg(default_value = "")]
+        bugs: String,
+        /// At most so many seeds for each.
+        #[arg(long, default_value_t = 500)]
+        seeds: u64,
+        /// How many requests each seed asks.
+        #[arg(long, default_value_t = 2_000)]
+        steps: u32,
+    },
     /// Runs one case again and tells its story: a seed, or a whole case such as `seed=7 steps=93 drop=0-12`.
     Replay {
         /// The case.
@@ -72,6 +86,7 @@ fn main() -> ExitCode {
             run_seeds(from, seeds, steps, &setup)
         }
         Command::Exhaust { long, limit, faults } => exhaust_scenes(long, limit, faults),
+        Command::Plant { bugs, seeds, steps } => plant::plant(&bugs, seeds, steps),
         Command::Replay { case, steps } => {
             let line = case.join(" ");
             let line = if line.parse::<u64>().is_ok() { format!("seed={line} steps={steps}") } else { line };

@@ -1,7 +1,9 @@
 //! A run: writers in several processes ask ledgers of one store, while things fail; then everything heals and everyone must
 //! finish; then what is left is looked at.
 
+use std::any::Any;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -116,6 +118,8 @@ struct Run<'a> {
     asked: u32,
     accepted: u64,
     tickets: u64,
+    /// How many turns ago the last answer came.
+    silence: u64,
     trace: u64,
     reads_stale: bool,
 }
@@ -144,6 +148,12 @@ struct Writer {
     again: Option<(usize, usize)>,
 }
 
+/// What a panic said.
+fn said(panic: &dyn Any) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word").to_owned()
+}
+
 impl Writer {
     fn is_free(&self) -> bool {
         self.flight.is_none() && self.again.is_none()
@@ -163,11 +173,14 @@ struct Answer {
     result: Result<Receipt, ExecuteError>,
 }
 
+/// How many events a page has where nothing is small.
+const PAGE: usize = 100;
+
 /// How many answers go by before a process looks after its read models.
 const PROJECT_EVERY: u32 = 40;
 
-/// How many turns a healed world has for each writer to finish what it has begun.
-const PATIENCE: u64 = 20_000;
+/// How many turns may go by without an answer to anybody.
+const PATIENCE: u64 = 100_000;
 
 impl<'a> Run<'a> {
     fn new(case: &'a Case, setup: &Setup) -> Self {
@@ -213,6 +226,7 @@ impl<'a> Run<'a> {
             asked: 0,
             accepted: 0,
             tickets: 0,
+            silence: 0,
             trace: 0,
             scheduler,
             faults,
@@ -269,7 +283,12 @@ impl<'a> Run<'a> {
         if !self.scheduler.turn() {
             return broken("F22", "everyone waits, and nothing will ever happen");
         }
+        self.silence += 1;
+        if self.silence > PATIENCE {
+            return broken("F22", "somebody waits, and hears nothing");
+        }
         if self.hear()? {
+            self.silence = 0;
             self.mishap();
             self.project()?;
             self.ask_whoever_is_free()?;
@@ -283,8 +302,7 @@ impl<'a> Run<'a> {
         let unsettled =
             |(ledger, book): (usize, &Book)| book.unsettled().map(move |question| (ledger, question)).collect();
         let mut open: Vec<(usize, usize)> = self.books.iter().enumerate().flat_map::<Vec<_>, _>(unsettled).collect();
-        let patience = PATIENCE.saturating_mul(u64::try_from(open.len()).unwrap_or(u64::MAX)).saturating_add(PATIENCE);
-        for _ in 0..patience {
+        loop {
             for writer in self.writers.iter_mut().filter(|writer| writer.is_free()) {
                 writer.again = open.pop();
             }
@@ -294,24 +312,25 @@ impl<'a> Run<'a> {
             }
             self.step()?;
         }
-        broken("F22", "the world is healed, and somebody still waits")
     }
 
     /// What was given up long ago may still arrive.
     fn calm_down(&mut self) -> Result<(), Violation> {
-        while self.scheduler.turn() {}
+        let settles = (0..PATIENCE).any(|_| !self.scheduler.turn());
+        if !settles {
+            return broken("F22", "the world is healed, and does not come to rest");
+        }
         let now = self.scheduler.now();
         self.books.iter_mut().try_for_each(|book| book.follow(now))
     }
 
     /// What is left must be what was promised.
     fn look(&mut self) -> Result<(), Violation> {
-        for (place, book) in self.books.iter().enumerate() {
+        for book in &self.books {
             check::projections::compare(&book.model, book.projected.state())
                 .or_else(|what| broken("projections", what))?;
-            if let Some(projector) = self.processes.first().and_then(|process| process.projectors.get(place)) {
-                projector.finish(book)?;
-            }
+            let env = self.scheduler.env(Owner::Store);
+            Projector::new(&self.scheduler, &self.faults, (&self.store, &env), &book.name, PAGE).finish(book)?;
             let page = 1 + usize::try_from(self.scheduler.choose(|choices| choices.fault(200))).unwrap_or(0);
             check::log::replays(book, page)?;
         }
@@ -491,7 +510,8 @@ impl<'a> Run<'a> {
     }
 
     fn whole(mut self) -> Report {
-        let violation = self.live().and_then(|()| self.heal()).and_then(|()| self.look()).err();
+        let kept = catch_unwind(AssertUnwindSafe(|| self.live().and_then(|()| self.heal()).and_then(|()| self.look())));
+        let violation = kept.unwrap_or_else(|panic| broken("panic", said(&*panic))).err();
         self.report(violation)
     }
 

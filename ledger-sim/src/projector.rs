@@ -1,6 +1,7 @@
 //! A process that keeps read models, over a network that fails, with models that fail.
 
 use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use compact_str::CompactString;
@@ -19,6 +20,7 @@ use crate::scheduler::{Scheduler, now};
 /// The read models of one ledger, as one process keeps them.
 pub struct Projector {
     runners: Vec<Arc<Runner>>,
+    working: Arc<AtomicBool>,
     found: Arc<Mutex<Option<Violation>>>,
     faults: Arc<Faults>,
 }
@@ -38,13 +40,18 @@ impl Projector {
             Arc::new(Runner::new(Arc::clone(store), Arc::clone(env), ledger.clone(), model, page))
         };
         let runners = vec![runner(Arc::new(Payouts)), runner(Arc::new(Balances))];
-        Self { runners, found: Arc::default(), faults: Arc::clone(faults) }
+        Self { runners, working: Arc::default(), found: Arc::default(), faults: Arc::clone(faults) }
     }
 
-    /// Folds what there is, tries what is parked, and now and then builds anew.
-    pub fn work(&self, rebuild: bool) -> BoxFuture<'static, ()> {
+    /// Folds what there is, tries what is parked, and now and then builds anew; none while it is at work already.
+    #[must_use]
+    pub fn work(&self, rebuild: bool) -> Option<BoxFuture<'static, ()>> {
+        if self.working.swap(true, Ordering::Relaxed) {
+            return None;
+        }
         let (runners, found, faults) = (self.runners.clone(), Arc::clone(&self.found), Arc::clone(&self.faults));
-        Box::pin(async move {
+        let working = Arc::clone(&self.working);
+        Some(Box::pin(async move {
             for runner in runners {
                 let done = if rebuild { runner.rebuild().await } else { runner.catch_up().await };
                 let done = match done {
@@ -56,7 +63,8 @@ impl Projector {
                     *found = broken::<()>("runner", error.to_string()).err();
                 }
             }
-        })
+            working.store(false, Ordering::Relaxed);
+        }))
     }
 
     /// What went wrong that must not, whatever fails.

@@ -488,8 +488,9 @@ impl<'a> Run<'a> {
         let ledger = self.scheduler.choose(|choices| choices.schedule(u32::try_from(self.books.len()).unwrap_or(1)));
         let rebuild = self.scheduler.choose(|choices| choices.schedule(20)) == 19;
         let Some(Process { life, projectors, .. }) = self.processes.get(index) else { return Ok(()) };
-        if let Some(projector) = usize::try_from(ledger).ok().and_then(|ledger| projectors.get(ledger)) {
-            self.scheduler.spawn(Owner::Process { index, life: *life }, projector.work(rebuild));
+        let projector = usize::try_from(ledger).ok().and_then(|ledger| projectors.get(ledger));
+        if let Some(work) = projector.and_then(|projector| projector.work(rebuild)) {
+            self.scheduler.spawn(Owner::Process { index, life: *life }, work);
         }
         Ok(())
     }

@@ -10,9 +10,9 @@ use ledger_core::id::Key;
 use ledger_core::projection::payouts::Payouts;
 use ledger_core::projection::replay::{ReplayError, replay};
 use ledger_core::projection::{All, Checkpoint, Projected};
-use ledger_core::store::{Append, Guard, LogPage, NewEvent, Outcome, StreamAfter};
-use ledger_core::stream::Tip;
-use ledger_core::verify::{Verifier, VerifyError};
+use ledger_core::store::{Append, Guard, Head, LogPage, NewEvent, Outcome, StreamAfter};
+use ledger_core::stream::{StreamName, Tip};
+use ledger_core::verify::{Verifier, VerifyError, verify};
 use ledger_core::{Ledger, Request};
 
 use crate::act::{Act, Ask};
@@ -60,7 +60,11 @@ pub fn tamper(book: &Book, choices: &mut Choices, fault: Fault) -> Result<(), Vi
 
 /// Changes something, and says what.
 fn change(page: &mut LogPage, choices: &mut Choices, fault: Fault) -> &'static str {
-    let (request, event) = (choices.index(page.requests.len()), choices.index(page.events.len()));
+    let (mut request, event) = (choices.index(page.requests.len()), choices.index(page.events.len()));
+    // The last request has nothing after it that could give a change away.
+    if choices.maybe(300) {
+        request = page.requests.len() - 1;
+    }
     let bit = choices.index(8);
     let flip = |bytes: &mut [u8], place: usize| {
         let place = place % bytes.len().max(1);
@@ -94,60 +98,101 @@ fn change(page: &mut LogPage, choices: &mut Choices, fault: Fault) -> &'static s
     "a row is changed at rest"
 }
 
-/// A newer program writes an event that this one does not know (F20): it is refused, parked and never skipped, and what does not
-/// touch it goes on.
+/// A payload that this program never writes, in a row that is otherwise as it must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alien {
+    /// A newer program's event.
+    Type,
+    /// A newer program's field.
+    Field,
+    /// Bytes after the end.
+    Trailing,
+    /// The same meaning in another spelling.
+    Spelling,
+    /// An event in the stream of something else.
+    Home,
+}
+
+impl Alien {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [Self::Type, Self::Field, Self::Trailing, Self::Spelling, Self::Home];
+
+    fn payload(self) -> (&'static str, &'static [u8]) {
+        match self {
+            Self::Type => ("deal.renamed", br#"{"deal":"from-elsewhere"}"#),
+            Self::Field => (
+                "deal.registered",
+                br#"{"deal":"from-elsewhere","basis":{"amount":"1.00 USD"},"gci":"1.00 USD","colour":"red"}"#,
+            ),
+            Self::Trailing => {
+                ("deal.registered", br#"{"deal":"from-elsewhere","basis":{"amount":"1.00 USD"},"gci":"1.00 USD"}{}"#)
+            }
+            Self::Spelling => {
+                ("deal.registered", br#"{"deal":"from-elsewhere", "basis":{"amount":"1.00 USD"},"gci":"1.00 USD"}"#)
+            }
+            Self::Home => ("deal.registered", br#"{"deal":"another","basis":{"amount":"1.00 USD"},"gci":"1.00 USD"}"#),
+        }
+    }
+
+    /// Puts the event in, and gives the head before it.
+    fn append(self, book: &Book) -> Result<(Head, StreamName), Violation> {
+        let (store, name) = (book.store(), &book.name);
+        let before = now(store.head(name)).or_else(|error| broken("log", error.to_string()))?;
+        let stream = StreamName::from_stored("deal/from-elsewhere");
+        let (type_name, payload) = self.payload();
+        let key = Key::new("elsewhere").or_else(|error| broken("alien", error.to_string()))?;
+        let effective = ledger_core::Date::default();
+        let request_hash = Digest::of(b"elsewhere");
+        let digest = Preimage {
+            ledger: name.as_str(),
+            stream: stream.as_str(),
+            version: 1,
+            type_name,
+            schema_version: 1,
+            key: key.as_str(),
+            request_hash: &request_hash,
+            actor: "elsewhere",
+            effective,
+            index: 0,
+            size: 1,
+            payload,
+        }
+        .digest();
+        let event = NewEvent {
+            stream: stream.clone(),
+            version: 1,
+            type_name: type_name.into(),
+            schema_version: 1,
+            effective,
+            payload: payload.to_vec(),
+            digest,
+        };
+        let guards = vec![Guard { stream: stream.clone(), tip: Tip::EMPTY }];
+        let append = Append { key, request_hash, actor: "elsewhere".into(), guards, events: vec![event] };
+        match now(store.append(name, &[append])).as_deref() {
+            Ok([Outcome::Appended(_)]) => Ok((before, stream)),
+            other => broken("alien", format!("{other:?}")),
+        }
+    }
+}
+
+/// An event that this program does not write is in the log (F20): `verify` tells of it. What cannot be read is refused, parked and
+/// never skipped, and what does not touch it goes on.
 ///
 /// # Errors
 /// A [`Violation`] when it is taken for something else.
-pub fn alien(book: &Book, scheduler: &Scheduler, unknown_field: bool) -> Result<(), Violation> {
+pub fn alien(book: &Book, scheduler: &Scheduler, alien: Alien) -> Result<(), Violation> {
     let (store, name) = (book.store(), &book.name);
-    let before = now(store.head(name)).or_else(|error| broken("log", error.to_string()))?;
-    let deal = "from-a-newer-program";
-    let stream = match ledger_core::id::DealId::new(deal) {
-        Ok(deal) => ledger_core::stream::StreamId::Deal(deal).name(),
-        Err(error) => return broken("alien", error.to_string()),
-    };
-    let (type_name, payload): (_, &[u8]) = match unknown_field {
-        false => ("deal.renamed", br#"{"deal":"from-a-newer-program"}"#),
-        true => (
-            "deal.registered",
-            br#"{"deal":"from-a-newer-program","basis":{"amount":"1.00 USD"},"gci":"1.00 USD","colour":"red"}"#,
-        ),
-    };
-    let key = Key::new("newer").or_else(|error| broken("alien", error.to_string()))?;
-    let effective = ledger_core::Date::default();
-    let request_hash = Digest::of(b"newer");
-    let digest = Preimage {
-        ledger: name.as_str(),
-        stream: stream.as_str(),
-        version: 1,
-        type_name,
-        schema_version: 1,
-        key: key.as_str(),
-        request_hash: &request_hash,
-        actor: "newer",
-        effective,
-        index: 0,
-        size: 1,
-        payload,
-    }
-    .digest();
-    let event = NewEvent {
-        stream: stream.clone(),
-        version: 1,
-        type_name: type_name.into(),
-        schema_version: 1,
-        effective,
-        payload: payload.to_vec(),
-        digest,
-    };
-    let guards = vec![Guard { stream: stream.clone(), tip: Tip::EMPTY }];
-    let append = Append { key, request_hash, actor: "newer".into(), guards, events: vec![event] };
-    match now(store.append(name, &[append])).as_deref() {
-        Ok([Outcome::Appended(_)]) => {}
-        other => return broken("alien", format!("{other:?}")),
-    }
+    let (before, stream) = alien.append(book)?;
     let sequence = before.sequence + 1;
+    match now(verify(&**store, name, None, |_| {})) {
+        Err(VerifyError::TooNew { sequence: found, .. }) if alien == Alien::Type && found == sequence => {}
+        Err(VerifyError::Found(finding)) if alien != Alien::Type && finding.sequence == sequence => {}
+        other => return broken("verify", format!("{alien:?} at event {sequence}: {other:?}")),
+    }
+    if matches!(alien, Alien::Spelling | Alien::Home) {
+        return Ok(());
+    }
     // The replay stops at it.
     match now(replay::<All>(&**store, name, Projected::new(), 100, |_| {})) {
         Err(ReplayError::Damaged(damaged)) if damaged.sequence == sequence => {}
@@ -169,6 +214,7 @@ pub fn alien(book: &Book, scheduler: &Scheduler, unknown_field: bool) -> Result<
         other => return broken("alien", format!("the runner parked {other:?}")),
     }
     // A request that needs its stream is told to stop, and nothing is stored.
+    let deal = "from-elsewhere";
     let ledger = Ledger::new(Arc::clone(store), env, name.clone());
     let act = Act::Reverse { deal: deal.to_owned(), reason: "a reason".to_owned() };
     let ask = Ask { key: "older".to_owned(), actor: "ann".to_owned(), at: 1_800_000_000, act };

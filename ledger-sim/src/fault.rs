@@ -106,9 +106,9 @@ impl Faults {
         for intensity in &mut intensity {
             *intensity = match choices.fault(6) {
                 0..=2 => 0,
-                3 => 5,
-                4 => 40,
-                _ => 200,
+                3 => 3,
+                4 => 20,
+                _ => 120,
             };
         }
         Self::with(intensity, without.to_vec(), None)

@@ -15,7 +15,7 @@ use ledger_core::store::memory::MemoryStore;
 use ledger_core::store::{Clock, Store};
 
 use crate::act::{Ask, Document};
-use crate::aftermath;
+use crate::aftermath::{self, Alien};
 use crate::book::{Book, Sent, Settled, Violation, broken};
 use crate::case::Case;
 use crate::check;
@@ -177,7 +177,7 @@ struct Answer {
 const PAGE: usize = 100;
 
 /// How many answers go by before a process looks after its read models.
-const PROJECT_EVERY: u32 = 40;
+const PROJECT_EVERY: u32 = 250;
 
 /// How many turns may go by without an answer to anybody.
 const PATIENCE: u64 = 100_000;
@@ -352,8 +352,8 @@ impl<'a> Run<'a> {
         }
         if self.faults.is_on(Fault::Alien) {
             self.faults.hit(Fault::Alien, now);
-            let unknown_field = self.scheduler.choose(|choices| choices.fault(2)) == 1;
-            aftermath::alien(book, &self.scheduler, unknown_field)?;
+            let kind = self.scheduler.choose(|choices| choices.index(Alien::ALL.len()));
+            Alien::ALL.get(kind).map_or(Ok(()), |kind| aftermath::alien(book, &self.scheduler, *kind))?;
         }
         Ok(())
     }

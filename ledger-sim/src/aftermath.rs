@@ -10,7 +10,7 @@ use ledger_core::id::Key;
 use ledger_core::projection::payouts::Payouts;
 use ledger_core::projection::replay::{ReplayError, replay};
 use ledger_core::projection::{All, Checkpoint, Projected};
-use ledger_core::store::{Append, Guard, Head, LogPage, NewEvent, Outcome, StreamAfter};
+use ledger_core::store::{Append, CheckpointRow, Guard, Head, LogPage, NewEvent, Outcome, StreamAfter};
 use ledger_core::stream::{StreamName, Tip};
 use ledger_core::verify::{Verifier, VerifyError, verify};
 use ledger_core::{Ledger, Request};
@@ -248,18 +248,26 @@ fn hear<T: Send + 'static>(scheduler: &Scheduler, future: impl Future<Output = T
     answer.lock().ok()?.take()
 }
 
-/// A feed that has seen what the store has lost says so, and gives nothing (F11).
+/// A feed that has seen what the store has lost says so and gives nothing, and so does a replay that goes on from it (F11).
 ///
 /// # Errors
 /// A [`Violation`] when it goes on.
 pub fn lost_suffix(book: &Book) -> Result<(), Violation> {
     let head = now(book.store().head(&book.name)).or_else(|error| broken("log", error.to_string()))?;
+    let kept = book.projected.save_each().or_else(|error| broken("checkpoint", error.to_string()))?;
     let seen = Checkpoint { sequence: head.sequence + 1, link: Digest::of(b"what was lost") };
     let other = Checkpoint { sequence: head.sequence, link: Digest::of(b"what was rewritten") };
     for from in [seen, other] {
         match now(Feed::new(&**book.store(), &book.name, from, 100).next()) {
             Err(FeedError::OtherHistory { .. }) => {}
             heard => return broken("feed", format!("a feed from {} on heard {heard:?}", from.sequence)),
+        }
+        let of = |row: &CheckpointRow| CheckpointRow { sequence: from.sequence, link: from.link, ..row.clone() };
+        let kept: Vec<CheckpointRow> = kept.iter().map(of).collect();
+        let state = Projected::<All>::restore_each(&kept).or_else(|error| broken("checkpoint", error.to_string()))?;
+        match now(replay(&**book.store(), &book.name, state, 100, |_| {})) {
+            Err(ReplayError::OtherHistory { .. }) => {}
+            heard => return broken("replay", format!("a replay from {} on said {:?}", from.sequence, heard.err())),
         }
     }
     Ok(())

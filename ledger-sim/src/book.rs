@@ -314,6 +314,8 @@ impl Book {
     fn judge(&mut self, sent: Sent, answer: &Result<Receipt, ExecuteError>, stale: bool) -> Result<Settled, Violation> {
         let Some(question) = self.questions.get(sent.question) else { return Ok(Settled::Refused) };
         let ask = &question.ask;
+        // Nobody else asked the very same meanwhile.
+        let alone = sent.first && question.sent == 1;
         let error = match answer {
             Ok(receipt) => {
                 let Some(stored) = &question.stored else {
@@ -338,7 +340,7 @@ impl Book {
         });
         match error {
             // A refusal from a store that reads stale may be overtaken by what was sent before.
-            _ if stale && question.stored.is_some() && !sent.first => Ok(Settled::Accepted),
+            _ if stale && question.stored.is_some() && !alone => Ok(Settled::Accepted),
             ExecuteError::Rejected(_) | ExecuteError::KeyReused { .. } | ExecuteError::Refused { .. }
                 if question.stored.is_some() =>
             {
@@ -357,7 +359,7 @@ impl Book {
             }
             ExecuteError::Refused { .. } => broken("C6", format!("{ask} is well formed, and was refused: {error}")),
             ExecuteError::Busy | ExecuteError::Contended { .. } | ExecuteError::Store(StoreError::Unavailable(_))
-                if sent.first && question.stored.is_some() =>
+                if alone && question.stored.is_some() =>
             {
                 broken("C2", format!("{ask} is said to have changed nothing, and is in the log: {error}"))
             }

@@ -116,6 +116,9 @@ struct Run<'a> {
     writers: Vec<Writer>,
     answers: Arc<Mutex<Vec<Answer>>>,
     asked: u32,
+    /// What others ask besides, in a storm: how often in all, and what is still to be asked.
+    stormed: u64,
+    storm: Vec<(usize, usize)>,
     accepted: u64,
     tickets: u64,
     /// How many turns ago the last answer came.
@@ -224,6 +227,8 @@ impl<'a> Run<'a> {
             writers: (0..writers).map(writer).collect(),
             answers: Arc::default(),
             asked: 0,
+            stormed: 0,
+            storm: Vec::new(),
             accepted: 0,
             tickets: 0,
             silence: 0,
@@ -373,6 +378,9 @@ impl<'a> Run<'a> {
         if let Some(again) = self.writers.get_mut(writer).and_then(|writer| writer.again.take()) {
             return Ok(Some(again));
         }
+        if let Some(same) = self.storm.pop() {
+            return Ok(Some(same));
+        }
         let (case, workloads, start) = match &mut self.asking {
             Asking::Drawn { case, workloads, start } => (case, workloads, *start),
             Asking::Told(scripts) => {
@@ -391,10 +399,32 @@ impl<'a> Run<'a> {
             let (Some(book), Some(workload)) = (self.books.get_mut(ledger), workloads.get_mut(ledger)) else { break };
             let ask = self.scheduler.choose(|choices| workload.next(choices, &book.model, now));
             if !case.drops(step) {
-                return Ok(Some((ledger, book.question(ask)?)));
+                let question = book.question(ask)?;
+                self.storm(ledger, question)?;
+                return Ok(Some((ledger, question)));
             }
         }
         Ok(None)
+    }
+
+    /// Lets others ask the same at once: the very request, or the same thing under a key of their own (F18).
+    fn storm(&mut self, ledger: usize, question: usize) -> Result<(), Violation> {
+        let (now, others) = (self.scheduler.now(), u32::try_from(self.writers.len() - 1).unwrap_or(0));
+        let strike = |choices: &mut Choices| {
+            self.faults.strike(choices, &[Fault::Storm], now)?;
+            Some(1 + choices.fault(others))
+        };
+        let Some(others) = (others > 0).then(|| self.scheduler.choose(strike)).flatten() else { return Ok(()) };
+        for other in 0..others {
+            let Some(book) = self.books.get_mut(ledger) else { break };
+            let own_key = self.scheduler.choose(|choices| choices.fault(2)) == 1;
+            let own = book.ask(question).filter(|_| own_key);
+            let own = own.map(|ask| Ask { key: format!("storm-{}-{other}", self.asked), ..ask.clone() });
+            let same = own.map_or(Ok(question), |ask| book.question(ask))?;
+            self.storm.push((ledger, same));
+        }
+        self.stormed += u64::from(others);
+        Ok(())
     }
 
     fn send(&mut self, writer: usize, ledger: usize, question: usize) {
@@ -518,7 +548,7 @@ impl<'a> Run<'a> {
 
     fn report(self, violation: Option<Violation>) -> Report {
         Report {
-            steps: self.asked.into(),
+            steps: u64::from(self.asked) + self.stormed,
             accepted: self.accepted,
             hits: self.faults.hits(),
             took: self.scheduler.now(),

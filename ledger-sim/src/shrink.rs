@@ -15,7 +15,7 @@ pub fn shrink(case: &Case, failed: &Report, setup: &Setup, runs: u32, mut progre
         left > 0 && run(case, setup).violation.is_some_and(|violation| violation.check == check)
     };
     let mut best = case.clone();
-    best.steps = u32::try_from(failed.steps).unwrap_or(case.steps);
+    best.steps = u32::try_from(failed.steps).unwrap_or(case.steps).min(case.steps);
     let struck = Fault::ALL.iter().zip(failed.hits).filter(|(_, hits)| *hits > 0);
     for (fault, _) in struck {
         let without = best.without.iter().chain([fault]).copied().collect();

@@ -72,7 +72,8 @@ impl Rows {
         let mut page = LogPage::default();
         let mut end = 0;
         for row in self.requests.iter().filter(|row| next(row.first_sequence)) {
-            let within = row.first_sequence <= end;
+            // Nobody can read on after what stands before the first sequence, so something else is on that page as well.
+            let within = row.first_sequence <= end || end == 0;
             if !page.requests.is_empty() && !within && row.last_sequence() > after.saturating_add(limit) {
                 break;
             }

@@ -219,7 +219,7 @@ impl Verifier {
     }
 
     /// Verifies the rows that follow, in the order of their sequences. The last request waits for what comes after it, so
-    /// pages of any size give the same finding.
+    /// pages of any size find the same record, and of a single change the same kind.
     ///
     /// # Errors
     /// [`VerifyError`] for the first row that does not fit; the verifier is then of no use.
@@ -361,6 +361,9 @@ impl Place<'_> {
             return Err(self.misplaced());
         }
         if self.request.size == 0 {
+            if let Some(event) = self.events.first().filter(|event| event.sequence < self.first()) {
+                return Err(doubled(event));
+            }
             return Err(found(self.first(), Kind::KeyRecordAltered, "the request has no events"));
         }
         let mut digests = Vec::with_capacity(self.request.size.into());
@@ -649,8 +652,10 @@ impl Tampering {
             Self::EventDeleted => &[Missing, TornRequest],
             Self::EventDoubled | Self::RequestDoubled => &[Inserted],
             Self::EventsSwapped | Self::RequestsSwapped | Self::WholeRequestsSwapped => &[Reordered],
+            // An event that says another stream or version looks as if those between were gone, or it came twice.
+            Self::EventForged => &[Altered, KeyRecordAltered, Missing, Inserted],
             // A link covers the events and the time; only the link after it tells whether it is itself altered.
-            Self::EventForged | Self::RequestTime => &[Altered, KeyRecordAltered],
+            Self::RequestTime => &[Altered, KeyRecordAltered],
             // The only event of a request and the request's key are covered by one digest.
             Self::RequestField => &[KeyRecordAltered, Altered],
             Self::RequestSequence => &[KeyRecordAltered, Missing, Inserted],
@@ -659,7 +664,8 @@ impl Tampering {
             Self::RequestForged => &[Inserted, Missing],
             Self::RequestDeleted | Self::WholeRequestDeleted => &[Missing],
             Self::WholeRequestCut => &[Missing, KeyRecordAltered],
-            Self::WholeRequestInserted => &[Inserted],
+            // The next one put in before its place looks as if both had changed places.
+            Self::WholeRequestInserted => &[Inserted, Reordered],
             Self::Truncated => &[Missing, TornRequest],
             Self::HeadSequence => &[Missing, RolledBack],
             Self::RolledBack => &[RolledBack],

@@ -71,7 +71,7 @@ pub fn decode_page(ledger: &str, after: u64, page: &LogPage) -> Result<Vec<Recor
             return Err(damaged(format!("a request begins here, after sequence {last}")));
         }
         if row.size == 0 {
-            return Err(damaged("a request without events".into()));
+            return Err(damaged("the request has no events".into()));
         }
         let request = Arc::new(decode_request(row).map_err(|error| damaged(error.to_string()))?);
         let (events, others) = rest

@@ -660,8 +660,8 @@ impl Tampering {
             Self::RequestField => &[KeyRecordAltered, Altered],
             Self::RequestSequence => &[KeyRecordAltered, Missing, Inserted],
             Self::RequestSize | Self::RequestLink => &[KeyRecordAltered],
-            // Beyond the end of the log it looks as if what lies between were gone.
-            Self::RequestForged => &[Inserted, Missing],
+            // Beyond the end it looks as if what lies between were gone; without events, as if its size were changed.
+            Self::RequestForged => &[Inserted, Missing, KeyRecordAltered],
             Self::RequestDeleted | Self::WholeRequestDeleted => &[Missing],
             Self::WholeRequestCut => &[Missing, KeyRecordAltered],
             // The next one put in before its place looks as if both had changed places.

@@ -54,6 +54,10 @@ pub fn replay(bytes: &[u8]) {
 /// What the rows come to, by nothing but the stored form.
 fn by_hand(rows: &Rows) -> Option<(All, Checkpoint)> {
     let (mut all, mut end) = (All::default(), Checkpoint::default());
+    if rows.head.sequence == 0 {
+        // Nothing is read, so this link is the only one there is.
+        return (rows.head.link == Digest::ZERO).then(|| (All::default(), Checkpoint::default()));
+    }
     let (mut events, mut requests) = (rows.events.iter(), 0);
     for row in &rows.requests {
         if end.sequence >= rows.head.sequence {

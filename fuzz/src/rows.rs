@@ -56,29 +56,33 @@ pub struct Rows {
 pub type Done = (Tampering, RangeInclusive<u64>);
 
 impl Rows {
-    /// The rows as a reader meets them: by their sequences, which count from 1.
+    /// The rows as a store gives them: by their sequences.
     #[must_use]
     pub fn read(mut self) -> Self {
-        self.requests.retain(|row| row.first_sequence > 0);
         self.requests.sort_by_key(|row| row.first_sequence);
-        self.events.retain(|row| row.sequence > 0);
         self.events.sort_by_key(|row| row.sequence);
         self
     }
 
-    /// Everything after a sequence, up to the end of the last request that fits on the page. The rows are as they are read.
+    /// What a store gives on a page of so many events. The rows are by their sequences.
     #[must_use]
     pub fn page(&self, after: u64, limit: u64) -> LogPage {
-        let requests = &self.requests[self.requests.partition_point(|row| row.first_sequence <= after)..];
-        let events = &self.events[self.events.partition_point(|row| row.sequence <= after)..];
-        let fits = |row: &&RequestRow| row.last_sequence() <= after.saturating_add(limit);
-        let whole = requests.iter().take_while(fits).count().max(1);
-        let last = requests.iter().take(whole).map(RequestRow::last_sequence).max();
-        let end = last.filter(|_| whole < requests.len()).unwrap_or(u64::MAX);
-        LogPage {
-            requests: requests.iter().take_while(|row| row.first_sequence <= end).cloned().collect(),
-            events: events.iter().take_while(|row| row.sequence <= end).cloned().collect(),
+        // What stands before the first sequence is shown with the beginning.
+        let next = |sequence: u64| after == 0 || sequence > after;
+        let mut page = LogPage::default();
+        let mut end = 0;
+        for row in self.requests.iter().filter(|row| next(row.first_sequence)) {
+            // Nobody can read on after what stands before the first sequence, so something else is on that page as well.
+            let within = row.first_sequence <= end || end == 0;
+            if !page.requests.is_empty() && !within && row.last_sequence() > after.saturating_add(limit) {
+                break;
+            }
+            end = end.max(row.last_sequence());
+            page.requests.push(row.clone());
         }
+        let end = if page.requests.is_empty() { u64::MAX } else { end };
+        page.events = self.events.iter().filter(|row| next(row.sequence) && row.sequence <= end).cloned().collect();
+        page
     }
 
     /// Does what the tape says; nothing when there is nothing to do it to.
@@ -126,7 +130,7 @@ impl Rows {
             Tampering::EventSequence => {
                 let to = other(at, tape);
                 self.events[place].sequence = to;
-                return Some(sole(if to == 0 { at } else { at.min(to) }));
+                return Some(sole(at.min(to)));
             }
             Tampering::EventDeleted => drop(self.events.remove(place)),
             Tampering::EventDoubled => self.events.insert(place, self.events[place].clone()),
@@ -151,7 +155,7 @@ impl Rows {
             Tampering::RequestSequence => {
                 row.first_sequence = other(at, tape);
                 let to = row.first_sequence;
-                return Some(sole(if to == 0 { at } else { at.min(to) }));
+                return Some(sole(at.min(to)));
             }
             Tampering::RequestSize => row.size ^= u16::from_be_bytes(tape.bytes()).max(1),
             Tampering::RequestTime => row.recorded_at_us = other_time(row.recorded_at_us, tape),

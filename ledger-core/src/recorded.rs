@@ -115,7 +115,7 @@ fn decode_each<T>(
             return Err(damaged(format!("a request begins here, after sequence {last}")));
         }
         if row.size == 0 {
-            return Err(damaged("a request without events".into()));
+            return Err(damaged("the request has no events".into()));
         }
         let request = Arc::new(decode_request(row).map_err(|error| damaged(error.to_string()))?);
         let (events, others) = rest

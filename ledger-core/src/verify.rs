@@ -212,12 +212,14 @@ impl Verifier {
     /// The sequence to read on after.
     #[must_use]
     pub fn read(&self) -> u64 {
-        let waiting = u64::try_from(self.waiting.events.len()).unwrap_or(u64::MAX);
-        self.end.sequence.saturating_add(waiting)
+        // Not counted: where an event stands twice, a row that was not read yet would be taken for read.
+        let requests = self.waiting.requests.iter().map(|request| request.first_sequence);
+        let events = self.waiting.events.iter().map(|event| event.sequence);
+        requests.chain(events).fold(self.end.sequence, u64::max)
     }
 
     /// Verifies the rows that follow, in the order of their sequences. The last request waits for what comes after it, so
-    /// pages of any size give the same finding.
+    /// pages of any size find the same record, and of a single change the same kind.
     ///
     /// # Errors
     /// [`VerifyError`] for the first row that does not fit; the verifier is then of no use.
@@ -359,6 +361,9 @@ impl Place<'_> {
             return Err(self.misplaced());
         }
         if self.request.size == 0 {
+            if let Some(event) = self.events.first().filter(|event| event.sequence < self.first()) {
+                return Err(doubled(event));
+            }
             return Err(found(self.first(), Kind::KeyRecordAltered, "the request has no events"));
         }
         let mut digests = Vec::with_capacity(self.request.size.into());
@@ -647,17 +652,20 @@ impl Tampering {
             Self::EventDeleted => &[Missing, TornRequest],
             Self::EventDoubled | Self::RequestDoubled => &[Inserted],
             Self::EventsSwapped | Self::RequestsSwapped | Self::WholeRequestsSwapped => &[Reordered],
+            // An event that says another stream or version looks as if those between were gone, or it came twice.
+            Self::EventForged => &[Altered, KeyRecordAltered, Missing, Inserted],
             // A link covers the events and the time; only the link after it tells whether it is itself altered.
-            Self::EventForged | Self::RequestTime => &[Altered, KeyRecordAltered],
+            Self::RequestTime => &[Altered, KeyRecordAltered],
             // The only event of a request and the request's key are covered by one digest.
             Self::RequestField => &[KeyRecordAltered, Altered],
             Self::RequestSequence => &[KeyRecordAltered, Missing, Inserted],
             Self::RequestSize | Self::RequestLink => &[KeyRecordAltered],
-            // Beyond the end of the log it looks as if what lies between were gone.
-            Self::RequestForged => &[Inserted, Missing],
+            // Beyond the end it looks as if what lies between were gone; without events, as if its size were changed.
+            Self::RequestForged => &[Inserted, Missing, KeyRecordAltered],
             Self::RequestDeleted | Self::WholeRequestDeleted => &[Missing],
             Self::WholeRequestCut => &[Missing, KeyRecordAltered],
-            Self::WholeRequestInserted => &[Inserted],
+            // The next one put in before its place looks as if both had changed places.
+            Self::WholeRequestInserted => &[Inserted, Reordered],
             Self::Truncated => &[Missing, TornRequest],
             Self::HeadSequence => &[Missing, RolledBack],
             Self::RolledBack => &[RolledBack],

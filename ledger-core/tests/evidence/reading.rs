@@ -1,4 +1,4 @@
-//! Readers of rows that do not fit together stop; none of them takes a part for the whole, or never ends.
+//! Readers of rows that do not fit together stop: none of them takes a part for the whole.
 
 use ledger_core::projection::replay::{AsOf, ReplayError, each_event, replay, replay_as_of};
 use ledger_core::projection::summary::Summary;
@@ -28,17 +28,18 @@ fn a_log_that_was_cut_off_does_not_pass_for_a_short_one() {
     }
 }
 
-/// A forged request without events brought a reader no further, so it read the same page for ever.
+/// A forged request without events, with a chain that was made to fit it, was passed over in silence, or was not, as the pages
+/// went.
 #[test]
 fn a_request_without_events_is_damage() {
     let mut rows: Rows = year().into();
-    let head = rows.head;
-    let sequence = head.sequence + 1;
-    let link = ledger_core::chain::link(&head.link, sequence, head.recorded_at_us, [].iter());
-    rows.requests.push(RequestRow { first_sequence: sequence, size: 0, link, ..rows.requests[0].clone() });
-    rows.head.sequence += 5;
-    let answer = now(replay(&rows, &rows.ledger, Projected::<All>::new(), 10, |_| ())).map(drop);
-    assert_eq!(answer, Err(Damaged { sequence, what: "a request without events".into() }.into()));
+    let sequence = rows.requests[20].first_sequence;
+    rows.requests.insert(20, RequestRow { key: "forged".into(), size: 0, ..rows.requests[20].clone() });
+    rows.relink();
+    for page in [1_000, 7, 1] {
+        let answer = now(replay(&rows, &rows.ledger, Projected::<All>::new(), page, |_| ())).map(drop);
+        assert_eq!(answer, Err(Damaged { sequence, what: "the request has no events".into() }.into()));
+    }
 }
 
 /// What was stored after the head was read was checked or not as it happened to share a page with what was asked for.

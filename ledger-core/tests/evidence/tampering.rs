@@ -330,6 +330,19 @@ fn an_event_that_is_made_to_say_another_place_in_its_request_is_found() {
     }
 }
 
+/// The doubled event was counted as two places of the log, and through small pages the next request was never read.
+#[test]
+fn no_row_is_passed_over_because_one_stands_twice() {
+    for request in 0..YEAR.requests.len() - 1 {
+        let mut rows = YEAR.clone();
+        let (first, second) = (rows.requests[request].first_sequence, rows.requests[request + 1].first_sequence);
+        let event = rows.events_of(request).start;
+        rows.events.insert(event, YEAR.events[event].clone());
+        (rows.requests[request].first_sequence, rows.requests[request + 1].first_sequence) = (second, first);
+        found(&rows, &Verifier::new(&rows.ledger));
+    }
+}
+
 /// Changes rows and makes every digest and link fit.
 fn forged(forge: impl FnOnce(&mut Rows)) -> Rows {
     let mut rows = YEAR.clone();

@@ -1,9 +1,7 @@
 //! How well the simulator finds bugs: plants one after another and counts the seeds.
 
-use std::process::ExitCode;
-
 #[cfg(not(ledger_planted))]
-pub fn plant(_bugs: &str, _seeds: u64, _steps: u32) -> ExitCode {
+pub fn plant(_bugs: &str, _seeds: u64, _steps: u32) -> std::process::ExitCode {
     super::complain(
         "no bugs are planted in this build. Run\n  RUSTFLAGS='--cfg ledger_planted' cargo run --release --target-dir \
          target/planted -p ledger-sim -- plant",

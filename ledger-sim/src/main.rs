@@ -2,6 +2,7 @@
 
 mod plant;
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -126,6 +127,7 @@ struct Totals {
     steps: u64,
     accepted: u64,
     hits: [u64; KINDS],
+    marks: BTreeMap<&'static str, u64>,
     took: Duration,
 }
 
@@ -185,6 +187,7 @@ impl Totals {
         self.steps += report.steps;
         self.accepted += report.accepted;
         self.took += report.took;
+        report.marks.iter().for_each(|(mark, hits)| *self.marks.entry(mark).or_default() += hits);
         self.hits.iter_mut().zip(report.hits).for_each(|(sum, hits)| *sum += hits);
     }
 
@@ -199,6 +202,9 @@ impl Totals {
         println!("took       {} s, {} days in the time of the runs", elapsed.as_secs(), self.took.as_secs() / 86_400);
         for (fault, hits) in Fault::ALL.iter().zip(self.hits) {
             println!("{:<4} {hits:>10}  {}", fault.label(), fault.what());
+        }
+        for mark in ledger_core::marks::ALL {
+            println!("{:>15}  {mark}", self.marks.get(mark).copied().unwrap_or(0));
         }
     }
 }

@@ -2,17 +2,17 @@
 //! finish; then what is left is looked at.
 
 use std::any::Any;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ledger_core::Ledger;
 use ledger_core::engine::{ExecuteError, Receipt, Tuning};
 use ledger_core::id::LedgerName;
 use ledger_core::store::memory::MemoryStore;
 use ledger_core::store::{Clock, Store};
+use ledger_core::{Ledger, marks};
 
 use crate::act::{Ask, Document};
 use crate::aftermath::{self, Alien};
@@ -54,6 +54,8 @@ pub struct Report {
     pub accepted: u64,
     /// How often each fault struck.
     pub hits: [u64; KINDS],
+    /// How often each marked branch of the ledger's code was reached.
+    pub marks: BTreeMap<&'static str, u64>,
     /// How long it took, in the time of the run.
     pub took: Duration,
     /// A number that two runs of one case share.
@@ -543,6 +545,7 @@ impl<'a> Run<'a> {
     }
 
     fn whole(mut self) -> Report {
+        marks::reset();
         let kept = catch_unwind(AssertUnwindSafe(|| self.live().and_then(|()| self.heal()).and_then(|()| self.look())));
         let violation = kept.unwrap_or_else(|panic| broken("panic", said(&*panic))).err();
         self.report(violation)
@@ -553,6 +556,7 @@ impl<'a> Run<'a> {
             steps: u64::from(self.asked) + self.stormed,
             accepted: self.accepted,
             hits: self.faults.hits(),
+            marks: marks::hits(),
             took: self.scheduler.now(),
             trace: self.trace,
             violation,

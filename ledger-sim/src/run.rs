@@ -259,10 +259,13 @@ impl<'a> Run<'a> {
 
     /// The sizes of a process's engines: where limits are a fault of this run, as small as can be.
     fn tuning(&self) -> Tuning {
-        if !self.faults.is_on(Fault::Limits) {
+        let now = self.scheduler.now();
+        // Rare would be never: there are few starts.
+        let strikes = (0..5)
+            .any(|_| self.scheduler.choose(|choices| self.faults.strike(choices, &[Fault::Limits], now)).is_some());
+        if !strikes {
             return Tuning::default();
         }
-        self.faults.hit(Fault::Limits, self.scheduler.now());
         self.scheduler.choose(|choices| {
             let mut below = |bound| usize::try_from(choices.fault(bound)).unwrap_or(0);
             Tuning {

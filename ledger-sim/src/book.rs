@@ -103,7 +103,8 @@ pub struct Sent {
     /// How many requests the log had then.
     place: usize,
     acknowledged: u64,
-    first: bool,
+    /// Whether it is the first.
+    pub(crate) first: bool,
 }
 
 /// What an answer means for who asked.

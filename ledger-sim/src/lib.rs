@@ -15,5 +15,6 @@ pub mod projector;
 pub mod run;
 pub mod scheduler;
 pub mod shrink;
+pub mod sqlite;
 pub mod swarm;
 pub mod workload;

@@ -5,6 +5,8 @@ mod plant;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -16,6 +18,7 @@ use ledger_sim::exhaust::{exhaust, scenes};
 use ledger_sim::fault::{Fault, KINDS};
 use ledger_sim::run::{Report, Setup, run, tell};
 use ledger_sim::shrink::shrink;
+use ledger_sim::sqlite::Folder;
 
 /// Drives the ledger's production code through faults and says when a promise is broken.
 #[derive(Parser)]
@@ -41,6 +44,9 @@ enum Command {
         /// A folder of plan documents (JSON) that the runs publish too.
         #[arg(long)]
         plans: Option<std::path::PathBuf>,
+        /// The store: `memory`, or `sqlite:DIR` for a fresh file per run in that folder; that of a run that fails stays.
+        #[arg(long, default_value = "memory")]
+        store: Stores,
     },
     /// Goes through every order in which two writers can reach the store, with at most one fault.
     Exhaust {
@@ -74,25 +80,62 @@ enum Command {
         /// How many requests a bare seed asks.
         #[arg(long, default_value_t = 1_000)]
         steps: u32,
+        /// The store: `memory` or `sqlite:DIR`.
+        #[arg(long, default_value = "memory")]
+        store: Stores,
     },
+}
+
+/// Where the runs keep their ledgers.
+#[derive(Clone)]
+enum Stores {
+    Memory,
+    Sqlite(Arc<Folder>),
+}
+
+impl FromStr for Stores {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "memory" => Ok(Self::Memory),
+            Some(("sqlite", folder)) if !folder.is_empty() => Ok(Self::Sqlite(Arc::new(Folder::new(folder)?))),
+            _ => Err("expected memory or sqlite:DIR".to_owned()),
+        }
+    }
+}
+
+impl Stores {
+    /// Does something with runs over stores of this kind. What has failed leaves its last file.
+    fn on<T>(&self, setup: &Setup, work: impl FnOnce(&Setup) -> T, failed: impl FnOnce(&T) -> bool) -> T {
+        let Self::Sqlite(folder) = self else { return work(setup) };
+        let files = folder.files();
+        let done = work(&Setup { store: files.store(), ..setup.clone() });
+        if failed(&done)
+            && let Some(path) = files.keep_last()
+        {
+            println!("file       {}", path.display());
+        }
+        done
+    }
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Run { seeds, steps, from, plans } => {
+        Command::Run { seeds, steps, from, plans, store } => {
             let setup = match setup(plans) {
                 Ok(setup) => setup,
                 Err(error) => return complain(&error),
             };
-            run_seeds(from, seeds, steps, &setup)
+            run_seeds(from, seeds, steps, &setup, &store)
         }
         Command::Exhaust { long, limit, faults } => exhaust_scenes(long, limit, faults),
         Command::Plant { bugs, seeds, steps } => plant::plant(&bugs, seeds, steps),
-        Command::Replay { case, steps } => {
+        Command::Replay { case, steps, store } => {
             let line = case.join(" ");
             let line = if line.parse::<u64>().is_ok() { format!("seed={line} steps={steps}") } else { line };
             match line.parse() {
-                Ok(case) => replay(&case, &Setup::default()),
+                Ok(case) => replay(&case, &Setup::default(), &store),
                 Err(error) => complain(&format!("{error}")),
             }
         }
@@ -131,7 +174,7 @@ struct Totals {
     took: Duration,
 }
 
-fn run_seeds(from: u64, seeds: u64, steps: u32, setup: &Setup) -> ExitCode {
+fn run_seeds(from: u64, seeds: u64, steps: u32, setup: &Setup, stores: &Stores) -> ExitCode {
     let begin = Instant::now();
     let bar = progress(seeds);
     let (next, stop) = (AtomicU64::new(from), AtomicBool::new(false));
@@ -148,11 +191,15 @@ fn run_seeds(from: u64, seeds: u64, steps: u32, setup: &Setup) -> ExitCode {
                         break;
                     }
                     let case = Case::seed(seed, steps);
-                    let mut report = run(&case, setup);
                     let twice = seed % 50 == 0;
-                    if twice && report.violation.is_none() {
-                        report.compare(&run(&case, setup));
-                    }
+                    let judge = |setup: &Setup| {
+                        let mut report = run(&case, setup);
+                        if twice && report.violation.is_none() {
+                            report.compare(&run(&case, setup));
+                        }
+                        report
+                    };
+                    let report = stores.on(setup, judge, |report| report.violation.is_some());
                     if send.send((case, report, twice)).is_err() {
                         break;
                     }
@@ -174,7 +221,7 @@ fn run_seeds(from: u64, seeds: u64, steps: u32, setup: &Setup) -> ExitCode {
     match failed {
         None => ExitCode::SUCCESS,
         Some((case, report)) => {
-            fail(&case, &report, setup);
+            fail(&case, &report, setup, stores);
             ExitCode::FAILURE
         }
     }
@@ -250,19 +297,19 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn fail(case: &Case, report: &Report, setup: &Setup) {
+fn fail(case: &Case, report: &Report, setup: &Setup, stores: &Stores) {
     let Some(violation) = &report.violation else { return };
     println!("FAILED     {case}\n{violation}");
     let bar = progress(400);
-    let smaller = shrink(case, report, setup, 400, || bar.inc(1));
+    let smaller = stores.on(setup, |setup| shrink(case, report, setup, 400, || bar.inc(1)), |_| false);
     bar.finish_and_clear();
-    replay(&smaller, setup);
+    replay(&smaller, setup, stores);
     println!("replay     ledger-sim replay {case}");
 }
 
 /// Tells the story of a case.
-fn replay(case: &Case, setup: &Setup) -> ExitCode {
-    let report = tell(case, setup);
+fn replay(case: &Case, setup: &Setup, stores: &Stores) -> ExitCode {
+    let report = stores.on(setup, |setup| tell(case, setup), |report| report.violation.is_some());
     for (at, line) in &report.story {
         println!("{:>10} us  {line}", at.as_micros());
     }

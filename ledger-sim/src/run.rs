@@ -123,7 +123,7 @@ struct Run<'a> {
     storm: Vec<(usize, usize)>,
     accepted: u64,
     tickets: u64,
-    /// How many turns ago the last answer came.
+    /// How many turns ago something was last settled, for good or because its writer gave up.
     silence: u64,
     trace: u64,
     reads_stale: bool,
@@ -184,7 +184,7 @@ const PAGE: usize = 100;
 /// How many answers go by before a process looks after its read models.
 const PROJECT_EVERY: u32 = 250;
 
-/// How many turns may go by without an answer to anybody.
+/// How many turns may go by in which nothing is settled.
 const PATIENCE: u64 = 100_000;
 
 impl<'a> Run<'a> {
@@ -295,10 +295,9 @@ impl<'a> Run<'a> {
         }
         self.silence += 1;
         if self.silence > PATIENCE {
-            return broken("F22", "somebody waits, and hears nothing");
+            return broken("F22", "somebody asks, and never learns what became of it");
         }
         if self.hear()? {
-            self.silence = 0;
             self.mishap();
             self.project()?;
             self.ask_whoever_is_free()?;
@@ -448,7 +447,12 @@ impl<'a> Run<'a> {
         }
         let Some(ledger) = ledgers.get(ledger) else { return };
         let (execute, answers) = (ledger.execute(request), Arc::clone(&self.answers));
+        // Who asks again waits a little, else who is told to come back later leaves no time for it to become later.
+        let pause = (!sent.first && matches!(self.asking, Asking::Drawn { .. })).then(|| self.scheduler.clone());
         let ask = async move {
+            if let Some(scheduler) = pause {
+                scheduler.gate().await;
+            }
             let result = execute.await;
             answers.lock().unwrap_or_else(PoisonError::into_inner).push(Answer { writer, ticket, result });
         };
@@ -474,14 +478,16 @@ impl<'a> Run<'a> {
             let mixed = self.trace ^ place ^ (u64::try_from(now.as_micros()).unwrap_or(0) << 20);
             self.trace = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
             match settled {
-                Settled::Accepted => self.accepted += 1,
-                Settled::Refused => {}
+                Settled::Accepted => (self.accepted, self.silence) = (self.accepted + 1, 0),
+                Settled::Refused => self.silence = 0,
                 // Some give up; what became of it is asked again when everything works.
                 Settled::AskAgain => {
                     let gives_up = matches!(self.asking, Asking::Drawn { .. })
+                        && self.faults.strikes_still()
                         && self.scheduler.choose(|choices| choices.schedule(10)) == 9;
-                    if !gives_up {
-                        *again = Some((ledger, sent.question));
+                    match gives_up {
+                        true => self.silence = 0,
+                        false => *again = Some((ledger, sent.question)),
                     }
                 }
             }

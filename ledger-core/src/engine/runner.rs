@@ -151,7 +151,7 @@ impl Runner {
     /// [`RunnerError`].
     pub async fn step(&self) -> Result<bool, RunnerError> {
         let kept = self.live().await?;
-        Ok(!matches!(self.advance(&kept).await?, Moved::AtHead))
+        Ok(!matches!(self.advance(&kept, &mut self.feed(kept.checkpoint())).await?, Moved::AtHead))
     }
 
     /// Folds everything that there is, and says where the rows stand then.
@@ -159,9 +159,10 @@ impl Runner {
     /// # Errors
     /// [`RunnerError`].
     pub async fn catch_up(&self) -> Result<Checkpoint, RunnerError> {
+        let mut feed = self.feed(Checkpoint::default());
         loop {
             let kept = self.live().await?;
-            if let Moved::AtHead = self.advance(&kept).await? {
+            if let Moved::AtHead = self.advance(&kept, &mut feed).await? {
                 return Ok(kept.checkpoint());
             }
         }
@@ -173,7 +174,7 @@ impl Runner {
         let mut pause = FIRST_PAUSE;
         loop {
             let done = match self.catch_up().await {
-                Ok(at) => Ok(Feed::new(&*self.store, &self.ledger, at, self.page).more(&*self.env).await),
+                Ok(at) => Ok(self.feed(at).more(&*self.env).await),
                 Err(error) => Err(error),
             };
             match done.and_then(|waited| waited.map_err(|error| self.stopped(error))) {
@@ -206,7 +207,7 @@ impl Runner {
                 return Ok(Vec::new());
             }
             // The checkpoint is in this log, and so is everything before it.
-            let confirmed = Feed::new(&*self.store, &self.ledger, kept.checkpoint(), self.page).next().await;
+            let confirmed = self.feed(kept.checkpoint()).next().await;
             confirmed.map_err(|error| self.stopped(error))?;
             let mut still = Vec::new();
             let mut waiting = kept.parked.clone();
@@ -235,6 +236,7 @@ impl Runner {
     pub async fn rebuild(&self) -> Result<Checkpoint, RunnerError> {
         self.require_name()?;
         let (name, beside) = (CompactString::from(self.model.name()), format_compact!("{}{BESIDE}", self.model.name()));
+        let mut feed = self.feed(Checkpoint::default());
         let mut begun = false;
         loop {
             let kept = match self.load(&beside).await {
@@ -254,7 +256,7 @@ impl Runner {
                 continue;
             }
             begun = true;
-            let moved = match self.advance(&kept).await {
+            let moved = match self.advance(&kept, &mut feed).await {
                 Err(RunnerError::OtherHistory { .. }) => {
                     self.begin(&beside).await?;
                     continue;
@@ -313,9 +315,16 @@ impl Runner {
         Ok(Kept { name: model(), row, parked })
     }
 
-    /// Folds the next batch into the rows.
-    async fn advance(&self, kept: &Kept) -> Result<Moved, RunnerError> {
-        let mut feed = Feed::new(&*self.store, &self.ledger, kept.checkpoint(), self.page);
+    fn feed(&self, from: Checkpoint) -> Feed<'_> {
+        Feed::new(&*self.store, &self.ledger, from, self.page)
+    }
+
+    /// Folds the next batch into the rows. A feed that stands where they do goes on: it knows what it read last, and does not
+    /// take damage that follows for another history.
+    async fn advance<'a>(&'a self, kept: &Kept, feed: &mut Feed<'a>) -> Result<Moved, RunnerError> {
+        if feed.position() != kept.checkpoint() {
+            *feed = self.feed(kept.checkpoint());
+        }
         let Some(batch) = feed.next().await.map_err(|error| self.stopped(error))? else { return Ok(Moved::AtHead) };
         let (rows, parked) = self.fold(&kept.name, kept.parked.clone(), batch.events).await?;
         Ok(self.save(kept, batch.end, &parked, rows).await?.map_or(Moved::Raced, Moved::To))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use compact_str::CompactString;
 use ledger_core::chain::{Digest, Preimage};
@@ -312,7 +313,7 @@ async fn a_runner_that_runs_follows_the_ledger() {
         }
         loop {
             store.cut(2, Cut::Before);
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
             store.heal();
             let found = rows(&ledger, "balances").await;
             if let Some(row) = found.get("kim/USD").filter(|row| row.contains(r#""payable":"210000""#)) {
@@ -325,4 +326,26 @@ async fn a_runner_that_runs_follows_the_ledger() {
         error = runner.run() => panic!("{error}"),
     };
     assert!(row.contains(r#""earned":"210000""#), "{row}");
+}
+
+/// A rebuild took a damaged request at the beginning of a page for another history, and began again for ever.
+#[tokio::test]
+async fn a_rebuild_of_a_damaged_log_ends_and_says_where() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    story(&ledger, 8).await;
+    let mut requests = store.read_log(ledger.name(), 0, 1_000).await.unwrap().requests;
+    let last = requests.pop().unwrap().first_sequence;
+    for first in requests.iter().map(|request| request.first_sequence).chain([last]) {
+        store.forged.store(first, Ordering::Relaxed);
+        for page in [1, 4, 1_000] {
+            let model = Arc::new(model(&format!("damaged-{first}-{page}")));
+            let runner = runner(&store, &model, page);
+            let rebuilt = tokio::time::timeout(Duration::from_secs(20), runner.rebuild()).await;
+            let damaged = rebuilt.expect("it ends").unwrap_err();
+            let at = matches!(&damaged, RunnerError::Damaged(damaged) if damaged.sequence == first);
+            assert!(at, "pages of {page}, request {first}: {damaged}");
+            assert!(rows(&ledger, &model.name).await.is_empty());
+        }
+    }
 }

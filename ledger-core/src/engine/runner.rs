@@ -4,7 +4,8 @@
 //! any moment, or two runners at once, fold every event exactly once.
 //!
 //! An event that cannot be folded is **parked**, and so is every later event of its stream or of one of its rows, because rows
-//! are never folded out of order. The runner goes on with all others. [`Runner::resume`] tries what is parked again.
+//! are never folded out of order. Where the rows of a parked event are not all known, what would leave no trace in one of its own
+//! rows is parked as well. The runner goes on with all others. [`Runner::resume`] tries what is parked again.
 //!
 //! [`Runner::rebuild`] folds the log from its beginning into a second set of rows beside the live ones, and puts it in their
 //! place when it has caught up.
@@ -353,7 +354,7 @@ impl Runner {
             let folded = match (line.before(&at.stream, &keys), event) {
                 (_, Err(cause)) => Err(cause),
                 (Some(sequence), Ok(_)) => Err(Cause::Behind { sequence }),
-                (None, Ok(recorded)) => table.apply(&*self.model, &recorded, &keys),
+                (None, Ok(recorded)) => table.apply(&*self.model, &recorded, &keys, line.unnamed),
             };
             if let Err(cause) = folded {
                 line.park(at, cause, keys);
@@ -470,11 +471,14 @@ struct Line {
     parked: Vec<Parked>,
     streams: BTreeMap<StreamName, u64>,
     keys: BTreeMap<CompactString, u64>,
+    /// The first parked event whose rows are not all known.
+    unnamed: Option<u64>,
 }
 
 impl Line {
     fn of(parked: Vec<Parked>) -> Self {
-        let mut line = Self { parked: Vec::new(), streams: BTreeMap::new(), keys: BTreeMap::new() };
+        let (streams, keys) = (BTreeMap::new(), BTreeMap::new());
+        let mut line = Self { parked: Vec::new(), streams, keys, unnamed: None };
         parked.into_iter().for_each(|parked| line.push(parked));
         line
     }
@@ -493,6 +497,9 @@ impl Line {
     }
 
     fn push(&mut self, parked: Parked) {
+        if parked.keys.is_empty() || matches!(parked.cause, Cause::Stray { .. }) {
+            self.unnamed.get_or_insert(parked.sequence);
+        }
         self.streams.entry(parked.stream.clone()).or_insert(parked.sequence);
         for key in &parked.keys {
             self.keys.entry(key.clone()).or_insert(parked.sequence);

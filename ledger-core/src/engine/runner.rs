@@ -202,6 +202,7 @@ impl Runner {
     /// # Errors
     /// [`RunnerError`].
     pub async fn resume(&self) -> Result<Vec<Parked>, RunnerError> {
+        let mut most = self.page;
         'again: loop {
             let mut kept = self.live().await?;
             if kept.parked.is_empty() {
@@ -213,7 +214,7 @@ impl Runner {
             let mut still = Vec::new();
             let mut waiting = kept.parked.clone();
             while !waiting.is_empty() {
-                let rest = waiting.split_off(waiting.len().min(self.page));
+                let rest = waiting.split_off(waiting.len().min(most));
                 let told = self.read_again(&waiting).await?;
                 waiting = rest;
                 let (rows, parked) = self.fold(&kept.name, still.clone(), told).await?;
@@ -222,7 +223,12 @@ impl Runner {
                 if all == kept.parked {
                     continue;
                 }
-                let Some(row) = self.save(&kept, kept.checkpoint(), &all, rows).await? else { continue 'again };
+                let Some(row) = self.save(&kept, kept.checkpoint(), &all, rows).await? else {
+                    // Less at once is done before the rows have moved on again.
+                    most = (most.min(all.len()) / 2).max(1);
+                    continue 'again;
+                };
+                most = most.saturating_mul(2).min(self.page);
                 kept = Kept { row: Some(row), parked: all, ..kept };
             }
             return Ok(still);

@@ -407,3 +407,32 @@ async fn rows_never_see_events_in_another_order_whatever_is_not_known_of_them() 
     }
     assert!(whole > 0, "nothing could be resumed");
 }
+
+/// What was parked was never tried again while the ledger was busy: each attempt lost against the runner that went on.
+#[tokio::test]
+async fn what_is_parked_is_resumed_while_the_ledger_is_busy() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    story(&ledger, 60).await;
+    let bad =
+        log(&ledger).await.iter().find(|recorded| recorded.stream.as_str() == "account/kim/USD").unwrap().sequence;
+    let model = Arc::new(Model { bad: AtomicU64::new(bad), ..model("busy") });
+    let live = runner(&store, &model, 1_000);
+    live.catch_up().await.unwrap();
+    model.bad.store(0, Ordering::Relaxed);
+    let waiting = live.parked().await.unwrap().len();
+    let resume = runner(&store, &model, 1_000);
+    let busy = async {
+        for number in 1_000..1_000 + 10 * waiting {
+            ledger.execute(deal(number)).await.unwrap();
+            live.catch_up().await.unwrap();
+        }
+    };
+    let rest = tokio::select! {
+        rest = resume.resume() => rest.unwrap(),
+        () = busy => panic!("{waiting} events wait for a ledger at rest"),
+    };
+    assert_eq!(rest, []);
+    live.catch_up().await.unwrap();
+    assert_eq!(rows(&ledger, "busy").await, expected(&ledger).await);
+}

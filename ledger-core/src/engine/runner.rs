@@ -120,6 +120,16 @@ impl RunnerError {
 struct Kept {
     name: CompactString,
     row: Option<CheckpointRow>,
+    built: u64,
+    parked: Vec<Parked>,
+}
+
+/// What a checkpoint holds besides its place.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Besides {
+    /// How often the rows were built anew, so that a checkpoint is never taken for that of other rows at the same place.
+    built: u64,
     parked: Vec<Parked>,
 }
 
@@ -248,7 +258,7 @@ impl Runner {
         loop {
             let kept = match self.load(&beside).await {
                 Ok(kept) => kept,
-                Err(error) if error.wants_rebuild() => Kept { name: beside.clone(), row: None, parked: Vec::new() },
+                Err(error) if error.wants_rebuild() => Kept::none(&beside),
                 Err(error) => return Err(error),
             };
             let live = self.store.load_checkpoint(&self.ledger, &name).await?;
@@ -286,7 +296,11 @@ impl Runner {
     /// Starts a set of rows from nothing.
     async fn begin(&self, name: &CompactString) -> Result<(), RunnerError> {
         let row = self.store.load_checkpoint(&self.ledger, name).await?;
-        let kept = Kept { name: name.clone(), row, parked: Vec::new() };
+        let live = self.store.load_checkpoint(&self.ledger, self.model.name()).await?;
+        // What cannot be read is not gone on from either.
+        let built = [&row, &live].into_iter().flatten().filter_map(|row| serde_json::from_slice(&row.state).ok());
+        let built = built.map(|Besides { built, .. }| built).max().unwrap_or_default().saturating_add(1);
+        let kept = Kept { row, built, ..Kept::none(name) };
         let write = self.write(&kept, Checkpoint::default(), &[], Vec::new());
         // If it is not done, somebody else has begun.
         self.store.save_projection(&self.ledger, &ProjectionWrite { clear: true, ..write }).await?;
@@ -309,7 +323,7 @@ impl Runner {
     async fn load(&self, name: &str) -> Result<Kept, RunnerError> {
         let row = self.store.load_checkpoint(&self.ledger, name).await?;
         let model = || CompactString::from(name);
-        let Some(found) = &row else { return Ok(Kept { name: model(), row, parked: Vec::new() }) };
+        let Some(found) = &row else { return Ok(Kept::none(name)) };
         let expected = self.model.version();
         if found.version != expected {
             return Err(RunnerError::OtherVersion { model: model(), expected, found: found.version });
@@ -318,8 +332,8 @@ impl Runner {
             let what = error.to_string();
             RunnerError::Malformed { model: model(), sequence: found.sequence, what }
         };
-        let parked = serde_json::from_slice(&found.state).map_err(malformed)?;
-        Ok(Kept { name: model(), row, parked })
+        let Besides { built, parked } = serde_json::from_slice(&found.state).map_err(malformed)?;
+        Ok(Kept { name: model(), row, built, parked })
     }
 
     fn feed(&self, from: Checkpoint) -> Feed<'_> {
@@ -397,7 +411,8 @@ impl Runner {
 
     fn write(&self, kept: &Kept, to: Checkpoint, parked: &[Parked], rows: Vec<RowChange>) -> ProjectionWrite {
         let Checkpoint { sequence, link } = to;
-        let (name, version, state) = (kept.name.clone(), self.model.version(), canonical(&parked));
+        let besides = Besides { built: kept.built, parked: parked.to_vec() };
+        let (name, version, state) = (kept.name.clone(), self.model.version(), canonical(&besides));
         ProjectionWrite {
             expected: kept.row.clone(),
             checkpoint: CheckpointRow { name, version, sequence, link, state },
@@ -439,6 +454,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Kept {
+    fn none(name: &str) -> Self {
+        Self { name: name.into(), row: None, built: 0, parked: Vec::new() }
+    }
+
     fn checkpoint(&self) -> Checkpoint {
         self.row.as_ref().map_or_else(Checkpoint::default, place)
     }

@@ -28,5 +28,5 @@ pub const GROUP_EVENTS: usize = 5_000;
 pub const COMMIT_ATTEMPTS: u32 = 10;
 /// The most folded streams that are kept between requests.
 pub const CACHED_STREAMS: usize = 20_000;
-/// A stream is kept as a snapshot whenever its version reaches a multiple of this. Shorter streams are one page.
+/// A stream is kept as a snapshot when its version reaches a multiple of this, at every one until it is long. Shorter streams are one page.
 pub const SNAPSHOT_EVERY: u64 = 1_000;

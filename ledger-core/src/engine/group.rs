@@ -306,11 +306,10 @@ impl Inner {
         }
     }
 
-    /// Notes which streams a stored request carried over a multiple of the versions at which they are kept.
+    /// Notes which streams a stored request carried over a version at which they are kept.
     fn note_due(&self, due: &mut Due, streams: Vec<(StreamId, u64, u64)>, place: Place) {
-        let every = self.tuning.snapshot_every;
         for (stream, before, after) in streams {
-            let crossed = after / every > before / every;
+            let crossed = snapshot::is_due(self.tuning.snapshot_every, before, after);
             if after > before && (crossed || due.contains_key(&stream)) {
                 due.insert(stream, (after, place));
             }

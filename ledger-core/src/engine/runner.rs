@@ -4,7 +4,8 @@
 //! any moment, or two runners at once, fold every event exactly once.
 //!
 //! An event that cannot be folded is **parked**, and so is every later event of its stream or of one of its rows, because rows
-//! are never folded out of order. The runner goes on with all others. [`Runner::resume`] tries what is parked again.
+//! are never folded out of order. Where the rows of a parked event are not all known, what would leave no trace in one of its own
+//! rows is parked as well. The runner goes on with all others. [`Runner::resume`] tries what is parked again.
 //!
 //! [`Runner::rebuild`] folds the log from its beginning into a second set of rows beside the live ones, and puts it in their
 //! place when it has caught up.
@@ -119,6 +120,16 @@ impl RunnerError {
 struct Kept {
     name: CompactString,
     row: Option<CheckpointRow>,
+    built: u64,
+    parked: Vec<Parked>,
+}
+
+/// What a checkpoint holds besides its place.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Besides {
+    /// How often the rows were built anew, so that a checkpoint is never taken for that of other rows at the same place.
+    built: u64,
     parked: Vec<Parked>,
 }
 
@@ -151,7 +162,7 @@ impl Runner {
     /// [`RunnerError`].
     pub async fn step(&self) -> Result<bool, RunnerError> {
         let kept = self.live().await?;
-        Ok(!matches!(self.advance(&kept).await?, Moved::AtHead))
+        Ok(!matches!(self.advance(&kept, &mut self.feed(kept.checkpoint())).await?, Moved::AtHead))
     }
 
     /// Folds everything that there is, and says where the rows stand then.
@@ -159,9 +170,10 @@ impl Runner {
     /// # Errors
     /// [`RunnerError`].
     pub async fn catch_up(&self) -> Result<Checkpoint, RunnerError> {
+        let mut feed = self.feed(Checkpoint::default());
         loop {
             let kept = self.live().await?;
-            if let Moved::AtHead = self.advance(&kept).await? {
+            if let Moved::AtHead = self.advance(&kept, &mut feed).await? {
                 return Ok(kept.checkpoint());
             }
         }
@@ -173,7 +185,7 @@ impl Runner {
         let mut pause = FIRST_PAUSE;
         loop {
             let done = match self.catch_up().await {
-                Ok(at) => Ok(Feed::new(&*self.store, &self.ledger, at, self.page).more(&*self.env).await),
+                Ok(at) => Ok(self.feed(at).more(&*self.env).await),
                 Err(error) => Err(error),
             };
             match done.and_then(|waited| waited.map_err(|error| self.stopped(error))) {
@@ -200,18 +212,19 @@ impl Runner {
     /// # Errors
     /// [`RunnerError`].
     pub async fn resume(&self) -> Result<Vec<Parked>, RunnerError> {
+        let mut most = self.page;
         'again: loop {
             let mut kept = self.live().await?;
             if kept.parked.is_empty() {
                 return Ok(Vec::new());
             }
             // The checkpoint is in this log, and so is everything before it.
-            let confirmed = Feed::new(&*self.store, &self.ledger, kept.checkpoint(), self.page).next().await;
+            let confirmed = self.feed(kept.checkpoint()).next().await;
             confirmed.map_err(|error| self.stopped(error))?;
             let mut still = Vec::new();
             let mut waiting = kept.parked.clone();
             while !waiting.is_empty() {
-                let rest = waiting.split_off(waiting.len().min(self.page));
+                let rest = waiting.split_off(waiting.len().min(most));
                 let told = self.read_again(&waiting).await?;
                 waiting = rest;
                 let (rows, parked) = self.fold(&kept.name, still.clone(), told).await?;
@@ -220,7 +233,12 @@ impl Runner {
                 if all == kept.parked {
                     continue;
                 }
-                let Some(row) = self.save(&kept, kept.checkpoint(), &all, rows).await? else { continue 'again };
+                let Some(row) = self.save(&kept, kept.checkpoint(), &all, rows).await? else {
+                    // Less at once is done before the rows have moved on again.
+                    most = (most.min(all.len()) / 2).max(1);
+                    continue 'again;
+                };
+                most = most.saturating_mul(2).min(self.page);
                 kept = Kept { row: Some(row), parked: all, ..kept };
             }
             return Ok(still);
@@ -235,11 +253,12 @@ impl Runner {
     pub async fn rebuild(&self) -> Result<Checkpoint, RunnerError> {
         self.require_name()?;
         let (name, beside) = (CompactString::from(self.model.name()), format_compact!("{}{BESIDE}", self.model.name()));
+        let mut feed = self.feed(Checkpoint::default());
         let mut begun = false;
         loop {
             let kept = match self.load(&beside).await {
                 Ok(kept) => kept,
-                Err(error) if error.wants_rebuild() => Kept { name: beside.clone(), row: None, parked: Vec::new() },
+                Err(error) if error.wants_rebuild() => Kept::none(&beside),
                 Err(error) => return Err(error),
             };
             let live = self.store.load_checkpoint(&self.ledger, &name).await?;
@@ -254,7 +273,7 @@ impl Runner {
                 continue;
             }
             begun = true;
-            let moved = match self.advance(&kept).await {
+            let moved = match self.advance(&kept, &mut feed).await {
                 Err(RunnerError::OtherHistory { .. }) => {
                     self.begin(&beside).await?;
                     continue;
@@ -277,7 +296,11 @@ impl Runner {
     /// Starts a set of rows from nothing.
     async fn begin(&self, name: &CompactString) -> Result<(), RunnerError> {
         let row = self.store.load_checkpoint(&self.ledger, name).await?;
-        let kept = Kept { name: name.clone(), row, parked: Vec::new() };
+        let live = self.store.load_checkpoint(&self.ledger, self.model.name()).await?;
+        // What cannot be read is not gone on from either.
+        let built = [&row, &live].into_iter().flatten().filter_map(|row| serde_json::from_slice(&row.state).ok());
+        let built = built.map(|Besides { built, .. }| built).max().unwrap_or_default().saturating_add(1);
+        let kept = Kept { row, built, ..Kept::none(name) };
         let write = self.write(&kept, Checkpoint::default(), &[], Vec::new());
         // If it is not done, somebody else has begun.
         self.store.save_projection(&self.ledger, &ProjectionWrite { clear: true, ..write }).await?;
@@ -300,7 +323,7 @@ impl Runner {
     async fn load(&self, name: &str) -> Result<Kept, RunnerError> {
         let row = self.store.load_checkpoint(&self.ledger, name).await?;
         let model = || CompactString::from(name);
-        let Some(found) = &row else { return Ok(Kept { name: model(), row, parked: Vec::new() }) };
+        let Some(found) = &row else { return Ok(Kept::none(name)) };
         let expected = self.model.version();
         if found.version != expected {
             return Err(RunnerError::OtherVersion { model: model(), expected, found: found.version });
@@ -309,13 +332,20 @@ impl Runner {
             let what = error.to_string();
             RunnerError::Malformed { model: model(), sequence: found.sequence, what }
         };
-        let parked = serde_json::from_slice(&found.state).map_err(malformed)?;
-        Ok(Kept { name: model(), row, parked })
+        let Besides { built, parked } = serde_json::from_slice(&found.state).map_err(malformed)?;
+        Ok(Kept { name: model(), row, built, parked })
     }
 
-    /// Folds the next batch into the rows.
-    async fn advance(&self, kept: &Kept) -> Result<Moved, RunnerError> {
-        let mut feed = Feed::new(&*self.store, &self.ledger, kept.checkpoint(), self.page);
+    fn feed(&self, from: Checkpoint) -> Feed<'_> {
+        Feed::new(&*self.store, &self.ledger, from, self.page)
+    }
+
+    /// Folds the next batch into the rows. A feed that stands where they do goes on: it knows what it read last, and does not
+    /// take damage that follows for another history.
+    async fn advance<'a>(&'a self, kept: &Kept, feed: &mut Feed<'a>) -> Result<Moved, RunnerError> {
+        if feed.position() != kept.checkpoint() {
+            *feed = self.feed(kept.checkpoint());
+        }
         let Some(batch) = feed.next().await.map_err(|error| self.stopped(error))? else { return Ok(Moved::AtHead) };
         let (rows, parked) = self.fold(&kept.name, kept.parked.clone(), batch.events).await?;
         Ok(self.save(kept, batch.end, &parked, rows).await?.map_or(Moved::Raced, Moved::To))
@@ -344,7 +374,7 @@ impl Runner {
             let folded = match (line.before(&at.stream, &keys), event) {
                 (_, Err(cause)) => Err(cause),
                 (Some(sequence), Ok(_)) => Err(Cause::Behind { sequence }),
-                (None, Ok(recorded)) => table.apply(&*self.model, &recorded, &keys),
+                (None, Ok(recorded)) => table.apply(&*self.model, &recorded, &keys, line.unnamed),
             };
             if let Err(cause) = folded {
                 line.park(at, cause, keys);
@@ -381,7 +411,8 @@ impl Runner {
 
     fn write(&self, kept: &Kept, to: Checkpoint, parked: &[Parked], rows: Vec<RowChange>) -> ProjectionWrite {
         let Checkpoint { sequence, link } = to;
-        let (name, version, state) = (kept.name.clone(), self.model.version(), canonical(&parked));
+        let besides = Besides { built: kept.built, parked: parked.to_vec() };
+        let (name, version, state) = (kept.name.clone(), self.model.version(), canonical(&besides));
         ProjectionWrite {
             expected: kept.row.clone(),
             checkpoint: CheckpointRow { name, version, sequence, link, state },
@@ -423,6 +454,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Kept {
+    fn none(name: &str) -> Self {
+        Self { name: name.into(), row: None, built: 0, parked: Vec::new() }
+    }
+
     fn checkpoint(&self) -> Checkpoint {
         self.row.as_ref().map_or_else(Checkpoint::default, place)
     }
@@ -461,11 +496,14 @@ struct Line {
     parked: Vec<Parked>,
     streams: BTreeMap<StreamName, u64>,
     keys: BTreeMap<CompactString, u64>,
+    /// The first parked event whose rows are not all known.
+    unnamed: Option<u64>,
 }
 
 impl Line {
     fn of(parked: Vec<Parked>) -> Self {
-        let mut line = Self { parked: Vec::new(), streams: BTreeMap::new(), keys: BTreeMap::new() };
+        let (streams, keys) = (BTreeMap::new(), BTreeMap::new());
+        let mut line = Self { parked: Vec::new(), streams, keys, unnamed: None };
         parked.into_iter().for_each(|parked| line.push(parked));
         line
     }
@@ -484,6 +522,9 @@ impl Line {
     }
 
     fn push(&mut self, parked: Parked) {
+        if parked.keys.is_empty() || matches!(parked.cause, Cause::Stray { .. }) {
+            self.unnamed.get_or_insert(parked.sequence);
+        }
         self.streams.entry(parked.stream.clone()).or_insert(parked.sequence);
         for key in &parked.keys {
             self.keys.entry(key.clone()).or_insert(parked.sequence);

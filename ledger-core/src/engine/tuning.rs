@@ -17,7 +17,7 @@ pub struct Tuning {
     pub commit_attempts: u32,
     /// The most folded streams that are kept between requests; 0 keeps none.
     pub cached_streams: usize,
-    /// A stream whose version reaches a multiple of this is kept as a snapshot.
+    /// A stream whose version reaches a multiple of this is kept as a snapshot, a long one at every second, fourth and so on.
     pub snapshot_every: u64,
 }
 

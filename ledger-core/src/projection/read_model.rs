@@ -189,12 +189,14 @@ impl Table {
         self.0.get(key)?.value.as_deref()
     }
 
-    /// Folds one event in, which touches the rows of some keys: all of it or, when there is a cause, nothing.
+    /// Folds one event in, which touches the rows of some keys: all of it or, when there is a cause, nothing. `unnamed` is an
+    /// earlier event that is still to come, of rows that are not all known.
     pub(crate) fn apply(
         &mut self,
         model: &dyn ReadModel,
         recorded: &Recorded,
         keys: &[CompactString],
+        unnamed: Option<u64>,
     ) -> Result<(), Cause> {
         if keys.is_empty() {
             return Ok(());
@@ -211,7 +213,16 @@ impl Table {
         if let Some(key) = rows.stray {
             return Err(Cause::Stray { key });
         }
-        for (key, value) in rows.changes {
+        let mut changes = rows.changes;
+        if let Some(sequence) = unnamed {
+            // The earlier event has to find that it was passed: in every row, also where this one read only. What is not there
+            // tells nothing.
+            for key in keys {
+                let value = changes.remove(key).unwrap_or_else(|| self.value(key).map(Into::into));
+                changes.insert(key.clone(), Some(value.ok_or(Cause::Behind { sequence })?));
+            }
+        }
+        for (key, value) in changes {
             self.0.insert(key, Held { sequence: recorded.sequence, value, changed: true });
         }
         Ok(())
@@ -252,7 +263,7 @@ pub fn fold<'a>(
 ) -> Result<BTreeMap<CompactString, String>, (u64, Cause)> {
     let mut table = Table::default();
     for recorded in events {
-        let folded = keys(model, recorded).and_then(|keys| table.apply(model, recorded, &keys));
+        let folded = keys(model, recorded).and_then(|keys| table.apply(model, recorded, &keys, None));
         folded.map_err(|cause| (recorded.sequence, cause))?;
     }
     Ok(table.0.into_iter().filter_map(|(key, held)| Some((key, held.value?))).collect())

@@ -688,8 +688,11 @@ pub async fn c17_rows_and_checkpoint_move_together<F: Factory + ?Sized>(factory:
         Some(CheckpointRow { state: b"[7]".to_vec(), ..first.clone() }),
     ];
     for expected in wrong {
-        let saved = bench.save(expected.as_ref(), &next, &[("a", Some("2")), ("b", None)]).await?;
-        ensure!(!saved, "{expected:?} was taken for {first:?}");
+        for clear in [false, true] {
+            let write = ProjectionWrite { clear, ..write(expected.as_ref(), &next, &[("a", Some("2")), ("b", None)]) };
+            let saved = bench.store.save_projection(&bench.ledger, &write).await?;
+            ensure!(!saved, "{expected:?} was taken for {first:?}");
+        }
         ensure!(bench.rows("rows").await? == before, "what was not saved changed rows");
         let kept = bench.store.load_checkpoint(&bench.ledger, "rows").await?;
         ensure!(kept.as_ref() == Some(&first), "what was not saved left {kept:?}");
@@ -752,6 +755,11 @@ pub async fn c18_rows_come_back_by_key<F: Factory + ?Sized>(factory: &F) -> Chec
         }
         ensure!(all == expected, "pages of {limit} give {:?}", all.iter().map(|row| &row.key).collect::<Vec<_>>());
     }
+    for key in keys {
+        let found = bench.store.read_rows(&bench.ledger, "rows", &[key.into()]).await?;
+        let expected = row(key, 9, if key == "a" { &long } else { key });
+        ensure!(found == [expected], "the key {key:?} gave {:?}", found.iter().map(|row| &row.key).collect::<Vec<_>>());
+    }
     let some = ["b", "missing", "a", "c"].map(Into::into);
     let mut found = bench.store.read_rows(&bench.ledger, "rows", &some).await?;
     found.sort_by(|a, b| a.key.cmp(&b.key));
@@ -760,6 +768,10 @@ pub async fn c18_rows_come_back_by_key<F: Factory + ?Sized>(factory: &F) -> Chec
     ensure!(none.is_empty(), "without a key {none:?} came back");
     let between = bench.store.list_rows(&bench.ledger, "rows", Some("aaa"), 1).await?;
     ensure!(between == [row("b", 9, "b")], "after a key that has no row {between:?} came back");
+    let (kept, gone) = (checkpoint("rows", 9, b"[]"), keys.map(|key| (key, (key == "aa").then_some("aa"))));
+    ensure!(bench.save(Some(&kept), &kept, &gone).await?, "taking rows out was refused");
+    let left = bench.rows("rows").await?;
+    ensure!(left == [row("aa", 9, "aa")], "of all rows but one taken out there is {left:?}");
     let elsewhere = bench.beside("c18-other");
     ensure!(elsewhere.rows("rows").await?.is_empty(), "another ledger has the rows too");
     let strange = bench.store.read_rows(&bench.ledger, "unknown", &some).await?;
@@ -1249,14 +1261,16 @@ mod tests {
         C16KeepsTheLatestCheckpoint,
         C17LooksAtTheSequenceOnly,
         C17SavesRowsByThemselves,
+        C17ClearsWhatItRefuses,
         C18ListsPagesByLength,
+        C18FindsPlainKeysOnly,
         C19LeavesOldRows,
         C20KeepsTheLatestSnapshot,
     }
 
     use Fault::*;
 
-    const FAULTS: [Fault; 21] = [
+    const FAULTS: [Fault; 23] = [
         C1StoresTheFirstEventOfWhatConflicts,
         C2LeavesAGap,
         C3IgnoresDigests,
@@ -1275,7 +1289,9 @@ mod tests {
         C16KeepsTheLatestCheckpoint,
         C17LooksAtTheSequenceOnly,
         C17SavesRowsByThemselves,
+        C17ClearsWhatItRefuses,
         C18ListsPagesByLength,
+        C18FindsPlainKeysOnly,
         C19LeavesOldRows,
         C20KeepsTheLatestSnapshot,
     ];
@@ -1538,10 +1554,20 @@ mod tests {
                     write.expected = kept.clone();
                 }
                 if self.has(C17SavesRowsByThemselves)
+                    && let Some(kept) = kept.clone().filter(|kept| Some(kept) != write.expected.as_ref())
+                {
+                    let (expected, checkpoint) = (Some(kept.clone()), kept);
+                    let write = ProjectionWrite { expected, checkpoint, clear: false, ..write };
+                    self.inner.save_projection(ledger, &write).await?;
+                    return Ok(false);
+                }
+                if self.has(C17ClearsWhatItRefuses)
+                    && write.clear
                     && let Some(kept) = kept.filter(|kept| Some(kept) != write.expected.as_ref())
                 {
                     let (expected, checkpoint) = (Some(kept.clone()), kept);
-                    self.inner.save_projection(ledger, &ProjectionWrite { expected, checkpoint, ..write }).await?;
+                    let write = ProjectionWrite { expected, checkpoint, clear: true, rows: Vec::new() };
+                    self.inner.save_projection(ledger, &write).await?;
                     return Ok(false);
                 }
                 self.inner.save_projection(ledger, &write).await
@@ -1554,7 +1580,12 @@ mod tests {
             projection: &'a str,
             keys: &'a [CompactString],
         ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
-            self.inner.read_rows(ledger, projection, keys)
+            Box::pin(async move {
+                let mut rows = self.inner.read_rows(ledger, projection, keys).await?;
+                let plain = |key: &str| key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+                rows.retain(|row| !self.has(C18FindsPlainKeysOnly) || plain(&row.key));
+                Ok(rows)
+            })
         }
 
         fn list_rows<'a>(

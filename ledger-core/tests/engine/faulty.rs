@@ -1,7 +1,7 @@
 //! A store that fails as it is told to, around one that does not.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use compact_str::CompactString;
@@ -40,6 +40,8 @@ pub struct FaultyStore {
     /// The calls of everything that is not an append or a read of streams.
     pub calls: AtomicUsize,
     cut: Mutex<Option<(usize, Cut)>>,
+    /// The first sequence of a request that says another time than it was linked with; 0 is none.
+    pub forged: AtomicU64,
 }
 
 /// How one call is cut off.
@@ -63,6 +65,7 @@ impl FaultyStore {
             reads: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
             cut: Mutex::new(None),
+            forged: AtomicU64::new(0),
         })
     }
 
@@ -154,7 +157,15 @@ impl Store for FaultyStore {
         after: u64,
         limit: usize,
     ) -> BoxFuture<'a, Result<LogPage, StoreError>> {
-        self.pass(self.inner.read_log(ledger, after, limit))
+        let forged = self.forged.load(Ordering::Relaxed);
+        let page = self.inner.read_log(ledger, after, limit);
+        self.pass(Box::pin(async move {
+            let mut page = page.await?;
+            for request in page.requests.iter_mut().filter(|request| request.first_sequence == forged) {
+                request.recorded_at_us += 1;
+            }
+            Ok(page)
+        }))
     }
 
     fn request<'a>(

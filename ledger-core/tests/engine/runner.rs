@@ -1,8 +1,11 @@
 //! A read model's rows are the fold of the log, whatever fails on the way.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Waker};
+use std::time::Duration;
 
 use compact_str::CompactString;
 use ledger_core::chain::{Digest, Preimage};
@@ -14,7 +17,7 @@ use ledger_core::projection::read_model::fold;
 use ledger_core::projection::replay::{ReplayError, replay};
 use ledger_core::projection::{All, Projected};
 use ledger_core::recorded::Recorded;
-use ledger_core::store::{Append, Guard, NewEvent, Outcome, Store, StreamAfter};
+use ledger_core::store::{Append, Guard, NewEvent, Outcome, ProjectionWrite, RowChange, Store, StreamAfter};
 use ledger_core::stream::{StreamName, Tip};
 
 use crate::faulty::{Cut, FaultyStore};
@@ -312,7 +315,7 @@ async fn a_runner_that_runs_follows_the_ledger() {
         }
         loop {
             store.cut(2, Cut::Before);
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
             store.heal();
             let found = rows(&ledger, "balances").await;
             if let Some(row) = found.get("kim/USD").filter(|row| row.contains(r#""payable":"210000""#)) {
@@ -325,4 +328,146 @@ async fn a_runner_that_runs_follows_the_ledger() {
         error = runner.run() => panic!("{error}"),
     };
     assert!(row.contains(r#""earned":"210000""#), "{row}");
+}
+
+/// A rebuild took a damaged request at the beginning of a page for another history, and began again for ever.
+#[tokio::test]
+async fn a_rebuild_of_a_damaged_log_ends_and_says_where() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    story(&ledger, 8).await;
+    let mut requests = store.read_log(ledger.name(), 0, 1_000).await.unwrap().requests;
+    let last = requests.pop().unwrap().first_sequence;
+    for first in requests.iter().map(|request| request.first_sequence).chain([last]) {
+        store.forged.store(first, Ordering::Relaxed);
+        for page in [1, 4, 1_000] {
+            let model = Arc::new(model(&format!("damaged-{first}-{page}")));
+            let runner = runner(&store, &model, page);
+            let rebuilt = tokio::time::timeout(Duration::from_secs(20), runner.rebuild()).await;
+            let damaged = rebuilt.expect("it ends").unwrap_err();
+            let at = matches!(&damaged, RunnerError::Damaged(damaged) if damaged.sequence == first);
+            assert!(at, "pages of {page}, request {first}: {damaged}");
+            assert!(rows(&ledger, &model.name).await.is_empty());
+        }
+    }
+}
+
+/// One row a kind of stream, which events put in, take out or only read, and one a stream, of what was read.
+struct Fickle {
+    /// The event whose rows cannot be named; 0 is none.
+    dark: AtomicU64,
+}
+
+impl ReadModel for Fickle {
+    fn name(&self) -> &'static str {
+        "fickle"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn keys(&self, recorded: &Recorded) -> Vec<CompactString> {
+        assert_ne!(self.dark.load(Ordering::Relaxed), recorded.sequence, "no key");
+        let stream = recorded.stream.as_str();
+        vec![stream.into(), stream.split('/').next().unwrap().to_uppercase().into()]
+    }
+
+    fn apply(&self, recorded: &Recorded, rows: &mut Rows<'_>) -> Result<(), Cause> {
+        let stream = recorded.stream.as_str();
+        let kind = stream.split('/').next().unwrap().to_uppercase();
+        let text = rows.get(&kind)?.unwrap_or_default().to_owned();
+        match recorded.sequence % 3 {
+            0 => rows.put(&kind, format!("{text}{};", recorded.sequence)),
+            1 => rows.remove(&kind),
+            _ => rows.put(stream, format!("{text}read at {}", recorded.sequence)),
+        }
+    }
+}
+
+/// An event whose rows were not known was folded after later ones of the same rows, if those had taken a row out or only read it.
+#[tokio::test]
+async fn rows_never_see_events_in_another_order_whatever_is_not_known_of_them() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    story(&ledger, 6).await;
+    let log = log(&ledger).await;
+    let expected = fold(&Fickle { dark: AtomicU64::new(0) }, &log).unwrap();
+    let mut whole = 0;
+    for dark in &log {
+        let model = Arc::new(Fickle { dark: AtomicU64::new(dark.sequence) });
+        let runner = Runner::new(store.clone(), Arc::new(TokioEnv::current()), ledger.name().clone(), model.clone(), 3);
+        runner.rebuild().await.unwrap();
+        runner.catch_up().await.unwrap();
+        model.dark.store(0, Ordering::Relaxed);
+        if runner.resume().await.unwrap().is_empty() {
+            whole += 1;
+            assert_eq!(rows(&ledger, "fickle").await, expected, "without the rows of {}", dark.sequence);
+        }
+        runner.rebuild().await.unwrap();
+        assert_eq!(rows(&ledger, "fickle").await, expected);
+    }
+    assert!(whole > 0, "nothing could be resumed");
+}
+
+/// What was parked was never tried again while the ledger was busy: each attempt lost against the runner that went on.
+#[tokio::test]
+async fn what_is_parked_is_resumed_while_the_ledger_is_busy() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    story(&ledger, 60).await;
+    let bad =
+        log(&ledger).await.iter().find(|recorded| recorded.stream.as_str() == "account/kim/USD").unwrap().sequence;
+    let model = Arc::new(Model { bad: AtomicU64::new(bad), ..model("busy") });
+    let live = runner(&store, &model, 1_000);
+    live.catch_up().await.unwrap();
+    model.bad.store(0, Ordering::Relaxed);
+    let waiting = live.parked().await.unwrap().len();
+    let resume = runner(&store, &model, 1_000);
+    let busy = async {
+        for number in 1_000..1_000 + 10 * waiting {
+            ledger.execute(deal(number)).await.unwrap();
+            live.catch_up().await.unwrap();
+        }
+    };
+    let rest = tokio::select! {
+        rest = resume.resume() => rest.unwrap(),
+        () = busy => panic!("{waiting} events wait for a ledger at rest"),
+    };
+    assert_eq!(rest, []);
+    live.catch_up().await.unwrap();
+    assert_eq!(rows(&ledger, "busy").await, expected(&ledger).await);
+}
+
+/// Rows that a rebuild had mended were overwritten by a runner that had read them before, because nothing told the two sets apart.
+#[tokio::test]
+async fn what_was_folded_on_rows_that_a_rebuild_replaced_is_not_saved() {
+    for polls in 0..12 {
+        let store = FaultyStore::new(&[]);
+        let ledger = ready(&store).await;
+        story(&ledger, 3).await;
+        let model = Arc::new(model("mended"));
+        let live = runner(&store, &model, 1_000);
+        live.catch_up().await.unwrap();
+        // Somebody changes a row.
+        let kept = store.load_checkpoint(ledger.name(), "mended").await.unwrap().unwrap();
+        let value = Some("changed".into());
+        let change = RowChange { key: "account/kim/USD".into(), sequence: kept.sequence, value };
+        let write =
+            ProjectionWrite { expected: Some(kept.clone()), checkpoint: kept, clear: false, rows: vec![change] };
+        assert!(store.save_projection(ledger.name(), &write).await.unwrap());
+        ledger.execute(deal(9)).await.unwrap();
+        let mut step = pin!(live.step());
+        let mut done = false;
+        for _ in 0..polls {
+            done = done || step.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        }
+        let rebuild = runner(&store, &model, 1);
+        rebuild.rebuild().await.unwrap();
+        if !done {
+            step.await.unwrap();
+        }
+        live.catch_up().await.unwrap();
+        assert_eq!(rows(&ledger, "mended").await, expected(&ledger).await, "after {polls} polls");
+    }
 }

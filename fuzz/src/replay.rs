@@ -77,6 +77,7 @@ fn by_hand(rows: &Rows) -> Option<(All, Checkpoint)> {
             key: Key::new(&row.key).ok()?,
             actor: Actor::new(&row.actor).ok()?,
             recorded_at: DateTime::from_timestamp_micros(row.recorded_at_us)?,
+            first_sequence: row.first_sequence,
             last_sequence: end.sequence,
             link: row.link,
         });

@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 
+use compact_str::CompactString;
 use ledger_core::chain::{Digest, Preimage, link};
 use ledger_core::engine::tokio::TokioEnv;
 use ledger_core::id::{Key, LedgerName};
 use ledger_core::limits::PAGE_EVENTS;
 use ledger_core::store::memory::MemoryStore;
 use ledger_core::store::{
-    Append, BoxFuture, CheckpointRow, EventRow, Head, LogPage, Outcome, RequestRow, Store, StoreError, StreamAfter,
-    StreamPage,
+    Append, BoxFuture, CheckpointRow, EventRow, Head, LogPage, Outcome, ProjectionRow, ProjectionWrite, Promotion,
+    RequestRow, SnapshotRow, Store, StoreError, StreamAfter, StreamPage,
 };
 use ledger_core::stream::StreamName;
 use ledger_core::verify::Tampering;
@@ -421,7 +422,15 @@ impl Store for ReadOnly<'_> {
         not_asked()
     }
 
-    fn save_checkpoint<'a>(&'a self, _: &'a LedgerName, _: &'a CheckpointRow) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn save_snapshot<'a>(&'a self, _: &'a LedgerName, _: &'a SnapshotRow) -> BoxFuture<'a, Result<(), StoreError>> {
+        not_asked()
+    }
+
+    fn load_snapshots<'a>(
+        &'a self,
+        _: &'a LedgerName,
+        _: &'a [StreamName],
+    ) -> BoxFuture<'a, Result<Vec<SnapshotRow>, StoreError>> {
         not_asked()
     }
 
@@ -430,6 +439,37 @@ impl Store for ReadOnly<'_> {
         _: &'a LedgerName,
         _: &'a str,
     ) -> BoxFuture<'a, Result<Option<CheckpointRow>, StoreError>> {
+        not_asked()
+    }
+
+    fn save_projection<'a>(
+        &'a self,
+        _: &'a LedgerName,
+        _: &'a ProjectionWrite,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        not_asked()
+    }
+
+    fn read_rows<'a>(
+        &'a self,
+        _: &'a LedgerName,
+        _: &'a str,
+        _: &'a [CompactString],
+    ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
+        not_asked()
+    }
+
+    fn list_rows<'a>(
+        &'a self,
+        _: &'a LedgerName,
+        _: &'a str,
+        _: Option<&'a str>,
+        _: usize,
+    ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
+        not_asked()
+    }
+
+    fn promote<'a>(&'a self, _: &'a LedgerName, _: &'a Promotion) -> BoxFuture<'a, Result<bool, StoreError>> {
         not_asked()
     }
 }

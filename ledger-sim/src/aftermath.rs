@@ -18,7 +18,8 @@ use ledger_core::{Ledger, Request};
 use crate::act::{Act, Ask};
 use crate::book::{Book, Violation, broken};
 use crate::choice::Choices;
-use crate::fault::Fault;
+use crate::fault::{Fault, Faults};
+use crate::network::Network;
 use crate::scheduler::{Owner, Scheduler, now};
 
 /// Changes a copy of the rows in one way that a careless store or a hostile hand may, and lets `verify` look (F9, F11, F19).
@@ -215,7 +216,9 @@ pub fn alien(book: &Book, scheduler: &Scheduler, alien: Alien) -> Result<(), Vio
     }
     // A request that needs its stream is told to stop, and nothing is stored.
     let deal = "from-elsewhere";
-    let ledger = Ledger::new(Arc::clone(store), env, name.clone());
+    // By a network without faults: a store of its own threads answers at a time that the scheduler does not know.
+    let network = Network::new(scheduler.clone(), Arc::new(Faults::none()), Arc::clone(store));
+    let ledger = Ledger::new(Arc::new(network), env, name.clone());
     let act = Act::Reverse { deal: deal.to_owned(), reason: "a reason".to_owned() };
     let ask = Ask { key: "older".to_owned(), actor: "ann".to_owned(), at: 1_800_000_000, act };
     let request: Request =

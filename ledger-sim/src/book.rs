@@ -89,6 +89,7 @@ struct Question {
 /// Where a question came to stand.
 #[derive(Clone)]
 struct Stored {
+    place: usize,
     row: RequestRow,
     events: Vec<(Fact, u64)>,
 }
@@ -154,6 +155,12 @@ impl Book {
     pub fn end_in_the_middle(&self) -> u64 {
         let question = self.order.get(self.order.len() / 2).and_then(|place| self.questions.get(*place));
         question.and_then(|question| question.stored.as_ref()).map_or(0, |stored| stored.row.last_sequence())
+    }
+
+    /// Where in the order of the log a question stands, if it was stored.
+    #[must_use]
+    pub fn place(&self, question: usize) -> Option<usize> {
+        self.questions.get(question)?.stored.as_ref().map(|stored| stored.place)
     }
 
     /// How many requests the log has.
@@ -290,7 +297,7 @@ impl Book {
             compare(fact, event).or_else(|what| broken("C5", format!("{what}, by {}", question.ask)))?;
         }
         let events = facts.into_iter().zip(events.iter().map(|event| event.version)).collect();
-        question.stored = Some(Stored { row: row.clone(), events });
+        question.stored = Some(Stored { place: self.order.len(), row: row.clone(), events });
         self.order.push(place);
         Ok(())
     }
@@ -403,7 +410,7 @@ impl Book {
 impl Stored {
     /// Whether a receipt says what is stored (C1, C7).
     fn judge(&self, receipt: &Receipt) -> Result<(), String> {
-        let Self { row, events } = self;
+        let Self { row, events, .. } = self;
         let request = &receipt.request;
         if request.key.as_str() != row.key || request.actor.as_str() != row.actor {
             return Err(format!("it names {} by {}", request.key, request.actor));

@@ -170,6 +170,8 @@ struct Flight {
     ledger: usize,
     sent: Sent,
     ticket: u64,
+    /// How long the log was when a later request of the same queue was refused.
+    overtaken: Option<usize>,
 }
 
 struct Answer {
@@ -311,8 +313,7 @@ impl<'a> Run<'a> {
         let unsettled =
             |(ledger, book): (usize, &Book)| book.unsettled().map(move |question| (ledger, question)).collect();
         let mut open: Vec<(usize, usize)> = self.books.iter().enumerate().flat_map::<Vec<_>, _>(unsettled).collect();
-        let patience = PATIENCE.saturating_mul(1 + u64::try_from(open.len() / 10).unwrap_or(0));
-        for _ in 0..patience {
+        loop {
             for writer in self.writers.iter_mut().filter(|writer| writer.is_free()) {
                 writer.again = open.pop();
             }
@@ -322,7 +323,6 @@ impl<'a> Run<'a> {
             }
             self.step()?;
         }
-        broken("F22", "the world is healed, and somebody is still told to ask again")
     }
 
     /// What was given up long ago may still arrive.
@@ -441,7 +441,7 @@ impl<'a> Run<'a> {
         let Some((request, sent)) = book.send(question, now) else { return };
         self.tickets += 1;
         let ticket = self.tickets;
-        *flight = Some(Flight { ledger, sent, ticket });
+        *flight = Some(Flight { ledger, sent, ticket, overtaken: None });
         if let Some(ask) = book.ask(question) {
             self.faults.note(now, || format!("writer {writer} in process {process} asks {}: {ask}", book.name));
         }
@@ -465,11 +465,23 @@ impl<'a> Run<'a> {
         let heard = !answers.is_empty();
         let now = self.scheduler.now();
         for Answer { writer, ticket, result } in answers {
-            let Some(Writer { flight, again, .. }) = self.writers.get_mut(writer) else { continue };
-            let Some(Flight { ledger, sent, .. }) = flight.take_if(|flight| flight.ticket == ticket) else { continue };
+            let Some(Writer { flight, .. }) = self.writers.get_mut(writer) else { continue };
+            let answered = flight.take_if(|flight| flight.ticket == ticket);
+            let Some(Flight { ledger, sent, overtaken, .. }) = answered else { continue };
             let Some(book) = self.books.get_mut(ledger) else { continue };
             book.follow(now)?;
             let settled = book.answered(sent, &result, self.reads_stale)?;
+            let stored_behind = |place: usize| book.place(sent.question).is_some_and(|stored| stored >= place);
+            if settled == Settled::Accepted && overtaken.is_some_and(stored_behind) {
+                return broken("C6", "a request was refused before one that was asked earlier was decided");
+            }
+            if matches!(result, Err(ExecuteError::Rejected(_))) {
+                let (process, len) = (self.writers.get(writer).map(|writer| writer.process), book.len());
+                let others = self.writers.iter_mut().filter(|other| Some(other.process) == process);
+                let earlier = others.filter_map(|other| other.flight.as_mut());
+                let earlier = earlier.filter(|flight| flight.ledger == ledger && flight.ticket < ticket);
+                earlier.for_each(|flight| flight.overtaken = flight.overtaken.or(Some(len)));
+            }
             self.faults.note(now, || match &result {
                 Ok(receipt) => format!("writer {writer} has a receipt up to event {}", receipt.request.last_sequence),
                 Err(error) => format!("writer {writer} hears: {error}"),
@@ -485,9 +497,9 @@ impl<'a> Run<'a> {
                     let gives_up = matches!(self.asking, Asking::Drawn { .. })
                         && self.faults.strikes_still()
                         && self.scheduler.choose(|choices| choices.schedule(10)) == 9;
-                    match gives_up {
-                        true => self.silence = 0,
-                        false => *again = Some((ledger, sent.question)),
+                    match self.writers.get_mut(writer) {
+                        Some(writer) if !gives_up => writer.again = Some((ledger, sent.question)),
+                        _ => self.silence = 0,
                     }
                 }
             }

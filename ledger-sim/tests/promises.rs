@@ -57,7 +57,7 @@ fn look_at(seed: u64, seen: &Mutex<Seen>) {
     marks::reset();
     let mut report = run(&case, &setup);
     let reached = marks::hits();
-    if seed % 50 == 0 && report.violation.is_none() {
+    if seed.is_multiple_of(50) && report.violation.is_none() {
         report.compare(&run(&case, &setup));
     }
     if let Some(violation) = report.violation {

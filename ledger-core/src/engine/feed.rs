@@ -46,6 +46,8 @@ pub struct Feed<'a> {
     store: &'a dyn Store,
     ledger: &'a LedgerName,
     page: usize,
+    /// What begins after this sequence is not looked at.
+    until: u64,
     position: Checkpoint,
     /// The last request that was read; none when the position was given from outside.
     last: Option<RequestRow>,
@@ -55,7 +57,12 @@ impl<'a> Feed<'a> {
     /// A feed of what comes after `from`, in pages of at most `page` events, a single larger request aside.
     #[must_use]
     pub fn new(store: &'a dyn Store, ledger: &'a LedgerName, from: Checkpoint, page: usize) -> Self {
-        Self { store, ledger, page: page_size(page), position: from, last: None }
+        Self { store, ledger, page: page_size(page), until: u64::MAX, position: from, last: None }
+    }
+
+    /// The same, up to the request that has a sequence.
+    pub(crate) fn until(self, sequence: u64) -> Self {
+        Self { until: sequence, ..self }
     }
 
     /// Where the feed stands: the end of the last batch that it gave.
@@ -119,7 +126,13 @@ impl<'a> Feed<'a> {
     }
 
     async fn read(&self) -> Result<LogPage, StoreError> {
-        self.store.read_log(self.ledger, self.position.sequence, self.page).await
+        let mut page = self.store.read_log(self.ledger, self.position.sequence, self.page).await?;
+        if self.until < u64::MAX {
+            page.requests.retain(|request| request.first_sequence <= self.until);
+            let end = page.requests.last().map_or(self.until, |last| last.last_sequence().max(self.until));
+            page.events.retain(|event| event.sequence <= end);
+        }
+        Ok(page)
     }
 
     /// Whether the ledger has events that the feed has not given.

@@ -319,16 +319,19 @@ impl Inner {
     /// Keeps snapshots while nobody waits for it. One that is not kept costs the next reader some time, nothing else.
     fn save_snapshots(&self, cache: &Cache, due: Due) {
         let current = |stream: &StreamId, version| cache.get(stream).filter(|folded| folded.tip.version == version);
-        let rows = due.into_iter().filter_map(|(stream, (version, place))| {
-            Some(snapshot::take(&self.name, &stream, current(&stream, version)?, place))
+        let kept = due.into_iter().filter_map(|(stream, (version, place))| {
+            let folded = current(&stream, version)?.clone();
+            Some((stream, folded, place))
         });
-        let rows: Vec<_> = rows.collect();
-        if rows.is_empty() {
+        let kept: Vec<_> = kept.collect();
+        if kept.is_empty() {
             return;
         }
         let (store, name) = (Arc::clone(&self.store), self.name.clone());
         self.env.spawn(Box::pin(async move {
-            for row in rows {
+            for (stream, folded, place) in kept {
+                // Writing a long state out takes much longer than copying it, and the next group need not wait for that.
+                let row = snapshot::take(&name, &stream, &folded, place);
                 drop(store.save_snapshot(&name, &row).await);
             }
         }));

@@ -96,7 +96,7 @@ pub async fn replay_through<P: Projection>(
 ) -> Result<Projected<P>, ReplayError> {
     let mut reader = Reader::new(store, ledger, from.checkpoint(), page, progress).await?;
     let through = if through == u64::MAX { reader.head } else { through };
-    while reader.end < through {
+    while reader.end < through.min(reader.head) {
         let Some(events) = reader.next().await? else { break };
         from.fold(events.iter().take_while(|recorded| recorded.request.last_sequence <= through))?;
     }
@@ -176,7 +176,8 @@ impl<'a, F: FnMut(Progress)> Reader<'a, F> {
             mark!(OtherHistory);
             return Err(ReplayError::OtherHistory { sequence: from.sequence });
         }
-        Ok(Self { feed: Feed::new(store, ledger, from, page), progress, head: head.sequence, end: from.sequence })
+        let feed = Feed::new(store, ledger, from, page).until(head.sequence);
+        Ok(Self { feed, progress, head: head.sequence, end: from.sequence })
     }
 
     /// The next page's events, or none at the end of the log.

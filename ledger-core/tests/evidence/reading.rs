@@ -13,11 +13,12 @@ use crate::year::year;
 #[test]
 fn a_log_that_was_cut_off_does_not_pass_for_a_short_one() {
     let mut rows: Rows = year().into();
-    let (cut, through) = (rows.requests[20].first_sequence, rows.head.sequence);
+    let cut = rows.requests[20].first_sequence;
     rows.requests.truncate(20);
     rows.events.retain(|row| row.sequence < cut);
     for page in [1, 7, 1_000] {
-        let cut_off = ReplayError::NoEnd { through, before: cut - 1 };
+        let what = "no request follows, and the ledger's head is further on".into();
+        let cut_off = ReplayError::from(Damaged { sequence: cut, what });
         let told = now(each_event(&rows, &rows.ledger, page, |_| (), |_| ()));
         assert_eq!(told, Err(cut_off.clone()));
         assert_eq!(

@@ -1,8 +1,8 @@
 use ledger_sim::case::Case;
 use ledger_sim::run::{Setup, run};
 
-/// How many requests a run asks: more would be a longer story, and fewer of them in the same time.
-const STEPS: u32 = 60;
+/// How many requests a run asks. More would be longer stories, and fewer of them in the same time.
+const STEPS: u32 = 30;
 
 /// Every promise of the ledger is kept, whatever is asked, in whatever order tasks run, whatever fails.
 ///

@@ -1,5 +1,5 @@
 //! Laws that hold for any bytes whatever. Each is a function that panics when its law is broken, not only when the library
-//! falls over: it compares the library with arithmetic, a grammar or a fold of its own.
+//! falls over: it compares the library with arithmetic, a grammar, a fold or a model of its own.
 //!
 //! ```sh
 //! cargo test -p ledger-fuzz                      # every law over the kept inputs, in seconds
@@ -29,6 +29,7 @@ mod rate;
 mod replay;
 pub mod rows;
 pub mod tape;
+mod transitions;
 mod verify;
 
 pub use allocate::allocate;
@@ -38,6 +39,7 @@ pub use money::money;
 pub use plan_document::plan_document;
 pub use rate::rate;
 pub use replay::replay;
+pub use transitions::transitions;
 pub use verify::verify;
 
 /// A law: it holds for the bytes, or panics.
@@ -53,6 +55,7 @@ pub const LAWS: &[(&str, Law)] = &[
     ("rate", rate),
     ("csv_import", csv_import),
     ("plan_document", plan_document),
+    ("transitions", transitions),
 ];
 
 /// The program of a target: the fuzzer's when it is built by the fuzzer, else one that looks at files.

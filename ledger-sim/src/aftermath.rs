@@ -10,6 +10,7 @@ use ledger_core::id::Key;
 use ledger_core::projection::payouts::Payouts;
 use ledger_core::projection::replay::{ReplayError, replay};
 use ledger_core::projection::{All, Checkpoint, Projected};
+use ledger_core::recorded::decode_page;
 use ledger_core::store::{Append, CheckpointRow, Guard, Head, LogPage, NewEvent, Outcome, StreamAfter};
 use ledger_core::stream::{StreamName, Tip};
 use ledger_core::verify::{Verifier, VerifyError, verify};
@@ -28,11 +29,8 @@ use crate::scheduler::{Owner, Scheduler, now};
 /// A [`Violation`] when it is not found.
 pub fn tamper(book: &Book, choices: &mut Choices, fault: Fault) -> Result<(), Violation> {
     let store = book.store();
-    let (mut page, mut head) =
-        match now(async { Ok((store.read_log(&book.name, 0, usize::MAX).await?, store.head(&book.name).await?)) }) {
-            Ok(read) => read,
-            Err::<_, ledger_core::store::StoreError>(error) => return broken("log", error.to_string()),
-        };
+    let mut page = book.log()?;
+    let mut head = now(store.head(&book.name)).or_else(|error| broken("log", error.to_string()))?;
     if page.requests.is_empty() {
         return Ok(());
     }
@@ -46,11 +44,19 @@ pub fn tamper(book: &Book, choices: &mut Choices, fault: Fault) -> Result<(), Vi
             head.link = last.map_or(Digest::default(), |row| row.link);
             head.recorded_at_us = last.map_or(0, |row| row.recorded_at_us);
             page.events.retain(|event| event.sequence <= head.sequence);
-            "the last requests are lost"
+            LOST
         }
-        _ => change(&mut page, choices, fault),
+        _ => change(&mut page, &mut head, choices, fault),
     };
-    let mut verifier = Verifier::new(&book.name).expecting(kept.0, kept.1);
+    // Not only `verify` looks: nobody decodes a row that does not fit its digest.
+    let is_in_a_row = !matches!(what, LOST | IN_A_LINK);
+    if is_in_a_row && decode_page(book.name.as_str(), 0, &page).is_ok() {
+        return broken("log", format!("{what}, and the log was decoded all the same"));
+    }
+    let mut verifier = Verifier::new(&book.name);
+    if what == LOST {
+        verifier = verifier.expecting(kept.0, kept.1);
+    }
     let found = verifier.page(page).and_then(|()| verifier.finish(head));
     match found {
         Err(VerifyError::Found(_)) => Ok(()),
@@ -59,8 +65,11 @@ pub fn tamper(book: &Book, choices: &mut Choices, fault: Fault) -> Result<(), Vi
     }
 }
 
+const LOST: &str = "the last requests are lost";
+const IN_A_LINK: &str = "a request's time or link is changed at rest";
+
 /// Changes something, and says what.
-fn change(page: &mut LogPage, choices: &mut Choices, fault: Fault) -> &'static str {
+fn change(page: &mut LogPage, head: &mut Head, choices: &mut Choices, fault: Fault) -> &'static str {
     let (mut request, event) = (choices.index(page.requests.len()), choices.index(page.events.len()));
     // The last request has nothing after it that could give a change away.
     if choices.maybe(300) {
@@ -92,9 +101,18 @@ fn change(page: &mut LogPage, choices: &mut Choices, fault: Fault) -> &'static s
         4 => flip(&mut row.digest.0, place),
         5 => row.version += 1,
         6 => row.effective = row.effective.succ_opt().unwrap_or(row.effective),
-        7 => of.recorded_at_us += 1,
+        7 => {
+            of.recorded_at_us += 1;
+            return IN_A_LINK;
+        }
         8 => of.actor = if of.actor == "eve" { "mallory".into() } else { "eve".into() },
-        _ => flip(&mut of.link.0, place),
+        _ => {
+            let was = of.link;
+            flip(&mut of.link.0, place);
+            // Whoever changes the last link can change the head as well.
+            head.link = if head.link == was { of.link } else { head.link };
+            return IN_A_LINK;
+        }
     }
     "a row is changed at rest"
 }

@@ -163,6 +163,24 @@ impl Book {
         self.questions.get(question)?.stored.as_ref().map(|stored| stored.place)
     }
 
+    /// The log as it is stored, all of it.
+    ///
+    /// # Errors
+    /// A [`Violation`] when it cannot be read.
+    pub fn log(&self) -> Result<LogPage, Violation> {
+        let mut log = LogPage::default();
+        loop {
+            let after = log.requests.last().map_or(0, RequestRow::last_sequence);
+            let page = now(self.store.read_log(&self.name, after, usize::MAX));
+            let page = page.or_else(|error| broken("log", error.to_string()))?;
+            if page.requests.is_empty() {
+                return Ok(log);
+            }
+            log.requests.extend(page.requests);
+            log.events.extend(page.events);
+        }
+    }
+
     /// How many requests the log has.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -114,8 +114,7 @@ fn new_store() -> Arc<dyn Store> {
 
 /// The log as it was appended.
 fn appends(book: &Book) -> Result<Vec<Append>, Violation> {
-    let page =
-        now(book.store().read_log(&book.name, 0, usize::MAX)).or_else(|error| broken("log", error.to_string()))?;
+    let page = book.log()?;
     let mut tips: FxHashMap<StreamName, Tip> = FxHashMap::default();
     let mut rest = page.events.into_iter();
     let append = |row: ledger_core::store::RequestRow| {

@@ -327,10 +327,8 @@ fn replay(case: &Case, setup: &Setup, stores: &Stores) -> ExitCode {
 
 /// The case as a test that can be pasted.
 fn as_test(case: &Case, check: &str) -> String {
-    let name = check.to_lowercase();
-    format!(
-        "/// What went wrong, in two lines.\n#[test]\nfn {name}_holds_in_the_case_of_…() {{\n    holds(\"{case}\");\n}}"
-    )
+    let name: String = check.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    format!("/// What went wrong, in two lines.\n#[test]\nfn {name}_is_kept() {{\n    holds(\"{case}\");\n}}")
 }
 
 fn progress(len: u64) -> ProgressBar {

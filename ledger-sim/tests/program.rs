@@ -20,7 +20,7 @@ fn a_run_prints_what_it_did() {
     for (line, begin) in lines.iter().skip(1).zip(["steps ", "accepted ", "faults ", "took ", "F1 ", "F2 ", "F3 "]) {
         assert!(line.starts_with(begin), "{line}");
     }
-    assert_eq!(lines.len(), 5 + 22, "{printed}");
+    assert_eq!(lines.len(), 5 + 22 + ledger_core::marks::ALL.len(), "{printed}");
 }
 
 /// A case that cannot be told again, or not as the same story.

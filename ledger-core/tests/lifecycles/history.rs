@@ -2,6 +2,7 @@
 
 use ledger_core::codec::decode;
 use ledger_core::event::Event;
+use ledger_core::id::{BulkId, PayeeId, PayoutId};
 use ledger_core::slice::Folded;
 use ledger_core::store::EventRow;
 use ledger_core::stream::{StreamId, Tip};
@@ -104,15 +105,24 @@ fn an_entry_is_booked_claimed_and_paid_once() {
     misfit(&stream, &[booked_next, reversed, claimed_next], "not payable");
 }
 
+/// A bulk approval's stream, which keeps no state, took in the event of a payout.
 #[test]
 fn an_event_is_folded_into_no_stream_of_another_kind() {
-    let story = story();
+    let mut story = story();
+    let payout = PayoutId::derive(&"main".parse().unwrap(), &"stranger".parse().unwrap(), 0);
+    story.given("otto", json!({"payout.approve_bulk": {"payouts": [payout]}}));
+    let zoe: PayeeId = "zoe".parse().unwrap();
     let streams = [
         StreamId::Settings,
-        StreamId::Payee("zoe".parse().unwrap()),
+        StreamId::Payee(zoe.clone()),
         StreamId::Plan("capped".parse().unwrap()),
         StreamId::Deal("d".parse().unwrap()),
-        StreamId::Account { payee: "zoe".parse().unwrap(), currency: "USD".parse().unwrap() },
+        StreamId::Programme("main".parse().unwrap()),
+        StreamId::Cap { programme: "main".parse().unwrap(), payee: zoe.clone(), year: "2026-01-01".parse().unwrap() },
+        StreamId::Account { payee: zoe, currency: "USD".parse().unwrap() },
+        StreamId::Payout(payout),
+        StreamId::reference(&"main".parse().unwrap(), &"chk-1".parse().unwrap()),
+        StreamId::Bulk(BulkId::derive(&"main".parse().unwrap(), &"stranger".parse().unwrap(), 0)),
     ];
     for row in &story.log.events {
         for stream in &streams {

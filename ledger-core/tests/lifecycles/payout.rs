@@ -479,20 +479,21 @@ fn a_manual_amount_is_booked_with_its_contra_party_and_claimed_at_once() {
     refused!(story, "maya", manual("1 EUR"), Rejection::Settings(settings::Rejection::SwitchedOff { .. }));
 }
 
-/// `zoe` with so many payable entries.
-fn with_entries(count: u32, cents: impl Fn(u32) -> i64) -> Story {
+/// `zoe` with so many payable entries: the cents and the day of each.
+fn with_entries(count: u32, entry: impl Fn(u32) -> (i64, &'static str)) -> Story {
     let mut story = Story::with_zoe();
     let usd = Currency::of("USD").unwrap();
     let zoe = PayeeId::new("zoe").unwrap();
     let stream = StreamId::Account { payee: zoe.clone(), currency: usd };
     let mut folded = Folded::empty(&stream);
     for n in 0..count {
+        let (cents, day) = entry(n);
         let booked = account::Event::EntryBooked {
             payee: zoe.clone(),
             entry: EntryId::from_uuid(uuid::Uuid::from_u128(n.into())),
             source: Source::Commission { deal: "many".parse().unwrap() },
-            amount: Money::new(cents(n), usd).unwrap(),
-            earned_on: "2026-02-01".parse().unwrap(),
+            amount: Money::new(cents, usd).unwrap(),
+            earned_on: day.parse().unwrap(),
         };
         folded.evolve(&booked.into(), Tip { version: u64::from(n) + 1, ..Tip::EMPTY }).unwrap();
     }
@@ -502,7 +503,7 @@ fn with_entries(count: u32, cents: impl Fn(u32) -> i64) -> Story {
 
 #[test]
 fn a_claim_of_many_entries_is_several_events_of_one_request() {
-    let mut story = with_entries(2_500, |n| i64::from(n) - 1_000);
+    let mut story = with_entries(2_500, |n| (i64::from(n) - 1_000, "2026-02-01"));
     let decision = story.given("maya", json!({"payout.create": {"payee": "zoe"}}));
     let claims = decision.events.iter().filter_map(|(_, event)| match event {
         Event::Account(account::Event::EntriesClaimed { entries, amount, .. }) => Some((entries.len(), amount.minor())),
@@ -518,10 +519,11 @@ fn a_claim_of_many_entries_is_several_events_of_one_request() {
     assert_eq!(story.payable("zoe"), "6237.50 USD");
 }
 
+/// The most was half of what a request holds, and the earlier day that the refusal asks for did not help.
 #[test]
 fn a_claim_of_more_than_one_request_can_hold_is_refused() {
     let most = u32::try_from((EVENTS_PER_REQUEST - 2) * ENTRIES_PER_CLAIM).unwrap();
-    let mut story = with_entries(most + 1, |_| 1);
+    let mut story = with_entries(most + 1, |n| (1, if n < most { "2026-02-01" } else { "2026-02-02" }));
     let refused = refused!(
         story,
         "maya",
@@ -529,6 +531,9 @@ fn a_claim_of_more_than_one_request_can_hold_is_refused() {
         Rejection::Payout(Refused::TooManyEntries { .. })
     );
     assert!(refused.contains("998001 entries"), "{refused}");
+    let earlier = json!({"payout.create": {"payee": "zoe", "through": "2026-02-01"}});
+    assert_eq!(story.given("maya", earlier).events.len(), EVENTS_PER_REQUEST - 1);
+    assert_eq!(story.payable("zoe"), "0.01 USD");
 }
 
 /// `maya` made a payout and `Maya` approved it; one cheque number paid two payouts in another letter case.

@@ -22,6 +22,7 @@ use ledger_core::codec::{self, Encoded};
 use ledger_core::engine::{ExecuteError, Receipt};
 use ledger_core::id::LedgerName;
 use ledger_core::projection::{All, Projected};
+use ledger_core::reconcile::log::Laws;
 use ledger_core::recorded::{Recorded, decode_page};
 use ledger_core::store::{EventRow, LogPage, RequestRow, Store, StoreError};
 use rustc_hash::FxHashMap;
@@ -60,6 +61,8 @@ pub struct Book {
     pub model: Model,
     /// What the projections come to, as far as the log was followed.
     pub projected: Projected<All>,
+    /// The log's own laws, as far as the log was followed.
+    pub laws: Laws,
     store: Arc<dyn Store>,
     /// Every question, in the order of asking; a key may have several.
     questions: Vec<Question>,
@@ -127,6 +130,7 @@ impl Book {
             model: Model::new(name.as_str()),
             name,
             projected: Projected::new(),
+            laws: Laws::default(),
             store,
             questions: Vec::new(),
             by_key: FxHashMap::default(),
@@ -270,6 +274,7 @@ impl Book {
             rest = others;
             self.follow_request(row, events)?;
         }
+        recorded.iter().for_each(|recorded| self.laws.apply(recorded));
         if let Err(gap) = self.projected.fold(&recorded) {
             return broken("log", gap.to_string());
         }

@@ -114,7 +114,7 @@ pub async fn check(
 }
 
 /// Checks the laws event by event. Every entry and payout that ever was is remembered, so that nothing can come twice.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Laws {
     reports: All,
     entries: FxHashMap<EntryId, Entry>,
@@ -131,7 +131,7 @@ pub struct Laws {
     within: Option<u64>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entry {
     payee: PayeeId,
     amount: Money,
@@ -148,13 +148,13 @@ enum Place {
     Reversed,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Claim {
     entries: Vec<EntryId>,
     amount: Sum,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Payout {
     payee: PayeeId,
     amount: Money,
@@ -167,7 +167,7 @@ struct Payout {
 }
 
 /// What an event obliges the rest of its request to do.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Due {
     Book { entry: EntryId, payee: PayeeId, amount: Money },
     TakeBack { entry: EntryId },

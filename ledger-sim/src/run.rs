@@ -451,7 +451,7 @@ impl<'a> Run<'a> {
         let pause = (!sent.first && matches!(self.asking, Asking::Drawn { .. })).then(|| self.scheduler.clone());
         let ask = async move {
             if let Some(scheduler) = pause {
-                scheduler.gate().await;
+                scheduler.timeout().await;
             }
             let result = execute.await;
             answers.lock().unwrap_or_else(PoisonError::into_inner).push(Answer { writer, ticket, result });

@@ -373,7 +373,7 @@ impl Book {
             // A refusal from a store that reads stale may be overtaken by what was sent before.
             _ if stale && question.stored.is_some() && !alone => Ok(Settled::Accepted),
             ExecuteError::Rejected(_) | ExecuteError::KeyReused { .. } | ExecuteError::Refused { .. }
-                if question.stored.is_some() =>
+                if question.stored.is_some() && alone =>
             {
                 broken("C2", format!("{ask} was refused, and is in the log: {error}"))
             }

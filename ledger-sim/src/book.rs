@@ -370,10 +370,9 @@ impl Book {
             others.iter().any(is_stored)
         });
         match error {
-            // A refusal from a store that reads stale may be overtaken by what was sent before.
-            _ if stale && question.stored.is_some() && !alone => Ok(Settled::Accepted),
+            // Of two copies one may be refused before the other is accepted.
             ExecuteError::Rejected(_) | ExecuteError::KeyReused { .. } | ExecuteError::Refused { .. }
-                if question.stored.is_some() && alone =>
+                if question.stored.is_some() && (alone || !self.justified(question, sent, error, stale)) =>
             {
                 broken("C2", format!("{ask} was refused, and is in the log: {error}"))
             }
@@ -381,13 +380,8 @@ impl Book {
                 broken("C6", format!("{ask} was refused, its key being used; it is not"))
             }
             ExecuteError::KeyReused { .. } => Ok(Settled::Refused),
-            ExecuteError::Rejected(_) => {
-                let known = error.is_already_known();
-                if self.justifies(ask, sent, known, stale) {
-                    return Ok(Settled::Refused);
-                }
-                broken("C6", format!("{ask} was refused without cause: {error}"))
-            }
+            ExecuteError::Rejected(_) if self.justified(question, sent, error, stale) => Ok(Settled::Refused),
+            ExecuteError::Rejected(_) => broken("C6", format!("{ask} was refused without cause: {error}")),
             ExecuteError::Refused { .. } => broken("C6", format!("{ask} is well formed, and was refused: {error}")),
             ExecuteError::Busy | ExecuteError::Contended { .. } | ExecuteError::Store(StoreError::Unavailable(_))
                 if alone && question.stored.is_some() =>
@@ -400,13 +394,17 @@ impl Book {
         }
     }
 
-    /// Whether the model refuses a request somewhere between question and answer (C6).
-    fn justifies(&self, ask: &Ask, sent: Sent, known: bool, stale: bool) -> bool {
-        let refuses = |model: &Model| match model.judge(ask) {
+    /// Whether the model rejects a request somewhere between question and answer (C6), and before the place where it is
+    /// stored (C2).
+    fn justified(&self, question: &Question, sent: Sent, error: &ExecuteError, stale: bool) -> bool {
+        if !matches!(error, ExecuteError::Rejected(_)) {
+            return false;
+        }
+        let refuses = |model: &Model| match model.judge(&question.ask) {
             Ok(_) => false,
-            Err(why) => (why == Why::AlreadyKnown) == known,
+            Err(why) => (why == Why::AlreadyKnown) == error.is_already_known(),
         };
-        if refuses(&self.model) {
+        if question.stored.is_none() && refuses(&self.model) {
             return true;
         }
         let mut from = sent.place;
@@ -416,14 +414,15 @@ impl Book {
             let seen = frozen.and_then(|place| self.times.get(place)).map_or(0, |(_, place)| *place);
             from = seen.saturating_sub(usize::try_from(STALENESS).unwrap_or(0));
         }
+        let until = question.stored.as_ref().map_or(self.order.len(), |stored| stored.place);
         let mut model = Model::new(self.name.as_str());
-        for (place, question) in self.order.iter().enumerate() {
+        for (place, stored) in self.order.iter().take(until).enumerate() {
             if place >= from && refuses(&model) {
                 return true;
             }
-            if let Some(question) = self.questions.get(*question) {
+            if let Some(stored) = self.questions.get(*stored) {
                 // It was accepted in this place before.
-                let _ = model.accept(&question.ask);
+                let _ = model.accept(&stored.ask);
             }
         }
         false

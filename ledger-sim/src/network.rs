@@ -82,10 +82,10 @@ impl Network {
 
     /// The sequence up to which a read sees the ledger, when it does not see all of it.
     fn horizon(&self, ledger: &LedgerName) -> Option<u64> {
-        let now = self.scheduler.now();
+        let time = self.scheduler.now();
         let mut frozen = self.frozen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, until)) = frozen.get(ledger)
-            && *until > now
+            && *until > time
             && self.faults.strikes_still()
         {
             return Some(*at);
@@ -94,12 +94,15 @@ impl Network {
             Fault::Fork => {
                 let at = self.head_now(ledger)?.sequence;
                 let millis = self.scheduler.choose(|choices| choices.fault(500));
-                frozen.insert(ledger.clone(), (at, now + Duration::from_millis(millis.into())));
+                frozen.insert(ledger.clone(), (at, time + Duration::from_millis(millis.into())));
                 Some(at)
             }
             _ => {
                 let behind = self.scheduler.choose(|choices| choices.fault(u32::try_from(STALENESS).unwrap_or(1)));
-                Some(self.head_now(ledger)?.sequence.saturating_sub(behind.into()))
+                let head = self.head_now(ledger)?.sequence;
+                // A request becomes visible as a whole, also where it is late.
+                let next = now(self.store.read_log(ledger, head.saturating_sub(behind.into()), 1)).ok()?;
+                Some(next.requests.first().map_or(head, |request| request.first_sequence.saturating_sub(1)))
             }
         }
     }

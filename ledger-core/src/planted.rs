@@ -152,6 +152,8 @@ bugs! {
     EmptyNotConfirmed = "engine.empty-not-confirmed",
     /// A lost answer is forgotten. Shows when the store goes away after it: "nothing happened", but it was stored.
     DoubtForgotten = "engine.doubt-forgotten",
+    /// That a request is stored already is forgotten. Shows when its receipt then cannot be read: "nothing happened", but it was.
+    StoredForgotten = "engine.stored-forgotten",
     /// A conflict drops only the written streams from the cache. Shows when another writer changed one that is only read.
     OnlyWrittenForgotten = "engine.only-written-forgotten",
     /// Streams that are only read are not guarded. Shows when another writer changes settings, payee or plan in between.

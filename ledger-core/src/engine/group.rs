@@ -62,7 +62,10 @@ pub(super) async fn commit(inner: &Inner, cache: &mut Cache, group: Vec<Waiting>
         if failures > 0 {
             inner.env.sleep(backoff(failures, inner.env.random())).await;
         }
-        inner.prefetch(cache, &pending).await;
+        // One alone loads what it reads when it is decided.
+        if pending.len() > 1 {
+            inner.prefetch(cache, &pending).await;
+        }
         let round = Round::decide(inner, cache, pending).await;
         let (again, error) = round.settle(inner, cache, &mut due).await;
         // What was left undecided because the group was full has not failed.
@@ -429,7 +432,7 @@ impl Inner {
                 }
                 Outcome::AlreadyAppended(_) => {
                     // It is stored, also when it cannot be read back now.
-                    waiting.in_doubt = true;
+                    waiting.in_doubt |= !planted!(StoredForgotten);
                     let first = self.first_receipt(&key, &waiting.hash).await;
                     waiting.answer(first.and_then(|receipt| receipt.ok_or(ExecuteError::Stopped)));
                 }

@@ -36,7 +36,7 @@ enum Command {
         #[arg(long, default_value_t = 1_000)]
         seeds: u64,
         /// How many requests each asks.
-        #[arg(long, default_value_t = 1_000)]
+        #[arg(long, default_value_t = 300)]
         steps: u32,
         /// The first seed.
         #[arg(long, default_value_t = 1)]
@@ -50,11 +50,11 @@ enum Command {
     },
     /// Goes through every order in which two writers can reach the store, with at most one fault.
     Exhaust {
-        /// Each writer asks twice: millions of schedules.
+        /// Each writer asks twice: more than a million schedules.
         #[arg(long)]
         long: bool,
         /// At most so many schedules of each scene.
-        #[arg(long, default_value_t = u64::MAX)]
+        #[arg(long, default_value_t = 100_000)]
         limit: u64,
         /// At most so many faults in a schedule.
         #[arg(long, default_value_t = 1)]
@@ -78,7 +78,7 @@ enum Command {
         #[arg(required = true)]
         case: Vec<String>,
         /// How many requests a bare seed asks.
-        #[arg(long, default_value_t = 1_000)]
+        #[arg(long, default_value_t = 300)]
         steps: u32,
         /// The store: `memory` or `sqlite:DIR`.
         #[arg(long, default_value = "memory")]

@@ -23,6 +23,22 @@ fn a_run_prints_what_it_did() {
     assert_eq!(lines.len(), 5 + 22 + ledger_core::marks::ALL.len(), "{printed}");
 }
 
+/// A README that shows what nobody gets.
+#[test]
+fn a_run_prints_what_the_readme_shows() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let (_, command) = readme.split_once("-p ledger-sim -- run ").unwrap();
+    let arguments: Vec<_> = command.lines().next().unwrap().split('#').next().unwrap().split_whitespace().collect();
+    let (shown, _) = command.split_once("```text\n").unwrap().1.split_once("```").unwrap();
+    let (printed, ..) = ledger_sim(&[&["run"], &arguments[..]].concat());
+    let mut lines = printed.lines();
+    for shown in shown.lines().filter(|line| *line != "…") {
+        let (begin, end) = shown.split_once('…').unwrap_or((shown, ""));
+        let found = lines.any(|line| line.starts_with(begin) && line.ends_with(end));
+        assert!(found, "{shown}\nis not in\n{printed}");
+    }
+}
+
 /// A case that cannot be told again, or not as the same story.
 #[test]
 fn a_replay_tells_the_story_and_the_same_one_each_time() {

@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), sqlx::Error> {
-//! let database = ledger_postgres_testing::Server::shared().empty().await;
+//! let database = ledger_postgres_testing::Server::shared().database().await;
 //! sqlx::query("SELECT 1").execute(database.pool()).await?;
 //! # Ok(())
 //! # }
@@ -26,8 +26,10 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 use std::{env, process};
 
+use ledger_postgres::{PgStore, Roles, SCHEMA_VERSION};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::sync::OnceCell;
 
 use crate::admin::Admin;
 use crate::keeper::Keeper;
@@ -38,6 +40,7 @@ pub struct Server {
     keeper: Option<Mutex<Keeper>>,
     place: Place,
     admin: Admin,
+    template: OnceCell<Database>,
 }
 
 /// How a server is reached, and whose databases on it are whose.
@@ -86,7 +89,27 @@ impl Server {
         let place = Place::of(url).ok_or("DATABASE_URL is not as postgres://user:password@host:port/database")?;
         let options: PgConnectOptions = url.parse().map_err(|error| format!("DATABASE_URL: {error}"))?;
         let admin = Admin::connect(&options, &place.prefix)?;
-        Ok(Self { keeper, place, admin })
+        Ok(Self { keeper, place, admin, template: OnceCell::new() })
+    }
+
+    /// A new database with the tables of a ledger.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub async fn database(&self) -> Database {
+        if self.keeper.is_none() {
+            // A template would stay behind on a server that is not ours.
+            return self.migrated().await;
+        }
+        let template = self.template.get_or_init(|| self.migrated()).await;
+        self.create(&format!("TEMPLATE {}", template.name)).await
+    }
+
+    async fn migrated(&self) -> Database {
+        let database = self.empty().await;
+        let done = PgStore::migrate(&database.url(), SCHEMA_VERSION, &Roles::default()).await;
+        must(done.map_err(|error| error.to_string()));
+        database
     }
 
     /// A new database with nothing in it.

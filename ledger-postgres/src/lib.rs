@@ -1,0 +1,13 @@
+//! Keeps payout and commission ledgers in PostgreSQL, beside the host's own tables.
+
+mod append;
+mod derived;
+mod error;
+mod read;
+mod row;
+mod schema;
+mod store;
+
+pub use schema::{Roles, SCHEMA_VERSION};
+pub use sqlx;
+pub use store::PgStore;

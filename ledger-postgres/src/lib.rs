@@ -1,6 +1,7 @@
 //! Keeps payout and commission ledgers in PostgreSQL, beside the host's own tables.
 
 mod append;
+mod check;
 mod derived;
 mod error;
 mod read;
@@ -8,6 +9,7 @@ mod row;
 mod schema;
 mod store;
 
+pub use check::Finding;
 pub use schema::{Roles, SCHEMA_VERSION};
 pub use sqlx;
 pub use store::PgStore;

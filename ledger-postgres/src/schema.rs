@@ -186,7 +186,7 @@ async fn require_server(connection: &mut PgConnection) -> Result<(), StoreError>
     Ok(())
 }
 
-async fn version(connection: &mut PgConnection) -> Result<u32, StoreError> {
+pub(crate) async fn version(connection: &mut PgConnection) -> Result<u32, StoreError> {
     // The catalog can be read without a privilege on the schema.
     const TABLES: &str = "SELECT c.relname = 'migrations' FROM pg_catalog.pg_class AS c \
          JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = 'payledger' AND c.relkind IN ('r', 'p')";

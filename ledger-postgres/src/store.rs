@@ -15,7 +15,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Postgres, query};
 
 use crate::error::reading;
-use crate::{append, derived, read, row};
+use crate::{append, derived, read, row, schema};
 
 /// How many connections a pool of this store's own has at most.
 const CONNECTIONS: u32 = 8;
@@ -40,7 +40,9 @@ impl PgStore {
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
         // A connection that broke is found out by the statement that is sent on it, without a round trip before each.
         let pool = pool.test_before_acquire(false).connect_with(options).await.map_err(reading)?;
-        Ok(Self::with_pool(pool))
+        let store = Self::with_pool(pool);
+        schema::require_current(&mut *store.connection().await?).await?;
+        Ok(store)
     }
 
     /// Opens the ledgers of a database as [`connect`](Self::connect) does, with another clock.

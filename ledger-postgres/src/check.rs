@@ -80,20 +80,16 @@ impl Findings {
     }
 
     async fn settings(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        const NUMBER: &str = "SELECT current_setting('server_version_num')::integer / 10000, current_setting('server_version')";
+        const NUMBER: &str =
+            "SELECT current_setting('server_version_num')::integer / 10000, current_setting('server_version')";
         let (release, server): (i32, String) = query_as(NUMBER).fetch_one(&mut *connection).await.map_err(reading)?;
         if release < OLDEST_SERVER {
             self.add(&format!("server {server}"), "it is too old", &format!("use PostgreSQL {OLDEST_SERVER} or newer"));
         }
         const SETTINGS: &str = "SELECT name, setting FROM pg_catalog.pg_settings WHERE name = ANY ($1)";
         let names: Vec<&str> = WANTED.iter().map(|wanted| wanted.name).collect();
-        let found: BTreeMap<String, String> = query_as(SETTINGS)
-            .bind(names)
-            .fetch_all(connection)
-            .await
-            .map_err(reading)?
-            .into_iter()
-            .collect();
+        let found: BTreeMap<String, String> =
+            query_as(SETTINGS).bind(names).fetch_all(connection).await.map_err(reading)?.into_iter().collect();
         for wanted in WANTED {
             if let Some(value) = found.get(wanted.name).filter(|value| !wanted.is(value)) {
                 self.add(&format!("setting {} = {value}", wanted.name), wanted.why, wanted.remedy);
@@ -119,7 +115,11 @@ impl Findings {
                 false if role == owner => "it owns the tables, and so can change what is stored".to_owned(),
                 false => format!("it may act as {owner}, who owns the tables, and so can change what is stored"),
             };
-            self.add(&object, &problem, "use the ledger as another role: `payledger store migrate up --application ROLE`");
+            self.add(
+                &object,
+                &problem,
+                "use the ledger as another role: `payledger store migrate up --application ROLE`",
+            );
         }
         if !usage {
             self.add(&object, "it may not use the schema payledger", &give);

@@ -346,13 +346,13 @@ impl Plan {
     }
 }
 
-/// The roles that were granted the functions, and those that were granted to report.
+/// The roles that were granted the functions, and those that were granted to report. The owner, who may be replaced, is neither.
 async fn granted(connection: &mut PgConnection) -> Result<(Vec<String>, Vec<String>), StoreError> {
     const CALL: &str = "SELECT DISTINCT pg_get_userbyid(a.grantee)::text FROM pg_catalog.pg_proc AS p, aclexplode(p.proacl) AS a \
-         WHERE p.pronamespace = 'payledger'::regnamespace AND p.proname = 'append_v1' AND a.grantee <> 0 ORDER BY 1";
+         WHERE p.pronamespace = 'payledger'::regnamespace AND p.proname = 'append_v1' AND a.grantee NOT IN (0, p.proowner) ORDER BY 1";
     const REPORT: &str = "SELECT DISTINCT pg_get_userbyid(a.grantee)::text FROM pg_catalog.pg_class AS c, \
          aclexplode(c.relacl) AS a WHERE c.relnamespace = 'payledger'::regnamespace AND c.relname = 'reporting_ledgers' \
-         AND a.grantee <> 0 ORDER BY 1";
+         AND a.grantee NOT IN (0, c.relowner) ORDER BY 1";
     let call = query_scalar(CALL).fetch_all(&mut *connection).await.map_err(reading)?;
     Ok((call, query_scalar(REPORT).fetch_all(connection).await.map_err(reading)?))
 }

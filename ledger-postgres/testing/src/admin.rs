@@ -76,10 +76,10 @@ fn serve(runtime: &Runtime, mut connection: PgConnection, options: &PgConnectOpt
 async fn open(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     let mut connection = options.connect().await?;
     const ORPHANS: &str = "SELECT format('DROP DATABASE IF EXISTS %I WITH (FORCE)', datname) FROM pg_database \
-         WHERE datname LIKE 'payledger\\_test\\_%' AND NOT EXISTS (\
+         WHERE datname LIKE 'pl\\_test\\_%' AND NOT EXISTS (\
          SELECT FROM pg_stat_activity WHERE starts_with(datname, application_name) AND application_name <> '') \
          UNION ALL SELECT format('DROP ROLE IF EXISTS %I', rolname) FROM pg_roles \
-         WHERE rolname LIKE 'payledger\\_test\\_%' AND NOT EXISTS (\
+         WHERE rolname LIKE 'pl\\_test\\_%' AND NOT EXISTS (\
          SELECT FROM pg_stat_activity WHERE starts_with(rolname, application_name) AND application_name <> '')";
     let statements: Vec<String> = query_scalar(ORPHANS).fetch_all(&mut connection).await?;
     for statement in statements {

@@ -185,7 +185,8 @@ impl Place {
         let (user, host) = authority.rsplit_once('@').unwrap_or((OWNER, authority));
         let query = path.split_once('?').map(|(_, query)| format!("?{query}")).unwrap_or_default();
         let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let prefix = format!("payledger_test_{}_{}_", process::id(), started.as_micros());
+        // A role named after it has room for a name of its own within the 63 bytes that names have.
+        let prefix = format!("pl_test_{:x}_{:x}_", process::id(), started.as_micros());
         Some(Self { user: user.into(), host: host.into(), query, prefix })
     }
 

@@ -8,6 +8,8 @@
 //! The engine is free of any runtime. What it needs of the world is an [`Env`].
 
 mod cache;
+mod desk;
+pub mod direct;
 pub mod feed;
 mod group;
 pub mod runner;
@@ -29,11 +31,12 @@ use crate::command::Request;
 use crate::decide::{Decision, Misfit, Rejection, Undecided, decide};
 use crate::id::{Key, LedgerName, PayoutId};
 use crate::projection::Checkpoint;
-use crate::recorded::{Damaged, Recorded, RecordedRequest, decode_page};
+use crate::recorded::{Damaged, Recorded, RecordedRequest};
 use crate::slice::Slice;
 use crate::store::{BoxFuture, Store, StoreError};
 use crate::{event, payout};
 use cache::Cache;
+use desk::Desk;
 use feed::Feed;
 use runner::{ReadModel, Runner};
 pub use tuning::Tuning;
@@ -267,7 +270,7 @@ impl Ledger {
     /// # Errors
     /// As [`execute`](Self::execute) would.
     pub async fn preview(&self, request: &Request) -> Result<Preview, ExecuteError> {
-        if let Some(receipt) = self.inner.first_receipt(&request.key, &request.hash()).await? {
+        if let Some(receipt) = self.inner.desk().first_receipt(&request.key, &request.hash()).await? {
             return Ok(Preview::Done(receipt));
         }
         let mut slice = Slice::new(self.inner.name.clone());
@@ -275,7 +278,7 @@ impl Ledger {
         loop {
             match decide(&slice, request) {
                 Ok(decision) => return Ok(Preview::Would(decision)),
-                Err(Undecided::Needs(streams)) => self.inner.load(&mut slice, streams, &mut at).await?,
+                Err(Undecided::Needs(streams)) => self.inner.desk().load(&mut slice, streams, &mut at).await?,
                 Err(Undecided::Rejected(rejection)) => return Err(rejection.into()),
                 Err(Undecided::Misfit(misfit)) => return Err(misfit.into()),
             }
@@ -302,22 +305,13 @@ impl Inner {
         Ok((answer, !std::mem::replace(&mut queue.driven, true)))
     }
 
+    fn desk(&self) -> Desk<'_> {
+        Desk { name: &self.name, store: &*self.store, page: self.tuning.page }
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         // The lock is only held for pushes and takes, which leave the queue whole wherever they end.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The receipt of what was stored under a key, read back from the store.
-    async fn first_receipt(&self, key: &Key, hash: &Digest) -> Result<Option<Receipt>, ExecuteError> {
-        let Some(page) = self.store.request(&self.name, key).await? else { return Ok(None) };
-        let Some(row) = page.requests.first() else { return Ok(None) };
-        if row.request_hash != *hash && !planted!(KeyWithoutHash) {
-            mark!(KeyReused);
-            return Err(ExecuteError::KeyReused { key: key.clone() });
-        }
-        let events = decode_page(self.name.as_str(), row.first_sequence.saturating_sub(1), &page)?;
-        let request = events.first().map(|recorded| Arc::clone(&recorded.request));
-        Ok(request.map(|request| Receipt { request, events }))
     }
 }
 

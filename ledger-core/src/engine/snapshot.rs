@@ -4,7 +4,7 @@
 //! ledger, the stream has its event at its version, and the link there is the one that it was taken at: that link covers
 //! everything before it, so that a snapshot of a history that was rolled back is never used on another one.
 
-use super::Inner;
+use super::desk::Desk;
 use crate::chain::{Digest, snapshot_check};
 use crate::codec::canonical;
 use crate::id::LedgerName;
@@ -73,11 +73,11 @@ impl Unconfirmed {
     }
 
     /// Whether the log has what the snapshot was taken at: this event, and before it the same history.
-    pub(super) async fn is_confirmed(&self, inner: &Inner, event: &EventRow) -> bool {
+    pub(super) async fn is_confirmed(&self, desk: Desk<'_>, event: &EventRow) -> bool {
         if self.folded.tip != (Tip { version: event.version, digest: event.digest }) {
             return false;
         }
-        let page = inner.store.read_log(&inner.name, self.place.first_sequence.saturating_sub(1), 1).await;
+        let page = desk.store.read_log(desk.name, self.place.first_sequence.saturating_sub(1), 1).await;
         // Without an answer the log is read from the beginning, or says itself what is wrong.
         let Ok(page) = page else { return false };
         let covers = |row: &&RequestRow| (row.first_sequence..=row.last_sequence()).contains(&event.sequence);

@@ -48,7 +48,7 @@ pub fn admit(group: Vec<Append>, before: Before, now_us: i64) -> Admitted {
         let outcome = match known.get(request.key.as_str()) {
             Some(first) if first.request_hash == request.request_hash => Outcome::AlreadyAppended(first.clone()),
             Some(first) => Outcome::KeyReused { first: first.clone() },
-            None => match measure(&request, admitted.head) {
+            None => match measure(&request).and_then(|size| has_room(size, admitted.head)) {
                 Err(reason) => Outcome::Refused { reason },
                 Ok(size) => conflict(&request.guards, &tips).unwrap_or_else(|| {
                     let row = admitted.store(request, size, &mut tips, now_us);
@@ -65,17 +65,16 @@ pub fn admit(group: Vec<Append>, before: Before, now_us: i64) -> Admitted {
     admitted
 }
 
-/// The number of events of a request that is well formed, or what is wrong with it.
-fn measure(request: &Append, head: Head) -> Result<u16, &'static str> {
+/// The number of events of a request that is well formed.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn measure(request: &Append) -> Result<u16, &'static str> {
     let size = match u16::try_from(request.events.len()) {
         Ok(0) => return Err("it has no event"),
         Ok(size) if usize::from(size) <= EVENTS_PER_REQUEST => size,
         _ => return Err("it has too many events"),
     };
-    // Databases count in signed integers.
-    if head.sequence.checked_add(size.into()).is_none_or(|last| i64::try_from(last).is_err()) {
-        return Err("the ledger has no sequence left");
-    }
     let mut versions = FxHashMap::default();
     for guard in &request.guards {
         if versions.insert(&guard.stream, guard.tip.version).is_some() {
@@ -99,6 +98,12 @@ fn measure(request: &Append, head: Head) -> Result<u16, &'static str> {
         *version = event.version;
     }
     Ok(size)
+}
+
+fn has_room(size: u16, head: Head) -> Result<u16, &'static str> {
+    // Databases count in signed integers.
+    let last = head.sequence.checked_add(size.into()).and_then(|last| i64::try_from(last).ok());
+    last.map(|_| size).ok_or("the ledger has no sequence left")
 }
 
 /// The first guard whose stream has moved on.

@@ -1,0 +1,117 @@
+//! What went wrong, told from SQLSTATEs and names of constraints and never from texts.
+
+use ledger_core::store::StoreError;
+use sqlx::Error;
+use sqlx::postgres::PgDatabaseError;
+
+/// Something failed before anything was written.
+pub(crate) fn reading(error: Error) -> StoreError {
+    tell(error, false)
+}
+
+/// Something failed between sending what writes and its answer.
+pub(crate) fn writing(error: Error) -> StoreError {
+    tell(error, true)
+}
+
+fn tell(error: Error, in_flight: bool) -> StoreError {
+    let lost = |text| if in_flight { StoreError::Unknown(text) } else { StoreError::Unavailable(text) };
+    let text = text(&error);
+    match &error {
+        Error::Database(database) => match class(database.code().as_deref().unwrap_or_default()) {
+            Class::Nothing => StoreError::Unavailable(text),
+            Class::Gone => lost(text),
+            Class::Stop(advice) => StoreError::Unusable(format!("{advice}: {text}")),
+            Class::Contradiction => StoreError::Corrupt { sequence: 0, what: text },
+        },
+        Error::PoolTimedOut | Error::PoolClosed | Error::BeginFailed => StoreError::Unavailable(text),
+        Error::Configuration(_) | Error::InvalidArgument(_) | Error::Tls(_) | Error::Encode(_) => {
+            StoreError::Unusable(text)
+        }
+        Error::Decode(_) | Error::ColumnDecode { .. } | Error::ColumnIndexOutOfBounds { .. } => {
+            StoreError::Corrupt { sequence: 0, what: text }
+        }
+        _ => lost(text),
+    }
+}
+
+/// The message with its code, and the constraint that does not hold. Never the detail, which shows values of rows.
+fn text(error: &Error) -> String {
+    let Error::Database(database) = error else { return error.to_string() };
+    let code = database.code().unwrap_or_default();
+    let message = database.message();
+    match database.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::constraint) {
+        Some(constraint) => format!("{message}, constraint {constraint} ({code})"),
+        None => format!("{message} ({code})"),
+    }
+}
+
+/// What a SQLSTATE means for the statement that it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// The server took it back: certainly nothing happened, and it may work later.
+    Nothing,
+    /// The connection ended with it. It may have been committed before.
+    Gone,
+    /// It will not work before somebody has done something.
+    Stop(&'static str),
+    /// What is stored is not what a ledger stores: a conflict is found by reading, never by a constraint.
+    Contradiction,
+}
+
+pub(crate) fn class(code: &str) -> Class {
+    match code {
+        "40003" | "57P01" | "57P02" | "57P05" | "25P03" | "25P04" => Class::Gone,
+        "25006" | "55006" | "55P03" | "57014" | "57P03" | "58030" => Class::Nothing,
+        "22023" => Class::Stop("the server refuses a setting of the connection; check the URL"),
+        "25P02" => Class::Stop("the transaction has failed before; roll it back and do all of it again"),
+        "42501" => Class::Stop("a privilege is missing; let `payledger store check` say which"),
+        "53100" => Class::Stop("the disk of the database is full; make room and send it again"),
+        "3D000" | "57P04" => Class::Stop("there is no such database; check the URL"),
+        "PL001" => Class::Stop("what a ledger has stored stays as it is; find out who tries to change it"),
+        "PL002" => Class::Stop("this library and the database disagree; run `payledger store check`"),
+        _ => match code.get(..2).unwrap_or_default() {
+            "08" => Class::Gone,
+            "40" | "53" => Class::Nothing,
+            "28" => Class::Stop("the database refuses this role; check its name, password and pg_hba.conf"),
+            "3F" | "42" => Class::Stop(
+                "the tables are not those of a ledger of this version; run `payledger store migrate up`, then `payledger store check`",
+            ),
+            "22" | "23" => Class::Contradiction,
+            _ if matches!(code, "XX001" | "XX002") => Class::Contradiction,
+            _ => Class::Stop("the database failed in a way that this library does not know; look at its log"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Class, class};
+
+    /// The classes decide whether a host sends a payout again.
+    #[test]
+    fn every_code_has_the_class_that_its_meaning_has() {
+        let nothing = [
+            "25006", "40001", "40P01", "40002", "53000", "53200", "53300", "53400", "55006", "55P03", "57014", "57P03",
+            "58030",
+        ];
+        let gone = ["08000", "08003", "08006", "08007", "08P01", "25P03", "25P04", "40003", "57P01", "57P02", "57P05"];
+        let stop = [
+            "22023", "25P02", "28000", "28P01", "3D000", "3F000", "42501", "42601", "42703", "42883", "42P01", "53100",
+            "57P04", "0A000", "XX000", "P0001", "PL001", "PL002", "", "4", "25001",
+        ];
+        let contradiction = ["22003", "22021", "23502", "23505", "23514", "XX001", "XX002"];
+        for code in nothing {
+            assert_eq!(class(code), Class::Nothing, "{code}");
+        }
+        for code in gone {
+            assert_eq!(class(code), Class::Gone, "{code}");
+        }
+        for code in stop {
+            assert!(matches!(class(code), Class::Stop(_)), "{code}");
+        }
+        for code in contradiction {
+            assert_eq!(class(code), Class::Contradiction, "{code}");
+        }
+    }
+}

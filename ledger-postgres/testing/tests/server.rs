@@ -1,0 +1,101 @@
+//! The server itself: what it leaves behind, and what survives in it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that panics has failed")]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use std::{env, fs, thread};
+
+use ledger_postgres_testing::Server;
+use sqlx::{Executor, query_scalar};
+
+const ROLE: &str = "PAYLEDGER_TESTING_ROLE";
+
+/// Not a test: what the process does that is killed.
+#[test]
+fn the_process_that_is_killed() {
+    if env::var_os(ROLE).is_some() {
+        let server = Server::start(&[]);
+        println!("\nfolder {}", server.folder().display());
+        thread::sleep(Duration::from_mins(1));
+    }
+}
+
+fn until(what: &str, done: impl Fn() -> bool) {
+    for _ in 0..1_000 {
+        if done() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{what}");
+}
+
+/// A server went on for ever when the test that had started it was killed.
+#[test]
+fn nothing_is_left_behind_by_a_process_that_is_killed() {
+    let mut child = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "the_process_that_is_killed", "--nocapture"])
+        .env(ROLE, "killed")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let folder = lines.map_while(Result::ok).find_map(|line| Some(PathBuf::from(line.strip_prefix("folder ")?)));
+    let folder = folder.expect("the server started");
+    let pid = fs::read_to_string(folder.join("data/postmaster.pid")).unwrap();
+    let process = Path::new("/proc").join(pid.lines().next().unwrap());
+    assert!(process.exists() && folder.exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until("the server is still there", || !process.exists());
+    until("its folder is still there", || !folder.exists());
+}
+
+#[test]
+fn nothing_is_left_behind_by_a_server_that_is_dropped() {
+    let server = Server::start(&[]);
+    let folder = server.folder();
+    assert!(folder.exists());
+    drop(server);
+    assert!(!folder.exists());
+}
+
+#[tokio::test]
+async fn what_was_committed_survives_a_crash() {
+    let server = Server::start(&[]);
+    let database = server.empty().await;
+    let settings = ["fsync", "full_page_writes", "synchronous_commit"];
+    for setting in settings {
+        let value: String =
+            query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(database.pool()).await.unwrap();
+        assert_eq!(value, "on", "{setting}: a crash test on such a server shows nothing");
+    }
+    database.pool().execute("CREATE TABLE kept AS SELECT 42 AS number").await.unwrap();
+    for _ in 0..2 {
+        server.crash();
+        server.restart();
+        let kept: i32 = query_scalar("SELECT number FROM kept").fetch_one(database.pool()).await.unwrap();
+        assert_eq!(kept, 42);
+    }
+}
+
+#[tokio::test]
+async fn databases_and_roles_are_dropped_with_their_value() {
+    const LEFT: &str = "SELECT (SELECT count(*) FROM pg_database WHERE datname = $1) \
+        + (SELECT count(*) FROM pg_roles WHERE rolname = $2)";
+    let server = Server::shared();
+    let (one, other) = tokio::join!(server.empty(), server.empty());
+    let role = one.role("we\"ird; --").await;
+    one.pool().execute("CREATE TABLE own (id int)").await.unwrap();
+    let as_role = sqlx::PgPool::connect(&one.url_as(&role)).await.unwrap();
+    let who: String = query_scalar("SELECT current_user::text").fetch_one(&as_role).await.unwrap();
+    assert_eq!(who, role);
+    assert!(other.pool().execute("SELECT * FROM own").await.is_err());
+    let name = one.name().to_owned();
+    // Somebody is still connected.
+    drop(one);
+    let left: i64 = query_scalar(LEFT).bind(name).bind(role).fetch_one(other.pool()).await.unwrap();
+    assert_eq!(left, 0);
+}

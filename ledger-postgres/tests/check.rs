@@ -1,0 +1,337 @@
+//! What is wrong with a database is found, named, and can be mended as the finding says.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
+mod common;
+
+use std::sync::OnceLock;
+
+use common::{ledger, request};
+use ledger_core::store::{Store, StoreError};
+use ledger_postgres::{Finding, PgStore, Roles, SCHEMA_VERSION};
+use ledger_postgres_testing::{Database, Server, quoted};
+use sqlx::{AssertSqlSafe, PgPool, raw_sql};
+
+/// A server whose settings are as they should be: the shared one does not wait for the disk.
+fn durable() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| Server::start(&[]))
+}
+
+struct Sound {
+    database: Database,
+    application: String,
+    reporting: String,
+}
+
+impl Sound {
+    /// A database with an owner, an application and a reporting role, and a ledger in it.
+    async fn new() -> Self {
+        let database = durable().database().await;
+        let (owner, application) = (database.role("owner").await, database.role("application").await);
+        let reporting = database.role("reporting").await;
+        let (app, rep) = (Some(application.clone()), Some(reporting.clone()));
+        let roles = Roles { owner: Some(owner), application: app, reporting: rep };
+        PgStore::migrate(&database.url(), SCHEMA_VERSION, &roles).await.unwrap();
+        let sound = Self { database, application, reporting };
+        sound.store().await.append(&ledger("a"), &[request("k", 2), request("l", 1)]).await.unwrap();
+        sound
+    }
+
+    async fn store(&self) -> PgStore {
+        PgStore::connect(&self.database.url_as(&self.application)).await.unwrap()
+    }
+
+    async fn check(&self) -> Vec<Finding> {
+        self.store().await.check().await.unwrap()
+    }
+
+    /// As a superuser.
+    async fn run(&self, sql: &str) {
+        let sql = sql.replace(":app", &quoted(&self.application)).replace(":rep", &quoted(&self.reporting));
+        raw_sql(AssertSqlSafe(sql.as_str()))
+            .execute(self.database.pool())
+            .await
+            .unwrap_or_else(|e| panic!("{sql}: {e}"));
+    }
+}
+
+#[track_caller]
+fn unusable<T: std::fmt::Debug>(result: Result<T, StoreError>, why: &str) {
+    match result {
+        Err(StoreError::Unusable(text)) => assert!(text.contains(why), "{why:?} is not in {text}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_database_as_it_should_be_has_no_finding() {
+    let sound = Sound::new().await;
+    assert_eq!(sound.check().await, []);
+    // Whatever the role's own path is, names are told apart by their schemas.
+    sound.run("ALTER ROLE :app SET search_path = payledger, pg_catalog").await;
+    assert_eq!(sound.check().await, []);
+}
+
+/// Each takes one thing away that a ledger rests on. The last is how it is mended; empty: as the remedy says.
+const TAMPERED: &[(&str, &str, &str)] = &[
+    (
+        "ALTER TABLE payledger.events DISABLE TRIGGER events_stay",
+        "trigger events_stay on payledger.events",
+        "ALTER TABLE payledger.events ENABLE ALWAYS TRIGGER events_stay",
+    ),
+    (
+        "ALTER TABLE payledger.requests ENABLE TRIGGER requests_stay",
+        "trigger requests_stay on payledger.requests",
+        "ALTER TABLE payledger.requests ENABLE ALWAYS TRIGGER requests_stay",
+    ),
+    (
+        "ALTER TABLE payledger.heads ENABLE REPLICA TRIGGER heads_move_on",
+        "trigger heads_move_on on payledger.heads",
+        "ALTER TABLE payledger.heads ENABLE ALWAYS TRIGGER heads_move_on",
+    ),
+    (
+        "CREATE TRIGGER sly BEFORE INSERT ON payledger.events EXECUTE FUNCTION payledger.refuse_change()",
+        "trigger sly on payledger.events",
+        "DROP TRIGGER sly ON payledger.events",
+    ),
+    (
+        "CREATE RULE sly AS ON INSERT TO payledger.events DO INSTEAD NOTHING",
+        "rule sly on payledger.events",
+        "DROP RULE sly ON payledger.events",
+    ),
+    (
+        "ALTER FUNCTION payledger.append_v1 SECURITY INVOKER",
+        "function payledger.append_v1",
+        "ALTER FUNCTION payledger.append_v1 SECURITY DEFINER",
+    ),
+    (
+        "ALTER FUNCTION payledger.save_snapshot_v1 SET search_path = public",
+        "function payledger.save_snapshot_v1",
+        "ALTER FUNCTION payledger.save_snapshot_v1 SET search_path = pg_catalog, payledger, pg_temp",
+    ),
+    (
+        "ALTER FUNCTION payledger.append_v1 STABLE",
+        "function payledger.append_v1",
+        "ALTER FUNCTION payledger.append_v1 VOLATILE",
+    ),
+    (
+        "ALTER TABLE payledger.events DROP CONSTRAINT events_digest_check",
+        "constraint events_digest_check on payledger.events",
+        "ALTER TABLE payledger.events ADD CHECK (octet_length(digest) = 32)",
+    ),
+    (
+        "ALTER TABLE payledger.events DROP CONSTRAINT events_digest_check, \
+            ADD CONSTRAINT events_digest_check CHECK (octet_length(digest) = 32) NOT VALID",
+        "constraint events_digest_check on payledger.events",
+        "ALTER TABLE payledger.events VALIDATE CONSTRAINT events_digest_check",
+    ),
+    (
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'payledger.events_pkey'::regclass",
+        "index payledger.events_pkey",
+        "UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'payledger.events_pkey'::regclass",
+    ),
+    (
+        "CREATE UNIQUE INDEX sly ON payledger.events (stream, version)",
+        "index payledger.sly",
+        "DROP INDEX payledger.sly",
+    ),
+    ("CREATE TABLE payledger.sly (id integer)", "table payledger.sly", "DROP TABLE payledger.sly"),
+    (
+        "CREATE TABLE public.sly () INHERITS (payledger.events)",
+        "child public.sly of payledger.events",
+        "DROP TABLE public.sly",
+    ),
+    ("ALTER TABLE payledger.events SET UNLOGGED", "table payledger.events", "ALTER TABLE payledger.events SET LOGGED"),
+    (
+        "ALTER TABLE payledger.events ALTER COLUMN type DROP NOT NULL",
+        "table payledger.events",
+        "ALTER TABLE payledger.events ALTER COLUMN type SET NOT NULL",
+    ),
+    (
+        "ALTER TABLE payledger.events NO FORCE ROW LEVEL SECURITY",
+        "table payledger.events",
+        "ALTER TABLE payledger.events FORCE ROW LEVEL SECURITY",
+    ),
+    (
+        "ALTER TABLE payledger.projection_rows DISABLE ROW LEVEL SECURITY",
+        "table payledger.projection_rows",
+        "ALTER TABLE payledger.projection_rows ENABLE ROW LEVEL SECURITY",
+    ),
+    (
+        "ALTER POLICY listed ON payledger.reporting_ledgers USING (true)",
+        "policy listed on payledger.reporting_ledgers",
+        "ALTER POLICY listed ON payledger.reporting_ledgers USING (role = CURRENT_USER::text)",
+    ),
+    (
+        "ALTER VIEW payledger.log SET (security_invoker = false)",
+        "view payledger.log",
+        "ALTER VIEW payledger.log SET (security_invoker = true)",
+    ),
+    ("GRANT INSERT ON payledger.events TO :app", "table payledger.events", ""),
+    ("GRANT TRUNCATE ON payledger.heads TO PUBLIC", "table payledger.heads", ""),
+    ("GRANT UPDATE (payload) ON payledger.events TO :rep", "column payledger.events.payload", ""),
+    ("GRANT SELECT ON payledger.requests TO PUBLIC", "table payledger.requests", ""),
+    ("GRANT EXECUTE ON FUNCTION payledger.append_v1 TO PUBLIC", "function payledger.append_v1", ""),
+    ("GRANT EXECUTE ON FUNCTION payledger.is_checkpoint TO :app", "function payledger.is_checkpoint", ""),
+    ("GRANT CREATE ON SCHEMA payledger TO :app", "schema payledger", ""),
+    (
+        "REVOKE EXECUTE ON FUNCTION payledger.promote_v1 FROM :app",
+        "role :app",
+        "GRANT EXECUTE ON FUNCTION payledger.promote_v1 TO :app",
+    ),
+    (
+        "ALTER POLICY whole ON payledger.checkpoints TO :app, :rep, CURRENT_ROLE",
+        "policy whole on payledger.checkpoints",
+        "ALTER POLICY whole ON payledger.checkpoints TO :app",
+    ),
+    (
+        "ALTER ROLE :app SET default_transaction_isolation = 'serializable'; ALTER ROLE :app SET lock_timeout = 0",
+        "",
+        "ALTER ROLE :app RESET ALL",
+    ),
+    (
+        "ALTER TABLE payledger.heads DISABLE TRIGGER ALL; UPDATE payledger.heads SET sequence = 2; \
+            ALTER TABLE payledger.heads ENABLE ALWAYS TRIGGER heads_stay, ENABLE ALWAYS TRIGGER heads_move_on",
+        "ledger a",
+        "UPDATE payledger.heads SET sequence = 3",
+    ),
+];
+
+#[tokio::test]
+async fn what_is_not_as_it_should_be_is_found_and_mended() {
+    let sound = Sound::new().await;
+    for (tamper, object, mend) in TAMPERED {
+        sound.run(tamper).await;
+        let findings = sound.check().await;
+        let object = object.replace(":app", &sound.application);
+        let about = |finding: &Finding| finding.object.starts_with(&object) && !object.is_empty();
+        // What the store sets on its connections is not as the role has it.
+        assert_eq!(findings.iter().any(about), !object.is_empty(), "{tamper}: {findings:?}");
+        assert!(findings.len() <= 2, "{tamper}: {findings:?}");
+        if mend.is_empty() {
+            for finding in &findings {
+                sound.run(&finding.remedy).await;
+            }
+        } else {
+            sound.run(mend).await;
+        }
+        assert_eq!(sound.check().await, [], "{mend} does not mend {tamper}");
+    }
+}
+
+/// A pool of the host's has the settings that the host gave it, or none.
+#[tokio::test]
+async fn settings_that_lose_or_wait_for_ever_are_found() {
+    let sound = Sound::new().await;
+    sound.run("ALTER ROLE :app SET default_transaction_isolation = 'serializable'").await;
+    sound.run("ALTER ROLE :app SET synchronous_commit = off").await;
+    let url = sound.database.url_as(&sound.application);
+    let store = PgStore::with_pool(PgPool::connect(&url).await.unwrap());
+    let findings = store.check().await.unwrap();
+    let objects: Vec<&str> = findings.iter().map(|finding| finding.object.as_str()).collect();
+    let expected = [
+        "setting synchronous_commit = off",
+        "setting default_transaction_isolation = serializable",
+        "setting lock_timeout = 0",
+        "setting statement_timeout = 0",
+        "setting idle_in_transaction_session_timeout = 0",
+    ];
+    assert_eq!(objects, expected);
+    unusable(PgStore::connect(&url).await, "synchronous_commit is off");
+    let findings = PgStore::connect(&Server::shared().database().await.url()).await.unwrap().check().await.unwrap();
+    for setting in ["setting fsync = off", "setting full_page_writes = off"] {
+        assert!(findings.iter().any(|finding| finding.object == setting), "{findings:?}");
+    }
+}
+
+/// An application that owns the tables can drop the triggers that keep it from changing them.
+#[tokio::test]
+async fn who_could_change_what_is_stored_is_told() {
+    let sound = Sound::new().await;
+    let findings = PgStore::connect(&sound.database.url()).await.unwrap().check().await.unwrap();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].problem.contains("superuser"), "{findings:?}");
+    sound
+        .run(
+            "DO $$ BEGIN EXECUTE format('GRANT %I TO :app', \
+        (SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = 'payledger')); END $$",
+        )
+        .await;
+    let findings = sound.check().await;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(
+        findings[0].problem.contains("may act as") && findings[0].object.contains(&sound.application),
+        "{findings:?}"
+    );
+    let owned = durable().empty().await;
+    let alone = owned.role("alone").await;
+    raw_sql(AssertSqlSafe(format!("GRANT CREATE ON DATABASE {} TO {}", owned.name(), quoted(&alone))))
+        .execute(owned.pool())
+        .await
+        .unwrap();
+    PgStore::migrate(&owned.url_as(&alone), SCHEMA_VERSION, &Roles::default()).await.unwrap();
+    let store = PgStore::connect(&owned.url_as(&alone)).await.unwrap();
+    store.append(&ledger("a"), &[request("k", 1)]).await.unwrap();
+    let findings = store.check().await.unwrap();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].problem.contains("it owns the tables"), "{findings:?}");
+}
+
+#[tokio::test]
+async fn a_role_without_privileges_hears_which_are_missing() {
+    let sound = Sound::new().await;
+    let stranger = sound.database.role("stranger").await;
+    let url = sound.database.url_as(&stranger);
+    unusable(PgStore::connect(&url).await, "privilege");
+    let store = PgStore::with_pool(PgPool::connect(&url).await.unwrap());
+    unusable(store.head(&ledger("a")).await, "privilege");
+    let about = |findings: Vec<Finding>| -> Vec<Finding> {
+        findings.into_iter().filter(|finding| finding.object == format!("role {stranger}")).collect()
+    };
+    let findings = about(store.check().await.unwrap());
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].remedy.contains(&format!("--application {stranger}")), "{findings:?}");
+    sound.run(&format!("GRANT USAGE ON SCHEMA payledger TO {}", quoted(&stranger))).await;
+    let findings = about(store.check().await.unwrap());
+    assert!(findings.iter().any(|finding| finding.problem == "it lacks EXECUTE on function payledger.append_v1"));
+    assert!(findings.iter().any(|finding| finding.problem == "it lacks SELECT on table payledger.events"));
+}
+
+#[tokio::test]
+async fn a_database_that_holds_no_ledger_is_refused_with_what_to_do() {
+    let server = Server::shared();
+    let empty = server.empty().await;
+    unusable(PgStore::connect(&empty.url()).await, "payledger store migrate up");
+    let unmade = PgStore::with_pool(empty.pool().clone());
+    unusable(unmade.head(&ledger("a")).await, "payledger store migrate up");
+    unusable(unmade.append(&ledger("a"), &[request("k", 1)]).await, "payledger store migrate up");
+    assert!(unmade.check().await.unwrap().iter().any(|finding| finding.object == "schema payledger"));
+    raw_sql("CREATE SCHEMA payledger CREATE TABLE own (id integer)").execute(empty.pool()).await.unwrap();
+    unusable(PgStore::connect(&empty.url()).await, "no ledger's");
+    unusable(PgStore::migrate(&empty.url(), SCHEMA_VERSION, &Roles::default()).await, "no ledger's");
+
+    let old = server.empty().await;
+    PgStore::migrate(&old.url(), 1, &Roles::default()).await.unwrap();
+    unusable(PgStore::connect(&old.url()).await, "version 1");
+    let findings = PgStore::with_pool(old.pool().clone()).check().await.unwrap();
+    assert!(findings.iter().any(|finding| finding.problem.contains("version 1")), "{findings:?}");
+
+    let new = server.database().await;
+    raw_sql("INSERT INTO payledger.migrations (version) VALUES (99)").execute(new.pool()).await.unwrap();
+    unusable(PgStore::connect(&new.url()).await, "newer version");
+    unusable(PgStore::migrate(&new.url(), 1, &Roles::default()).await, "newer version");
+    unusable(PgStore::with_pool(new.pool().clone()).check().await, "newer version");
+
+    let ascii = server.create("TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'").await;
+    unusable(PgStore::migrate(&ascii.url(), SCHEMA_VERSION, &Roles::default()).await, "encoding is SQL_ASCII");
+    unusable(PgStore::connect(&ascii.url()).await, "encoding is SQL_ASCII");
+    let findings = PgStore::with_pool(ascii.pool().clone()).check().await.unwrap();
+    assert!(findings.iter().any(|finding| finding.object == "setting server_encoding = SQL_ASCII"), "{findings:?}");
+    unusable(
+        PgStore::connect("postgres://nobody@localhost:1/x?host=/tmp").await.map_err(|error| match error {
+            StoreError::Unavailable(text) => StoreError::Unusable(format!("unavailable {text}")),
+            error => error,
+        }),
+        "unavailable",
+    );
+}

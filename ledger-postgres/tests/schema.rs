@@ -1,0 +1,109 @@
+//! The tables: made, moved between versions, and given to roles.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
+mod common;
+
+use common::{ledger, request, sound_log};
+use ledger_core::store::{Store, StoreError};
+use ledger_postgres::{PgStore, Roles, SCHEMA_VERSION};
+use ledger_postgres_testing::{Database, Server};
+use sqlx::{AssertSqlSafe, Executor, query_scalar, raw_sql};
+
+fn no_roles() -> Roles {
+    Roles::default()
+}
+
+#[track_caller]
+fn unusable<T: std::fmt::Debug>(result: Result<T, StoreError>, why: &str) {
+    match result {
+        Err(StoreError::Unusable(text)) => assert!(text.contains(why), "{why:?} is not in {text}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn sql(database: &Database, sql: String) {
+    raw_sql(AssertSqlSafe(sql)).execute(database.pool()).await.unwrap();
+}
+
+/// Everything that the catalog says of the schema, for comparing one state with another.
+async fn catalog(database: &Database) -> Vec<String> {
+    const CATALOG: &str = "SELECT concat_ws(' ', 'column', c.relname, a.attname, a.atttypid::regtype, a.attnotnull, c.relacl) \
+             FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid WHERE c.relnamespace = to_regnamespace('payledger') \
+         UNION ALL SELECT concat_ws(' ', 'constraint', conrelid::regclass, conname, pg_get_constraintdef(oid)) FROM pg_constraint \
+             WHERE connamespace = to_regnamespace('payledger') \
+         UNION ALL SELECT concat_ws(' ', 'function', oid::regprocedure, md5(prosrc), proowner::regrole, proacl) FROM pg_proc \
+             WHERE pronamespace = to_regnamespace('payledger') \
+         UNION ALL SELECT concat_ws(' ', 'policy', polrelid::regclass, polname, polroles::regrole[]) FROM pg_policy \
+         ORDER BY 1";
+    query_scalar(CATALOG).fetch_all(database.pool()).await.unwrap()
+}
+
+/// A step back that lost events would lose money.
+#[tokio::test]
+async fn down_and_up_keeps_every_event_and_link() {
+    let database = Server::shared().empty().await;
+    let url = database.url();
+    assert_eq!(PgStore::version(&url).await.unwrap(), 0);
+    PgStore::migrate(&url, SCHEMA_VERSION, &no_roles()).await.unwrap();
+    assert_eq!(PgStore::version(&url).await.unwrap(), SCHEMA_VERSION);
+    let name = ledger("kept");
+    {
+        let store = PgStore::connect(&url).await.unwrap();
+        for key in ["a", "b", "c"] {
+            store.append(&name, &[request(key, 3)]).await.unwrap();
+        }
+    }
+    let before = (sound_log(&PgStore::connect(&url).await.unwrap(), &name).await, catalog(&database).await);
+    for version in (1..SCHEMA_VERSION).rev() {
+        PgStore::migrate(&url, version, &no_roles()).await.unwrap();
+        assert_eq!(PgStore::version(&url).await.unwrap(), version);
+    }
+    unusable(PgStore::migrate(&url, 0, &no_roles()).await, "never dropped");
+    unusable(PgStore::plan(&url, 0, &no_roles()).await, "never dropped");
+    // Nor does the SQL of the step itself, whoever runs it.
+    let down = include_str!("../migrations/0001_ledger.down.sql");
+    let error = database.pool().execute(down).await.unwrap_err();
+    assert!(error.to_string().contains("never dropped"), "{error}");
+    PgStore::migrate(&url, SCHEMA_VERSION, &no_roles()).await.unwrap();
+    let store = PgStore::connect(&url).await.unwrap();
+    assert_eq!((sound_log(&store, &name).await, catalog(&database).await), before);
+    store.append(&name, &[request("d", 3)]).await.unwrap();
+    assert_eq!(sound_log(&store, &name).await.requests.len(), 4);
+}
+
+#[tokio::test]
+async fn down_to_nothing_leaves_nothing() {
+    let database = Server::shared().empty().await;
+    let url = database.url();
+    for _ in 0..2 {
+        for version in 1..=SCHEMA_VERSION {
+            PgStore::migrate(&url, version, &no_roles()).await.unwrap();
+        }
+        for version in (0..SCHEMA_VERSION).rev() {
+            PgStore::migrate(&url, version, &no_roles()).await.unwrap();
+        }
+        let left = query_scalar("SELECT count(*) FROM pg_namespace WHERE nspname = 'payledger'");
+        let left: i64 = left.fetch_one(database.pool()).await.unwrap();
+        assert_eq!(left, 0);
+    }
+}
+
+/// What the dry run prints is what runs: a printed plan that differed would be reviewed in vain.
+#[tokio::test]
+async fn the_plan_is_what_runs() {
+    let server = Server::shared();
+    let (planned, migrated) = (server.empty().await, server.empty().await);
+    let owner = planned.role("owner").await;
+    let (application, reporting) = (planned.role("it's").await, planned.role("re\"porting").await);
+    let roles = Roles { owner: Some(owner), application: Some(application), reporting: Some(reporting) };
+    for version in [SCHEMA_VERSION, 1, SCHEMA_VERSION] {
+        let plan = PgStore::plan(&planned.url(), version, &roles).await.unwrap();
+        assert_eq!(plan, PgStore::plan(&planned.url(), version, &roles).await.unwrap(), "it changed something");
+        sql(&planned, plan).await;
+        PgStore::migrate(&migrated.url(), version, &roles).await.unwrap();
+        assert_eq!(catalog(&planned).await, catalog(&migrated).await);
+    }
+    assert!(!catalog(&planned).await.is_empty());
+    let nothing = PgStore::plan(&planned.url(), SCHEMA_VERSION, &no_roles()).await.unwrap();
+    assert!(nothing.contains("nothing to do") && !nothing.contains("BEGIN"), "{nothing}");
+}

@@ -60,8 +60,8 @@
 //! # }
 //! ```
 //!
-//! A store of its own threads is waited for; what it answers must not rest on them. [`sqlite`] is one. At a terminal:
-//! `ledger-sim run --store sqlite:DIR --plans DIR`.
+//! A store of its own threads is waited for; what it answers must not rest on them. [`real`] has two. At a
+//! terminal: `ledger-sim run --store sqlite:DIR --plans DIR`, `… --store postgres`.
 //!
 //! # When it fails
 //!
@@ -89,9 +89,9 @@ pub mod fault;
 pub mod model;
 pub mod network;
 pub mod projector;
+pub mod real;
 pub mod run;
 pub mod scheduler;
 pub mod shrink;
-pub mod sqlite;
 pub mod swarm;
 pub mod workload;

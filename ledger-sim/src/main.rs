@@ -16,9 +16,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ledger_sim::case::Case;
 use ledger_sim::exhaust::{exhaust, scenes};
 use ledger_sim::fault::{Fault, KINDS};
+use ledger_sim::real::Real;
 use ledger_sim::run::{Report, Setup, run, tell};
 use ledger_sim::shrink::shrink;
-use ledger_sim::sqlite::Folder;
 
 /// Drives the ledger's production code through faults and says when a promise is broken.
 #[derive(Parser)]
@@ -44,7 +44,8 @@ enum Command {
         /// A folder of plan documents (JSON) that the runs publish too.
         #[arg(long)]
         plans: Option<std::path::PathBuf>,
-        /// The store: `memory`, or `sqlite:DIR` for a fresh file per run in that folder; that of a run that fails stays.
+        /// The store: `memory`; `sqlite:DIR` for a fresh file per run in that folder, where that of a run that fails stays; or
+        /// `postgres` for a fresh database per run, on the server that DATABASE_URL names or on one that is started for it.
         #[arg(long, default_value = "memory")]
         store: Stores,
     },
@@ -80,7 +81,7 @@ enum Command {
         /// How many requests a bare seed asks.
         #[arg(long, default_value_t = 300)]
         steps: u32,
-        /// The store: `memory` or `sqlite:DIR`.
+        /// The store: `memory`, `sqlite:DIR` or `postgres`.
         #[arg(long, default_value = "memory")]
         store: Stores,
     },
@@ -90,7 +91,7 @@ enum Command {
 #[derive(Clone)]
 enum Stores {
     Memory,
-    Sqlite(Arc<Folder>),
+    Real(Arc<Real>),
 }
 
 impl FromStr for Stores {
@@ -99,8 +100,9 @@ impl FromStr for Stores {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             None if text == "memory" => Ok(Self::Memory),
-            Some(("sqlite", folder)) if !folder.is_empty() => Ok(Self::Sqlite(Arc::new(Folder::new(folder)?))),
-            _ => Err("expected memory or sqlite:DIR".to_owned()),
+            None if text == "postgres" => Ok(Self::Real(Arc::new(Real::postgres()?))),
+            Some(("sqlite", folder)) if !folder.is_empty() => Ok(Self::Real(Arc::new(Real::sqlite(folder)?))),
+            _ => Err("expected memory, sqlite:DIR or postgres".to_owned()),
         }
     }
 }
@@ -108,11 +110,11 @@ impl FromStr for Stores {
 impl Stores {
     /// Does something with runs over stores of this kind. What has failed leaves its last file.
     fn on<T>(&self, setup: &Setup, work: impl FnOnce(&Setup) -> T, failed: impl FnOnce(&T) -> bool) -> T {
-        let Self::Sqlite(folder) = self else { return work(setup) };
-        let files = folder.files();
-        let done = work(&Setup { store: files.store(), ..setup.clone() });
+        let Self::Real(real) = self else { return work(setup) };
+        let stores = real.stores();
+        let done = work(&Setup { store: stores.store(), ..setup.clone() });
         if failed(&done)
-            && let Some(path) = files.keep_last()
+            && let Some(path) = stores.keep_last()
         {
             println!("file       {}", path.display());
         }

@@ -23,7 +23,7 @@ use crate::choice::Choices;
 use crate::fault::{Fault, Faults, KINDS};
 use crate::network::Network;
 use crate::projector::Projector;
-use crate::scheduler::{Owner, Pace, Scheduler};
+use crate::scheduler::{Owner, Pace, Scheduler, now};
 use crate::swarm::Swarm;
 use crate::workload::Workload;
 
@@ -343,6 +343,9 @@ impl<'a> Run<'a> {
             let env = self.scheduler.env(Owner::Store);
             Projector::new(&self.scheduler, &self.faults, (&self.store, &env), &book.name, PAGE).finish(book)?;
             check::log::holds(book)?;
+            // The last link stands for every byte of the log.
+            let head = now(self.store.head(&book.name)).or_else(|error| broken("log", error.to_string()))?;
+            self.trace = head.link.0.iter().fold(self.trace, |trace, byte| trace.rotate_left(8) ^ u64::from(*byte));
         }
         // One ledger of a run is replayed; it is another one in the next run.
         let (book, page) = self.scheduler.choose(|choices| (choices.index(self.books.len()), choices.index(200)));

@@ -60,7 +60,7 @@ fn nonsense_is_refused_with_what_is_expected() {
         (&["replay"], "<CASE>..."),
         (&["run", "--seeds", "many"], "invalid digit"),
         (&["run", "--plans", "/does/not/exist"], "/does/not/exist: No such file"),
-        (&["run", "--store", "paper"], "expected memory or sqlite:DIR"),
+        (&["run", "--store", "paper"], "expected memory, sqlite:DIR or postgres"),
         (&["run", "--store", "sqlite:/dev/null/x"], "/dev/null/x: "),
     ] {
         let (printed, complaint, code) = ledger_sim(arguments);

@@ -420,7 +420,8 @@ pub async fn c8_what_was_stored_comes_back<F: Factory + ?Sized>(factory: &F) -> 
 pub async fn c9_every_request_adds_one_link<F: Factory + ?Sized>(factory: &F) -> Checked {
     let bench = Bench::open(factory, "c9").await?;
     bench.fill("a", 5).await?;
-    let group = ["b", "c", "d"].map(|name| bench.request(name, &[(name, Tip::EMPTY, 2)], &[]));
+    let group =
+        [("b", 2), ("c", 1), ("d", 3)].map(|(name, size)| bench.request(name, &[(name, Tip::EMPTY, size)], &[]));
     let acknowledged = bench.append(&group).await?;
     let log = bench.log().await?;
     let last = verify_links(&log)?;

@@ -70,6 +70,19 @@ async fn a_broken_invariant_is_no_conflict() {
     assert!(what.contains("events_pkey") && !what.contains("main"), "{what}");
 }
 
+/// Arrays that do not fit together would be cut to the shortest, or filled with nothing.
+#[tokio::test]
+async fn a_group_whose_arrays_do_not_fit_together_is_refused() {
+    let database = database().await;
+    let call = "SELECT * FROM payledger.append_v1('main', 0, true, '{k}', decode(repeat('00', 32), 'hex'), '{ann}', '{2}', \
+         '{f}', '{0}', '{}', '{}', '', '{}', '{s}', '{1}', '{t}', '{1}', '{0}', '{2026-01-01}', '{x}', \
+         decode(repeat('00', 32), 'hex'))";
+    let error = database.pool().execute(call).await.unwrap_err();
+    assert_eq!(error.as_database_error().and_then(|error| error.code()).as_deref(), Some("PL002"), "{error}");
+    let events: i64 = query_scalar("SELECT count(*) FROM payledger.events").fetch_one(database.pool()).await.unwrap();
+    assert_eq!(events, 0);
+}
+
 /// The server refuses a zero byte with an error that takes the whole group down.
 #[tokio::test]
 async fn a_zero_byte_is_refused_and_alone() {

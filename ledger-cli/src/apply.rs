@@ -12,6 +12,7 @@ use ledger_core::id::{Actor, Key};
 use serde::Deserialize;
 
 use crate::Outcome;
+use crate::copy::copy_ledger;
 use crate::error::{BadLine, CliError, Unread};
 use crate::lines::Lines;
 use crate::pipeline::{self, Item, read_ahead};
@@ -57,6 +58,10 @@ async fn copy(source: &Source, to: PathBuf) -> Result<Source, CliError> {
     let target = match &source.target {
         Target::Sqlite(path) if path.exists() => {
             source.read_file().await?.backup(&to).await.map_err(source.blame())?;
+            Target::Sqlite(to)
+        }
+        Target::Postgres(_) => {
+            copy_ledger(source, &to).await?;
             Target::Sqlite(to)
         }
         Target::Sqlite(_) | Target::Memory => Target::Memory,

@@ -1,6 +1,7 @@
 //! Where the ledgers are: opens the store that `--store` names.
 
 use std::fmt;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use ledger_core::engine::tokio::TokioEnv;
 use ledger_core::id::LedgerName;
 use ledger_core::store::memory::MemoryStore;
 use ledger_core::store::{Store, StoreError};
+use ledger_postgres::PgStore;
 use ledger_sqlite::{SqliteStore, system_clock};
 
 use crate::error::{CliError, nothing_stored};
@@ -20,8 +22,40 @@ use crate::error::{CliError, nothing_stored};
 pub enum Target {
     /// A SQLite file.
     Sqlite(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(Address),
     /// Nothing that lasts.
     Memory,
+}
+
+/// The URL of a database. It is shown without its password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address(String);
+
+impl Address {
+    /// The whole, for connecting.
+    pub fn url(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.0.split_once('?').map_or(self.0.as_str(), |(shown, _)| shown);
+        let (scheme, rest) = shown.split_once("://").unwrap_or(("postgres", shown));
+        match rest.rsplit_once('@') {
+            Some((user, place)) => {
+                write!(f, "{scheme}://{}@{place}", user.split_once(':').map_or(user, |(user, _)| user))
+            }
+            None => write!(f, "{scheme}://{rest}"),
+        }
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl FromStr for Target {
@@ -32,8 +66,14 @@ impl FromStr for Target {
             Some(("memory", "")) => Ok(Self::Memory),
             // A URL's slashes would make another path of it than was meant.
             Some(("sqlite", path)) if !path.is_empty() && !path.starts_with("//") => Ok(Self::Sqlite(path.into())),
-            Some(("postgres" | "postgresql", _)) => Err("this build has no Postgres store: use sqlite:PATH".into()),
-            _ => Err("write sqlite:PATH, such as sqlite:./ledger.db, or memory: to try things out".into()),
+            Some(("postgres" | "postgresql", rest)) if rest.len() > 2 && rest.starts_with("//") => {
+                Ok(Self::Postgres(Address(text.into())))
+            }
+            _ => Err(
+                "write sqlite:PATH, such as sqlite:./ledger.db, or postgres://USER@HOST/DATABASE, or memory: to try \
+                      things out"
+                    .into(),
+            ),
         }
     }
 }
@@ -42,6 +82,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "{}", path.display()),
+            Self::Postgres(address) => address.fmt(f),
             Self::Memory => f.write_str("memory:"),
         }
     }
@@ -51,14 +92,24 @@ impl fmt::Display for Target {
 pub struct Writing {
     /// The ledger.
     pub ledger: Ledger,
-    file: Option<Arc<SqliteStore>>,
+    kept: Kept,
+}
+
+enum Kept {
+    File(Arc<SqliteStore>),
+    Database(Arc<PgStore>),
+    Nothing,
 }
 
 impl Writing {
-    /// Closes the file, so that nothing of it is left beside it and it can be copied as one.
+    /// Closes the store: of a file, nothing is left beside it, so that it can be copied as one.
     pub async fn close(self) {
         drop(self.ledger);
-        let Some(mut file) = self.file else { return };
+        let mut file = match self.kept {
+            Kept::File(file) => file,
+            Kept::Database(store) => return store.pool().close().await,
+            Kept::Nothing => return,
+        };
         // The engine lets go of the store a moment after its last answer. What was answered is on the disk in any case.
         for _ in 0..100 {
             file = match Arc::try_unwrap(file) {
@@ -95,26 +146,36 @@ impl Source {
     pub fn file(&self) -> Result<&PathBuf, CliError> {
         match &self.target {
             Target::Sqlite(path) => Ok(path),
+            Target::Postgres(_) => Err(CliError::Refused(format!(
+                "{store}: a PostgreSQL database is copied with its own tools: pg_dump --format=custom --schema=payledger, as a \
+                 superuser or a role with BYPASSRLS, and pg_restore into an empty database; then verify each of its ledgers. \
+                 One ledger as text: payledger export jsonl",
+                store = self.name()
+            ))),
             Target::Memory => {
                 Err(CliError::Refused("memory: is no file: name a store with --store sqlite:PATH".into()))
             }
         }
     }
 
-    /// Opens the store for writing, and makes it if there is none.
+    /// Opens the store for writing, and makes it if there is none and it is a file.
     pub async fn write(&self) -> Result<Writing, CliError> {
-        let file = match &self.target {
+        let blame = |error| self.blame()(nothing_stored(error));
+        let (store, kept): (Arc<dyn Store>, _) = match &self.target {
             Target::Sqlite(path) => {
-                let open = SqliteStore::open(path).await.map_err(nothing_stored);
-                Some(Arc::new(open.map_err(self.blame())?))
+                let file = Arc::new(SqliteStore::open(path).await.map_err(blame)?);
+                (Arc::<SqliteStore>::clone(&file), Kept::File(file))
             }
-            Target::Memory => None,
+            Target::Postgres(address) => {
+                let database = Arc::new(PgStore::connect(address.url()).await.map_err(blame)?);
+                for finding in database.check_role().await.map_err(blame)? {
+                    let _ = writeln!(io::stderr(), "payledger: warning: {}: {finding}", self.name());
+                }
+                (Arc::<PgStore>::clone(&database), Kept::Database(database))
+            }
+            Target::Memory => (Arc::new(MemoryStore::new(system_clock())), Kept::Nothing),
         };
-        let store: Arc<dyn Store> = match &file {
-            Some(file) => Arc::<SqliteStore>::clone(file),
-            None => Arc::new(MemoryStore::new(system_clock())),
-        };
-        Ok(Writing { ledger: Ledger::new(store, Arc::new(TokioEnv::current()), self.ledger.clone()), file })
+        Ok(Writing { ledger: Ledger::new(store, Arc::new(TokioEnv::current()), self.ledger.clone()), kept })
     }
 
     /// Opens the file for reading.
@@ -130,12 +191,18 @@ impl Source {
         SqliteStore::open_read_only(path).await.map_err(self.blame())
     }
 
+    /// Opens the store for reading.
+    pub async fn open(&self) -> Result<Arc<dyn Store>, CliError> {
+        Ok(match &self.target {
+            Target::Sqlite(_) => Arc::new(self.read_file().await?),
+            Target::Postgres(address) => Arc::new(PgStore::connect(address.url()).await.map_err(self.blame())?),
+            Target::Memory => Arc::new(MemoryStore::new(system_clock())),
+        })
+    }
+
     /// Opens the store for reading. A ledger that holds nothing is refused, because its name is most likely mistyped.
     pub async fn read(&self) -> Result<Arc<dyn Store>, CliError> {
-        let store: Arc<dyn Store> = match &self.target {
-            Target::Sqlite(_) => Arc::new(self.read_file().await?),
-            Target::Memory => Arc::new(MemoryStore::new(system_clock())),
-        };
+        let store = self.open().await?;
         self.require_events(store.as_ref()).await?;
         Ok(store)
     }
@@ -163,8 +230,24 @@ mod tests {
     fn a_store_is_named_by_its_kind() {
         assert_eq!("sqlite:./a.db".parse(), Ok(Target::Sqlite("./a.db".into())));
         assert_eq!("memory:".parse(), Ok(Target::Memory));
-        for bad in ["postgres://host/db", "a.db", "sqlite:", "sqlite://a.db", "memory:x", ""] {
+        assert!(matches!("postgres://host/db".parse(), Ok(Target::Postgres(_))));
+        for bad in ["postgres:host", "postgres://", "a.db", "sqlite:", "sqlite://a.db", "memory:x", ""] {
             assert!(bad.parse::<Target>().is_err(), "{bad}");
+        }
+    }
+
+    /// A password in an error message ends up in a log.
+    #[test]
+    fn a_password_is_never_shown() {
+        for (url, shown) in [
+            ("postgres://ann:s3cret@host:5432/db?password=s3cret", "postgres://ann@host:5432/db"),
+            ("postgresql://ann:s3%40:cret@host/db", "postgresql://ann@host/db"),
+            ("postgres://a:s3cret@b:s3cret@host/db", "postgres://a@host/db"),
+            ("postgres:///db?user=ann&password=s3cret", "postgres:///db"),
+        ] {
+            let target: Target = url.parse().unwrap();
+            assert_eq!(target.to_string(), shown);
+            assert!(!format!("{target:?}").contains("s3cret"));
         }
     }
 }

@@ -43,6 +43,17 @@ impl PgStore {
         let _ = connection.close().await;
         findings
     }
+
+    /// The part of [`check`](Self::check) that is cheap enough for every start: whether this store's role lacks what it needs,
+    /// or could change what is stored.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database could not be asked.
+    pub async fn check_role(&self) -> Result<Vec<Finding>, StoreError> {
+        let mut findings = Findings(Vec::new());
+        findings.privileges(&mut *self.connection().await?).await?;
+        Ok(findings.0)
+    }
 }
 
 async fn check(connection: &mut PgConnection) -> Result<Vec<Finding>, StoreError> {
@@ -108,7 +119,8 @@ impl Findings {
             query_as(WHO).fetch_optional(&mut *connection).await.map_err(reading)?;
         let Some((role, superuser, owner, acts_as_owner, usage)) = who else { return Ok(true) };
         let object = format!("role {role}");
-        let give = format!("run `payledger store migrate up --application {role}` as the owner");
+        let shell = role.replace('\'', r"'\''");
+        let give = format!("run `payledger store migrate up --application '{shell}'` as the owner");
         if acts_as_owner {
             let problem = match superuser {
                 true => "it is a superuser, who can change what is stored".to_owned(),

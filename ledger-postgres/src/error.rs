@@ -62,9 +62,9 @@ pub(crate) enum Class {
 pub(crate) fn class(code: &str) -> Class {
     match code {
         "40003" | "57P01" | "57P02" | "57P05" | "25P03" | "25P04" => Class::Gone,
-        "25006" | "55006" | "55P03" | "57014" | "57P03" | "58030" => Class::Nothing,
+        "25006" | "25P02" | "55006" | "55P03" | "57014" | "57P03" | "58030" => Class::Nothing,
+        "22021" => Class::Stop("a text has a zero byte, which the database does not keep; leave it out"),
         "22023" => Class::Stop("the server refuses a setting of the connection; check the URL"),
-        "25P02" => Class::Stop("the transaction has failed before; roll it back and do all of it again"),
         "42501" => Class::Stop("a privilege is missing; let `payledger store check` say which"),
         "53100" => Class::Stop("the disk of the database is full; make room and send it again"),
         "3D000" | "57P04" => Class::Stop("there is no such database; check the URL"),
@@ -92,15 +92,15 @@ mod tests {
     #[test]
     fn every_code_has_the_class_that_its_meaning_has() {
         let nothing = [
-            "25006", "40001", "40P01", "40002", "53000", "53200", "53300", "53400", "55006", "55P03", "57014", "57P03",
-            "58030",
+            "25006", "25P02", "40001", "40P01", "40002", "53000", "53200", "53300", "53400", "55006", "55P03", "57014",
+            "57P03", "58030",
         ];
         let gone = ["08000", "08003", "08006", "08007", "08P01", "25P03", "25P04", "40003", "57P01", "57P02", "57P05"];
         let stop = [
-            "22023", "25P02", "28000", "28P01", "3D000", "3F000", "42501", "42601", "42703", "42883", "42P01", "53100",
-            "57P04", "0A000", "XX000", "P0001", "PL001", "PL002", "", "4", "25001",
+            "22021", "22021", "22023", "28000", "28P01", "3D000", "3F000", "42501", "42601", "42703", "42883", "42P01",
+            "53100", "57P04", "0A000", "XX000", "P0001", "PL001", "PL002", "", "4", "25001",
         ];
-        let contradiction = ["22003", "22021", "23502", "23505", "23514", "XX001", "XX002"];
+        let contradiction = ["22003", "23502", "23505", "23514", "XX001", "XX002"];
         for code in nothing {
             assert_eq!(class(code), Class::Nothing, "{code}");
         }

@@ -24,7 +24,7 @@ use ledger_core::store::{
     StoreError, StreamAfter, StreamPage,
 };
 use ledger_core::stream::StreamName;
-use sqlx::{Connection, Error, PgConnection, PgTransaction, query_scalar};
+use sqlx::{Connection, PgConnection, PgTransaction, query_scalar};
 use thiserror::Error;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -155,7 +155,7 @@ pub async fn commit(
         .bind(staged.iter().map(|staged| &staged.receipt.request.link.0[..]).collect::<Vec<_>>())
         .fetch_one(&mut *transaction)
         .await
-        .map_err(failed)?;
+        .map_err(|error| ExecuteError::from(reading(error)))?;
     if usize::try_from(found).ok() != Some(staged.len()) {
         return Err(TransactionError::NotStaged);
     }
@@ -182,15 +182,6 @@ const FIND_STAGED: &str = "SELECT count(*) \
 impl Staged {
     fn first_sequence(&self) -> Result<i64, StoreError> {
         integer(self.receipt.request.first_sequence)
-    }
-}
-
-/// Something failed before the commit: nothing is stored.
-fn failed(error: Error) -> TransactionError {
-    let aborted = error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("25P02"));
-    match reading(error) {
-        StoreError::Unusable(text) if aborted => TransactionError::Retry(text),
-        error => ExecuteError::from(error).into(),
     }
 }
 

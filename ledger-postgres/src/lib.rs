@@ -1,4 +1,29 @@
 //! Keeps payout and commission ledgers in PostgreSQL, beside the host's own tables.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), ledger_core::store::StoreError> {
+//! use ledger_core::store::Store;
+//! use ledger_postgres::{PgStore, Roles, SCHEMA_VERSION};
+//!
+//! let url = "postgres://localhost/sales";
+//! PgStore::migrate(url, SCHEMA_VERSION, &Roles::default()).await?;
+//! let store = PgStore::connect(url).await?;
+//! println!("{:?}", store.ledgers().await?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - One database holds any number of ledgers, in a schema of its own: `payledger`. Writers of a ledger take turns; those of two
+//!   ledgers do not meet.
+//! - An append is one statement, whatever the group: a caller that goes away leaves no transaction open, and no error that is
+//!   passed over becomes a commit. Every read is one statement too.
+//! - A request can also be [staged](stage) in a transaction of the host's, and stands or falls with it.
+//! - Rows are never changed: the application's role has no right to, and triggers refuse it to everybody. What finds that
+//!   somebody took them away is [`PgStore::check`], and what finds edited rows is the chain of links.
+//! - Errors are told from SQLSTATEs, and say whether to send again
+//!   ([`Unavailable`](ledger_core::store::StoreError::Unavailable)), to send again *with the same key*
+//!   ([`Unknown`](ledger_core::store::StoreError::Unknown)), or to stop and what to mend. A statement whose connection broke is
+//!   unknown: the pool gives connections out unasked, so the first after a restart of the server may be.
 
 mod append;
 mod check;

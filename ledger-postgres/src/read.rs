@@ -25,10 +25,12 @@ const READ_STREAMS: &str = concat!(
 
 /// The requests that begin within a page, or the next one if none does, and the events up to their last. Without any, only
 /// events without a request follow: the next one, wherever it stands, and what is near it.
+///
+/// A plan that was made while the tables were empty would look for a minimum in all that follows.
 const READ_LOG: &str = concat!(
     "WITH near AS MATERIALIZED (SELECT * FROM payledger.requests WHERE ledger = $1 AND first_sequence >= $2 ",
-    "  AND first_sequence <= greatest($3, ",
-    "    (SELECT min(first_sequence) FROM payledger.requests WHERE ledger = $1 AND first_sequence >= $2))) ",
+    "  AND first_sequence <= greatest($3, (SELECT first_sequence FROM payledger.requests ",
+    "    WHERE ledger = $1 AND first_sequence >= $2 ORDER BY first_sequence LIMIT 1))) ",
     "SELECT false, ",
     request_columns!(),
     ", NULL::bigint, NULL::date FROM near WHERE ledger = $1 ",
@@ -36,7 +38,8 @@ const READ_LOG: &str = concat!(
     event_columns!(),
     " FROM payledger.events WHERE ledger = $1 AND sequence >= $2 AND sequence <= coalesce(",
     "  (SELECT max(first_sequence + size - 1) FROM near), ",
-    "  greatest($3, (SELECT min(sequence) FROM payledger.events WHERE ledger = $1 AND sequence >= $2)))",
+    "  greatest($3, (SELECT sequence FROM payledger.events WHERE ledger = $1 AND sequence >= $2 ",
+    "    ORDER BY sequence LIMIT 1)))",
 );
 
 const READ_KEY: &str = concat!(
@@ -61,10 +64,11 @@ pub(crate) async fn streams(
     limit: usize,
 ) -> Result<StreamPage, StoreError> {
     let limit = page_size(limit);
-    let names: Vec<&str> = streams.iter().map(|stream| stream.stream.as_str()).collect();
-    // No stream or ledger is longer.
+    // No stream or ledger is longer, and no stored name has a zero byte.
     let bound = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let after: Vec<i64> = streams.iter().map(|stream| bound(stream.after)).collect();
+    let streams = streams.iter().filter(|stream| !stream.stream.as_str().contains('\0'));
+    let (names, after): (Vec<&str>, Vec<i64>) =
+        streams.map(|stream| (stream.stream.as_str(), bound(stream.after))).unzip();
     let rows = query(READ_STREAMS)
         .bind(ledger.as_str())
         .bind(at.map(bound))

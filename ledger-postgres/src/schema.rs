@@ -66,7 +66,7 @@ pub struct Roles {
     pub owner: Option<String>,
     /// Appends and reads through this library: it may call the functions, read the tables, and nothing else.
     pub application: Option<String>,
-    /// Reads, in SQL, the ledgers that `payledger.reporting_ledgers` names for it, and no others.
+    /// Reads, in SQL or through this library, the ledgers that `payledger.reporting_ledgers` names for it, and no others.
     pub reporting: Option<String>,
 }
 
@@ -316,7 +316,7 @@ impl Plan {
         }
         let (applications, reporting) = if self.from == 0 { Default::default() } else { granted(connection).await? };
         let steps = MIGRATIONS.get(..self.to as usize).unwrap_or_default();
-        let named = |kind: &str, names: Vec<&str>| format!("{kind} payledger.{}", names.join(&format!(", payledger.")));
+        let named = |kind: &str, names: Vec<&str>| format!("{kind} payledger.{}", names.join(", payledger."));
         let of = |part: fn(&Migration) -> &'static [&'static str]| {
             steps.iter().flat_map(move |step| part(step).iter().copied())
         };
@@ -332,7 +332,7 @@ impl Plan {
         }
         for role in together(reporting, roles.reporting.as_ref(), owner) {
             self.add(format!(
-                "GRANT USAGE ON SCHEMA payledger TO {role};\nGRANT SELECT ON {} TO {role};",
+                "GRANT USAGE ON SCHEMA payledger TO {role};\nGRANT SELECT ON {}, payledger.migrations TO {role};",
                 named("TABLE", tables().chain(of(|step| step.reports)).collect()),
             ));
         }

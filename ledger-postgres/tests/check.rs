@@ -290,7 +290,7 @@ async fn a_role_without_privileges_hears_which_are_missing() {
     };
     let findings = about(store.check().await.unwrap());
     assert_eq!(findings.len(), 1, "{findings:?}");
-    assert!(findings[0].remedy.contains(&format!("--application {stranger}")), "{findings:?}");
+    assert!(findings[0].remedy.contains(&format!("--application '{stranger}'")), "{findings:?}");
     sound.run(&format!("GRANT USAGE ON SCHEMA payledger TO {}", quoted(&stranger))).await;
     let findings = about(store.check().await.unwrap());
     assert!(findings.iter().any(|finding| finding.problem == "it lacks EXECUTE on function payledger.append_v1"));

@@ -26,7 +26,7 @@ impl Given {
         let database = Server::shared().database().await;
         let owner = database.role("O\"w; DROP SCHEMA payledger; --").await;
         let application = database.role("app's $$ \\ %I {} ünï").await;
-        let reporting = database.role("a, b TO PUBLIC").await;
+        let reporting = database.role("a TO PUBLIC WITH %s").await;
         let given = Self { database, owner, application, reporting };
         given.migrate(SCHEMA_VERSION).await;
         given

@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::time::{Duration, Instant};
+
 use common::{ledger, request, sound_log};
 use ledger_core::store::{Store, StoreError};
 use ledger_postgres::{PgStore, Roles, SCHEMA_VERSION};
@@ -106,4 +108,67 @@ async fn the_plan_is_what_runs() {
     assert!(!catalog(&planned).await.is_empty());
     let nothing = PgStore::plan(&planned.url(), SCHEMA_VERSION, &no_roles()).await.unwrap();
     assert!(nothing.contains("nothing to do") && !nothing.contains("BEGIN"), "{nothing}");
+}
+
+/// Two that start at once, as two machines of a deployment do, must not both make the tables.
+#[tokio::test]
+async fn migrations_at_once_take_turns() {
+    let database = Server::shared().empty().await;
+    let url = database.url();
+    let up = || async { PgStore::migrate(&url, SCHEMA_VERSION, &no_roles()).await };
+    let done = tokio::join!(up(), up(), up(), up());
+    assert_eq!(done, (Ok(()), Ok(()), Ok(()), Ok(())));
+    assert_eq!(PgStore::version(&url).await.unwrap(), SCHEMA_VERSION);
+}
+
+/// A migration that waited behind a report for hours would make every append wait behind it.
+#[tokio::test]
+async fn a_migration_that_cannot_have_its_locks_gives_up_and_changes_nothing() {
+    let database = Server::shared().database().await;
+    let before = catalog(&database).await;
+    let mut report = database.pool().acquire().await.unwrap();
+    report.execute("BEGIN; SELECT * FROM payledger.projection_rows").await.unwrap();
+    let begun = Instant::now();
+    match PgStore::migrate(&database.url(), 1, &no_roles()).await {
+        Err(StoreError::Unavailable(text)) => assert!(text.contains("55P03"), "{text}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    report.execute("ROLLBACK").await.unwrap();
+    assert_eq!(catalog(&database).await, before);
+    PgStore::migrate(&database.url(), 1, &no_roles()).await.unwrap();
+}
+
+/// Half a migration is a database that no version of the library knows.
+#[tokio::test]
+async fn a_migration_that_fails_or_is_cut_off_leaves_what_was_there() {
+    let database = Server::shared().empty().await;
+    let url = database.url();
+    PgStore::migrate(&url, 1, &no_roles()).await.unwrap();
+    let before = catalog(&database).await;
+    // In the way of the second table of the step.
+    sql(&database, "CREATE TABLE payledger.projection_rows (id integer)".into()).await;
+    unusable(PgStore::migrate(&url, SCHEMA_VERSION, &no_roles()).await, "42P07");
+    sql(&database, "DROP TABLE payledger.projection_rows".into()).await;
+    assert_eq!(catalog(&database).await, before);
+    let mut cut = 0;
+    for millis in 0.. {
+        let to = if PgStore::version(&url).await.unwrap() == 1 { SCHEMA_VERSION } else { 1 };
+        let roles = no_roles();
+        match tokio::time::timeout(Duration::from_millis(millis), PgStore::migrate(&url, to, &roles)).await {
+            Ok(done) => {
+                done.unwrap();
+                if to == 1 {
+                    break;
+                }
+            }
+            Err(_) => cut += 1,
+        }
+        // The server hears a moment later that nobody waits any more.
+        let names = catalog(&database).await.join(" ");
+        assert_eq!(names.contains("save_snapshot_v1"), names.contains("promote_v1"));
+        assert_eq!(names.contains("snapshots"), names.contains("projection_rows"));
+    }
+    assert!(cut > 1, "nothing was cut off");
+    assert_eq!(catalog(&database).await, before);
 }

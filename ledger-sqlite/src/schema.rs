@@ -105,14 +105,22 @@ pub(crate) async fn require_current(connection: &mut SqliteConnection) -> Result
 
 /// Moves the tables to a version, all steps or none.
 pub(crate) async fn migrate(connection: &mut SqliteConnection, to: u32) -> Result<(), StoreError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(reading)?;
+    // Only now: another process may have moved them meanwhile.
+    for text in steps(&mut transaction, to).await? {
+        raw_sql(text).execute(&mut *transaction).await.map_err(writing)?;
+    }
+    transaction.commit().await.map_err(writing)
+}
+
+/// The statements that lead to a version.
+pub(crate) async fn steps(connection: &mut SqliteConnection, to: u32) -> Result<Vec<&'static str>, StoreError> {
     if to > SCHEMA_VERSION {
         return Err(StoreError::Unusable(format!("this library knows versions up to {SCHEMA_VERSION}")));
     }
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(reading)?;
-    // Only now: another process may have moved them meanwhile.
-    let from = version(&mut transaction).await?;
+    let from = version(connection).await?;
     if to == 0 && from > 0 {
-        let events = query_scalar("SELECT EXISTS (SELECT 1 FROM heads)").fetch_one(&mut *transaction);
+        let events = query_scalar("SELECT EXISTS (SELECT 1 FROM heads)").fetch_one(connection);
         if events.await.map_err(reading)? {
             return Err(StoreError::Unusable(
                 "the ledger holds events, which are never dropped; delete the file".into(),
@@ -120,13 +128,8 @@ pub(crate) async fn migrate(connection: &mut SqliteConnection, to: u32) -> Resul
         }
     }
     let (low, high) = (from.min(to) as usize, from.max(to) as usize);
-    let steps = MIGRATIONS.get(low..high).unwrap_or_default();
-    let texts: Vec<&str> =
-        if from < to { steps.iter().map(|m| m.up).collect() } else { steps.iter().rev().map(|m| m.down).collect() };
-    for text in texts {
-        raw_sql(text).execute(&mut *transaction).await.map_err(writing)?;
-    }
-    transaction.commit().await.map_err(writing)
+    let steps = MIGRATIONS.get(low..high).unwrap_or_default().iter();
+    Ok(if from < to { steps.map(|step| step.up).collect() } else { steps.rev().map(|step| step.down).collect() })
 }
 
 /// Sets the journal mode, which is a property of the file. SQLite does not wait for others here, so this does.

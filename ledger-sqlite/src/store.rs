@@ -108,6 +108,20 @@ impl SqliteStore {
         connection.close().await.map_err(reading)
     }
 
+    /// The SQL that [`migrate`](Self::migrate) would run, for people to read. Nothing is changed.
+    ///
+    /// # Errors
+    /// As [`migrate`](Self::migrate).
+    pub async fn plan(path: impl AsRef<Path>, version: u32) -> Result<String, StoreError> {
+        let path = absolute(path.as_ref())?;
+        let options =
+            if path.exists() { options(&path).read_only(true) } else { SqliteConnectOptions::new().in_memory(true) };
+        let mut connection = connect(&options).await?;
+        let steps = schema::steps(&mut connection, version).await?;
+        connection.close().await.map_err(reading)?;
+        Ok(format!("BEGIN IMMEDIATE;\n\n{}\nCOMMIT;\n", steps.join("\n")))
+    }
+
     /// The version of a file's tables; 0 for an empty file.
     ///
     /// # Errors

@@ -190,7 +190,11 @@ fn a_store_that_is_none_is_refused_and_left_as_it_is() {
     folder.run(&["--store", "sqlite:none.db", "replay"]).refused("no such file");
     assert!(!exists(&folder.path("none.db")));
     folder.run(&["--store", "sqlite:no/such/folder/a.db", "apply", "base.jsonl"]).refused("cannot be opened");
-    folder.run(&["--store", "postgres://host/db", "verify"]).refused("no Postgres store");
+    let nowhere = "postgres://ann:s3cret@%2Fno%2Fsuch/db";
+    let run = folder
+        .run(&["--store", nowhere, "verify"])
+        .refused("postgres://ann@%2Fno%2Fsuch/db: the store is not available");
+    assert!(!run.stderr.contains("s3cret"), "{}", run.stderr);
     folder.run(&["--ledger", "mian", "verify"]).refused("has no ledger mian: it has main");
 }
 

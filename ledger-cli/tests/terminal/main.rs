@@ -5,6 +5,7 @@ mod apply;
 mod bad_input;
 mod demo;
 mod import;
+mod postgres;
 mod reading;
 mod upkeep;
 

@@ -4,6 +4,9 @@
 //! refused, never read on as if it were the same. Whoever keeps the [position](Feed::position) with what it made of the events
 //! goes on from there after a crash.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -51,16 +54,19 @@ pub struct Feed<'a> {
     position: Checkpoint,
     /// The last request that was read; none when the position was given from outside.
     last: Option<RequestRow>,
+    /// The page after the position, when it was read while the one before was looked at.
+    ahead: Option<Result<LogPage, StoreError>>,
 }
 
 impl<'a> Feed<'a> {
     /// A feed of what comes after `from`, in pages of at most `page` events, a single larger request aside.
     #[must_use]
     pub fn new(store: &'a dyn Store, ledger: &'a LedgerName, from: Checkpoint, page: usize) -> Self {
-        Self { store, ledger, page: page_size(page), until: u64::MAX, position: from, last: None }
+        Self { store, ledger, page: page_size(page), until: u64::MAX, position: from, last: None, ahead: None }
     }
 
-    /// The same, up to the request that has a sequence.
+    /// The same, up to the request that has a sequence. As it is known where the log goes on, each page is read while the one
+    /// before it is looked at, so that the database and this program work at the same time; no more than two are in memory.
     pub(crate) fn until(self, sequence: u64) -> Self {
         Self { until: sequence, ..self }
     }
@@ -76,13 +82,14 @@ impl<'a> Feed<'a> {
     /// # Errors
     /// [`FeedError`]. An event that cannot be read is no error: it is told as such.
     pub async fn next(&mut self) -> Result<Option<Batch>, FeedError> {
-        let mut page = self.read().await?;
+        let ahead = self.ahead.take();
+        let mut page = if let Some(read) = ahead { read? } else { self.read(self.position.sequence).await? };
         if page.requests.is_empty() && page.events.is_empty() {
             if !self.is_behind().await? {
                 return Ok(None);
             }
             // Something was stored between the two reads.
-            page = self.read().await?;
+            page = self.read(self.position.sequence).await?;
         }
         let after = self.position.sequence;
         let Some(first) = page.requests.first() else {
@@ -92,11 +99,21 @@ impl<'a> Feed<'a> {
         if after.checked_add(1) != Some(first.first_sequence) {
             self.require_position().await?;
         }
-        let events = tell_page(self.ledger.as_str(), after, &page)?;
-        let end = self.follow(&page).await?;
+        let next = page.requests.last().map(RequestRow::last_sequence).filter(|last| *last < self.until);
+        let ahead = async {
+            let next = next.filter(|_| self.until < u64::MAX)?;
+            Some(self.read(next).await)
+        };
+        let looked_at = async {
+            let events = tell_page(self.ledger.as_str(), after, &page)?;
+            Ok::<_, FeedError>(Batch { events, end: self.follow(&page).await? })
+        };
+        let (ahead, batch) = both(ahead, looked_at).await;
+        let batch = batch?;
+        self.ahead = ahead;
         self.last = page.requests.into_iter().next_back();
-        self.position = end;
-        Ok(Some(Batch { events, end }))
+        self.position = batch.end;
+        Ok(Some(batch))
     }
 
     /// The next requests, as soon as there are any.
@@ -125,8 +142,8 @@ impl<'a> Feed<'a> {
         Ok(())
     }
 
-    async fn read(&self) -> Result<LogPage, StoreError> {
-        let mut page = self.store.read_log(self.ledger, self.position.sequence, self.page).await?;
+    async fn read(&self, after: u64) -> Result<LogPage, StoreError> {
+        let mut page = self.store.read_log(self.ledger, after, self.page).await?;
         if self.until < u64::MAX {
             page.requests.retain(|request| request.first_sequence <= self.until);
             let end = page.requests.last().map_or(self.until, |last| last.last_sequence().max(self.until));
@@ -179,6 +196,35 @@ impl<'a> Feed<'a> {
 
     fn other_history(&self) -> FeedError {
         FeedError::OtherHistory { sequence: self.position.sequence }
+    }
+}
+
+/// Two futures at once: the first is begun before the second.
+async fn both<A, B>(first: impl Future<Output = A>, second: impl Future<Output = B>) -> (A, B) {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    let (mut one, mut two) = (None, None);
+    poll_fn(|context| {
+        if one.is_none() {
+            one = ready(first.as_mut().poll(context));
+        }
+        if two.is_none() {
+            two = ready(second.as_mut().poll(context));
+        }
+        match (one.take(), two.take()) {
+            (Some(one), Some(two)) => Poll::Ready((one, two)),
+            (left, right) => {
+                (one, two) = (left, right);
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+fn ready<T>(poll: Poll<T>) -> Option<T> {
+    match poll {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
     }
 }
 

@@ -2,25 +2,55 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 #![allow(dead_code, reason = "no test uses all of it")]
 
-use ledger_core::Date;
+use std::sync::Arc;
+
 use ledger_core::chain::{self, Digest};
+use ledger_core::engine::tokio::TokioEnv;
 use ledger_core::id::{Key, LedgerName};
 use ledger_core::store::{Append, Guard, Head, LogPage, NewEvent, Store};
 use ledger_core::stream::{StreamName, Tip};
-use ledger_postgres::sqlx::raw_sql;
+use ledger_core::{Date, Ledger, Request};
+use ledger_postgres::PgStore;
+use ledger_postgres::sqlx::PgPool;
 use ledger_postgres_testing::{Database, Server};
 
 /// A database with the tables of a ledger.
 pub async fn database() -> Database {
-    let database = Server::shared().empty().await;
-    for migration in [
-        "CREATE SCHEMA payledger",
-        include_str!("../../migrations/0001_ledger.up.sql"),
-        include_str!("../../migrations/0002_derived.up.sql"),
-    ] {
-        raw_sql(migration).execute(database.pool()).await.unwrap();
+    Server::shared().database().await
+}
+
+const SETUP: &str = r#"
+{"settings.open":{"base_currency":"USD","zone":"UTC","capabilities":["manual_payments"]}}
+{"plan.publish":{"plan":"p","document":{"currency":"USD","split":{"capped":{"pre_cap":{"payee":"0.7","company":"0.3"},"cap":{"programme":"main","limit":"15000 USD","year":{"calendar":{"month":1,"day":1}}},"post_cap_fee":"250 USD"}}}}}
+{"payee.enrol":{"payee":"kim","name":"Kim"}}
+{"payee.assign":{"payee":"kim","plan":"p","version":1,"from":"2026-01-01"}}"#;
+
+/// A ledger with a payee under a plan.
+pub async fn ready(pool: &PgPool, name: &str) -> Ledger {
+    let store = Arc::new(PgStore::with_pool(pool.clone()));
+    let opened = Ledger::new(store, Arc::new(TokioEnv::current()), ledger(name));
+    for (number, command) in SETUP.trim().lines().enumerate() {
+        opened.execute(asked(&format!("setup-{number}"), command)).await.unwrap();
     }
-    database
+    opened
+}
+
+pub fn asked(key: &str, command: &str) -> Request {
+    let text = format!(r#"{{"key":"{key}","actor":"ann","at":"2026-02-01T09:00:00Z","command":{command}}}"#);
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Records a deal, under a key of its own.
+pub fn deal(number: usize) -> Request {
+    let command = format!(
+        r#"{{"deal.record":{{"deal":"d-{number}","gci":{{"amount":"1000 USD"}},"attribution":{{"equal":["kim"]}},"completed_on":"2026-01-10"}}}}"#
+    );
+    asked(&format!("deal-{number}"), &command)
+}
+
+/// Pays out all that is payable.
+pub fn payout(key: &str) -> Request {
+    asked(key, r#"{"payout.create":{"payee":"kim"}}"#)
 }
 
 pub fn ledger(name: &str) -> LedgerName {

@@ -1,0 +1,316 @@
+//! Every command on a PostgreSQL server, as on a file.
+
+use std::sync::OnceLock;
+
+use ledger_postgres::sqlx::{AssertSqlSafe, query_scalar, raw_sql};
+use ledger_postgres_testing::{Database, Server, quoted};
+
+use super::*;
+
+/// A folder, and a database for `--store`.
+struct Kept {
+    folder: Folder,
+    runtime: tokio::runtime::Runtime,
+    database: Database,
+    url: String,
+}
+
+/// A server that may be checked: the shared one does not wait for the disk, which `store check` would say.
+fn durable() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| Server::start(&[]))
+}
+
+impl Kept {
+    fn on(server: &Server) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let database = runtime.block_on(server.empty());
+        let url = database.url();
+        Self { folder: Folder::new(), runtime, database, url }
+    }
+
+    /// A database with the ledger that the tests begin with.
+    fn with_ledger() -> Self {
+        let kept = Self::on(Server::shared());
+        kept.run(&["store", "migrate", "up"]).expect(0);
+        kept.folder.write("base.jsonl", BASE.as_bytes());
+        kept.run(&["apply", "base.jsonl"]).expect(0);
+        kept
+    }
+
+    fn run(&self, args: &[&str]) -> Run {
+        self.run_at(&self.url, args)
+    }
+
+    fn run_at(&self, url: &str, args: &[&str]) -> Run {
+        self.folder.run(&[&["--store", url], args].concat())
+    }
+
+    fn sql(&self, sql: &str) {
+        let done = raw_sql(AssertSqlSafe(sql)).execute(self.database.pool());
+        self.runtime.block_on(done).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    fn role(&self, name: &str) -> String {
+        self.runtime.block_on(self.database.role(name))
+    }
+
+    fn log(&self) -> String {
+        self.run(&["export", "jsonl"]).expect(0).stdout
+    }
+}
+
+/// A text without the times at which something was recorded.
+fn timeless(text: &str) -> String {
+    let words = text.split_inclusive([',', ' ', '"', '\n']);
+    words.filter(|word| !(word.contains('T') && word.trim_end_matches([',', ' ', '"', '\n']).ends_with('Z'))).collect()
+}
+
+/// The demonstration comes to the same on a server as on a file, figure by figure.
+#[test]
+fn the_demonstration_comes_to_the_same() {
+    let (kept, file) = (Kept::on(Server::shared()), Folder::new());
+    kept.run(&["demo"]).refused("payledger store migrate up");
+    kept.run(&["store", "migrate", "up"]).expect(0);
+    let run = kept.run(&["demo"]).expect(0);
+    assert!(run.stderr.contains("warning") && run.stderr.contains("superuser"), "{}", run.stderr);
+    file.run(&["demo"]).expect(0);
+    let commands: [&[&str]; 9] = [
+        &["show", "balances"],
+        &["show", "payees"],
+        &["export", "register"],
+        &["export", "hledger"],
+        &["--format", "json", "show", "statistics"],
+        &["--format", "json", "replay"],
+        &["reconcile", "journal"],
+        &["events"],
+        &["verify"],
+    ];
+    for args in commands {
+        let (here, there) = (kept.run(args), file.run(args));
+        assert_eq!(here.code, there.code, "{args:?}: {}", here.stderr);
+        // Links and fingerprints are over the times, too.
+        if !["events", "verify"].contains(&args[0]) && !args.contains(&"replay") {
+            assert_eq!(timeless(&here.stdout), timeless(&there.stdout), "{args:?}");
+        }
+    }
+    let log = kept.log();
+    kept.run(&["demo"]).expect(0);
+    assert_eq!(kept.log(), log);
+    assert_eq!(log.lines().count(), file.log().lines().count());
+    kept.run(&["bench"]).expect(0);
+    let status = kept.run(&["--format", "json", "store", "status"]).expect(0).lines();
+    assert_eq!(status[0]["ledger"], "main");
+}
+
+#[test]
+fn a_dry_run_leaves_the_database_as_it_is() {
+    let kept = Kept::with_ledger();
+    let log = kept.log();
+    kept.folder.write("deal.jsonl", (deal("d1", "d1", "ann", "1000 USD") + "\n").as_bytes());
+    let tried = kept.run(&["apply", "--dry-run", "deal.jsonl"]).expect(0);
+    assert!(tried.stderr.contains("dry run"), "{}", tried.stderr);
+    assert_eq!(kept.log(), log);
+    let done = kept.run(&["apply", "deal.jsonl"]).expect(0);
+    let without_times = |run: &Run| run.lines().into_iter().map(|line| line["events"].clone()).collect::<Vec<_>>();
+    assert_eq!(without_times(&tried), without_times(&done));
+    assert_ne!(kept.log(), log);
+}
+
+#[test]
+fn tables_are_moved_only_when_asked_and_keep_every_event() {
+    let kept = Kept::on(Server::shared());
+    let printed = kept.run(&["store", "migrate", "up", "--dry-run"]).expect(0).stdout;
+    assert!(printed.contains("CREATE TABLE payledger.events") && printed.contains("COMMIT;"), "{printed}");
+    let status = kept.run(&["store", "migrate", "status"]).expect(0).stdout;
+    assert!(status.contains("tables of version 0") && status.contains("migrate up"), "{status}");
+    kept.run(&["verify"]).refused("payledger store migrate up");
+    kept.run(&["store", "migrate", "up"]).expect(0);
+    kept.folder.write("base.jsonl", BASE.as_bytes());
+    kept.run(&["apply", "base.jsonl"]).expect(0);
+    kept.run(&["replay"]).expect(0);
+    let log = kept.log();
+    kept.run(&["store", "migrate", "down"]).expect(0);
+    kept.run(&["verify"]).refused("tables of version 1");
+    kept.run(&["store", "migrate", "down"]).refused("never dropped");
+    kept.run(&["store", "migrate", "up"]).expect(0);
+    kept.run(&["store", "migrate", "up"]).expect(0);
+    kept.run(&["store", "migrate", "up", "--to", "1"]).refused("store migrate down");
+    kept.run(&["store", "migrate", "up", "--to", "99"]).refused("versions up to");
+    kept.run(&["verify", "--deep"]).expect(0);
+    assert_eq!(kept.log(), log);
+    kept.sql("INSERT INTO payledger.migrations (version) VALUES (99)");
+    for args in [["verify"].as_slice(), &["store", "check"], &["store", "migrate", "up"], &["apply", "base.jsonl"]] {
+        kept.run(args).refused("newer version");
+    }
+    // A file too.
+    let file = Folder::with_ledger();
+    let log = file.log();
+    for step in ["down", "up"] {
+        let printed = file.run(&["store", "migrate", step, "--dry-run"]).expect(0).stdout;
+        assert!(step == "up" || printed.contains("DROP TABLE snapshots"), "{printed}");
+        file.run(&["store", "migrate", step]).expect(0);
+    }
+    file.run(&["store", "migrate", "down", "--to", "0"]).refused("never dropped");
+    file.run(&["store", "migrate", "up", "--owner", "x"]).refused("a file has no roles");
+    assert_eq!(file.log(), log);
+}
+
+#[test]
+fn roles_are_given_what_they_need_and_a_sound_store_has_no_finding() {
+    let kept = Kept::on(durable());
+    let (owner, application, reporting) = (kept.role("owner"), kept.role("app's"), kept.role("report"));
+    kept.run(&["store", "migrate", "up", "--owner", "public"]).refused("there is no role");
+    let roles = ["--owner", &owner, "--application", &application, "--reporting", &reporting];
+    kept.run(&[&["store", "migrate", "up"], roles.as_slice()].concat()).expect(0);
+    let url = kept.database.url_as(&application);
+    kept.folder.write("base.jsonl", BASE.as_bytes());
+    let run = kept.run_at(&url, &["apply", "base.jsonl"]).expect(0);
+    assert!(!run.stderr.contains("warning"), "{}", run.stderr);
+    let checked = kept.run_at(&url, &["store", "check"]).expect(0);
+    assert!(checked.stdout.contains("as they should be"), "{}", checked.stdout);
+    let url = kept.database.url_as(&reporting);
+    kept.run_at(&url, &["verify"]).refused("has no ledger main");
+    kept.sql(&format!("INSERT INTO payledger.reporting_ledgers VALUES ('main', '{reporting}')"));
+    kept.run_at(&url, &["verify"]).expect(0);
+    kept.run_at(&url, &["show", "payees"]).expect(0);
+    kept.folder.write("deal.jsonl", (deal("d1", "d1", "ann", "1000 USD") + "\n").as_bytes());
+    kept.run_at(&url, &["apply", "deal.jsonl"]).refused("privilege is missing");
+    kept.run_at(&url, &["store", "migrate", "down"]).refused("may not act as");
+    // A superuser is told of himself, and goes on.
+    let run = kept.run(&["--format", "json", "store", "check"]).expect(1);
+    assert!(run.lines()[0]["problem"].as_str().unwrap().contains("superuser"), "{}", run.stdout);
+}
+
+/// Somebody who may do all disables the triggers and edits: what he did is found, and named.
+#[test]
+fn rows_that_were_altered_by_hand_are_found() {
+    let altered = [
+        (
+            "events",
+            "payload = convert_to(replace(convert_from(payload, 'UTF8'), 'Ben Brook', 'Ben Crook'), 'UTF8') \
+            WHERE sequence = 3",
+            "altered",
+        ),
+        ("events", "type = 'payee.unheard_of' WHERE sequence = 3", "altered"),
+        ("events", "schema_version = 99 WHERE sequence = 3", "altered"),
+        ("requests", "actor = 'mallory' WHERE first_sequence = 3", "altered"),
+        ("requests", "recorded_at_us = recorded_at_us + 1 WHERE first_sequence = 3", "altered"),
+        (
+            "requests",
+            "request_hash = digest FROM payledger.events AS e WHERE first_sequence = 3 AND e.sequence = 1",
+            "altered",
+        ),
+    ];
+    let kept = Kept::with_ledger();
+    for (table, change, kind) in altered {
+        kept.sql(&format!("CREATE TABLE saved AS SELECT * FROM payledger.{table}"));
+        let quiet = |change: &str| {
+            kept.sql(&format!(
+            "ALTER TABLE payledger.{table} DISABLE TRIGGER ALL; {change}; ALTER TABLE payledger.{table} ENABLE ALWAYS TRIGGER {table}_stay"
+        ))
+        };
+        quiet(&format!("UPDATE payledger.{table} SET {change}"));
+        let run = kept.run(&["--format", "json", "verify"]).expect(1);
+        let found = run.lines();
+        assert_eq!(found[0]["sequence"], 3, "{change}: {}", run.stdout);
+        assert!(found[0]["kind"].as_str().unwrap().contains(kind), "{change}: {}", run.stdout);
+        quiet(&format!(
+            "DELETE FROM payledger.{table}; INSERT INTO payledger.{table} SELECT * FROM saved; DROP TABLE saved"
+        ));
+        kept.run(&["verify"]).expect(0);
+    }
+}
+
+/// Who writes events with a true digest and link, but of a type or version that no release knows, has not written a ledger's.
+#[test]
+fn events_that_no_release_knows_are_refused() {
+    let kept = Kept::with_ledger();
+    for change in ["type = 'payee.unheard_of'", "schema_version = 99", "payload = 'no json'", "payload = '\\xff'"] {
+        kept.sql(&format!(
+            "CREATE TABLE saved AS SELECT * FROM payledger.events; ALTER TABLE payledger.events DISABLE TRIGGER ALL; \
+             UPDATE payledger.events SET {change} WHERE sequence = 8"
+        ));
+        for args in [["show", "payees"].as_slice(), &["replay"], &["events"]] {
+            kept.run(args).refused("record 8");
+        }
+        kept.run(&["apply", "base.jsonl"]);
+        kept.run(&["verify"]).expect(1);
+        kept.sql(
+            "DELETE FROM payledger.events; INSERT INTO payledger.events SELECT * FROM saved; DROP TABLE saved; \
+             ALTER TABLE payledger.events ENABLE ALWAYS TRIGGER events_stay",
+        );
+    }
+    kept.run(&["verify"]).expect(0);
+}
+
+/// A dump that leaves rows out, or a restore that changes bytes, is found here and not at the next audit.
+#[test]
+fn a_dump_is_restored_and_verifies() {
+    let kept = Kept::with_ledger();
+    let owner = kept.role("owner");
+    let application = kept.role("application");
+    kept.run(&["store", "migrate", "up", "--owner", &owner, "--application", &application]).expect(0);
+    kept.run(&["store", "backup", "x"]).refused("pg_dump");
+    kept.run(&["store", "restore", "x"]).refused("pg_restore");
+    let server = Server::shared();
+    let dump = |url: &str, to: &str| {
+        let mut command = std::process::Command::new(server.program("pg_dump"));
+        let command = command.args(["--format=custom", "--schema=payledger", "--file"]).arg(kept.folder.path(to));
+        Run::of(command.arg(url).output().unwrap())
+    };
+    dump(&kept.url, "dump").expect(0);
+    // Who sees only some ledgers gets no dump rather than a part of one.
+    let run = dump(&kept.database.url_as(&owner), "part");
+    assert!(run.code != 0 && run.stderr.contains("row-level security"), "{}", run.stderr);
+    let other = Kept::on(server);
+    let mut command = std::process::Command::new(server.program("pg_restore"));
+    let command = command.args(["--exit-on-error", "--single-transaction", "--dbname", &other.url]);
+    Run::of(command.arg(kept.folder.path("dump")).output().unwrap()).expect(0);
+    let verified = other.run(&["--format", "json", "verify", "--deep"]).expect(0).stdout;
+    assert_eq!(verified, kept.run(&["--format", "json", "verify", "--deep"]).expect(0).stdout);
+    assert_eq!(other.log(), kept.log());
+    // It goes on where the dump was taken, for the application too, and nothing about it is odd but the server's haste.
+    other.folder.write("deal.jsonl", (deal("d1", "d1", "ann", "1000 USD") + "\n").as_bytes());
+    let url = other.database.url_as(&application);
+    other.run_at(&url, &["apply", "deal.jsonl"]).expect(0);
+    let odd = other.run_at(&url, &["--format", "json", "store", "check"]).expect(1).lines();
+    assert!(odd.iter().all(|finding| finding["object"].as_str().unwrap().starts_with("setting f")), "{odd:?}");
+    let roles: i64 = other
+        .runtime
+        .block_on(
+            query_scalar("SELECT count(*) FROM pg_roles WHERE rolname = $1")
+                .bind(&owner)
+                .fetch_one(other.database.pool()),
+        )
+        .unwrap();
+    assert_eq!(roles, 1);
+    other.sql(&format!("DROP OWNED BY {}, {}", quoted(&owner), quoted(&application)));
+}
+
+#[test]
+fn a_database_on_which_no_ledger_can_be_kept_is_refused() {
+    let kept = Kept::with_ledger();
+    let role = kept.role("forgetful");
+    kept.run(&["store", "migrate", "up", "--application", &role]).expect(0);
+    kept.sql(&format!("ALTER ROLE {} SET synchronous_commit = off", quoted(&role)));
+    let url = kept.database.url_as(&role);
+    let run = kept.run_at(&url, &["apply", "base.jsonl"]).refused("synchronous_commit is off");
+    assert!(run.stderr.contains("nothing was stored"), "{}", run.stderr);
+    let run = kept.run_at(&url, &["--format", "json", "store", "check"]).expect(1);
+    assert!(
+        run.lines().iter().any(|finding| finding["object"] == "setting synchronous_commit = off"),
+        "{}",
+        run.stdout
+    );
+    let stranger = kept.database.url_as(&kept.role("stranger"));
+    kept.run_at(&stranger, &["verify"]).refused("privilege is missing");
+    let run = kept.run_at(&stranger, &["store", "check"]).expect(1);
+    assert!(run.stdout.contains("may not use the schema"), "{}", run.stdout);
+    let nobody = kept.database.url_as("no such role");
+    kept.run_at(&nobody, &["verify"]).refused("the database refuses this role");
+    let none = kept.url.replace(kept.database.name(), "no_such_database");
+    kept.run_at(&none, &["verify"]).refused("there is no such database");
+    let ascii = kept.runtime.block_on(Server::shared().create("TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'"));
+    kept.run_at(&ascii.url(), &["store", "migrate", "up"]).refused("encoding is SQL_ASCII");
+}

@@ -3,22 +3,14 @@
 //!
 //! `cargo bench -p benches --bench sqlite`. The two take turns; figures are medians of seven rounds.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::float_arithmetic,
-    clippy::cast_precision_loss,
-    clippy::indexing_slicing
-)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::float_arithmetic, clippy::cast_precision_loss)]
 #![allow(clippy::cast_possible_wrap, reason = "a benchmark that fails should stop")]
 
 use std::time::Instant;
 
-use benches::History;
-use ledger_core::store::{Append, EventRow, Guard, LogPage, NewEvent, Outcome, RequestRow, Store};
-use ledger_core::stream::{StreamName, Tip};
+use benches::groups::{Groups, median};
+use ledger_core::store::{LogPage, Outcome, Store};
 use ledger_sqlite::SqliteStore;
-use rustc_hash::FxHashMap;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
 
@@ -48,7 +40,7 @@ async fn main() {
             .synchronous(SqliteSynchronous::Full);
         let mut bare = SqliteConnection::connect_with(&options).await.unwrap();
         bare.execute(SCHEMA).await.unwrap();
-        let mut history = Rows::new();
+        let mut history = Groups::default();
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for round in 0..=ROUNDS {
             let work: Vec<_> = (0..groups).map(|_| history.next(size)).collect();
@@ -71,81 +63,6 @@ async fn main() {
         }
         let (ours, theirs) = (median(ours), median(theirs));
         println!("{size:>8} {ours:>14.0} {theirs:>14.0} {:>6.0}%", 100.0 * ours / theirs);
-    }
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
-}
-
-/// A history as groups of requests, with the guards that the engine would give them.
-struct Rows {
-    history: History,
-    ready: LogPage,
-    tips: FxHashMap<StreamName, Tip>,
-}
-
-impl Rows {
-    fn new() -> Self {
-        Self { history: History::new(100), ready: LogPage::default(), tips: FxHashMap::default() }
-    }
-
-    fn next(&mut self, size: usize) -> (Vec<Append>, LogPage) {
-        while self.ready.requests.len() < size {
-            let (_, mut page) = self.history.grow(1_000);
-            self.ready.requests.append(&mut page.requests);
-            self.ready.events.append(&mut page.events);
-        }
-        let requests: Vec<_> = self.ready.requests.drain(..size).collect();
-        let count: usize = requests.iter().map(|request| usize::from(request.size)).sum();
-        let events: Vec<_> = self.ready.events.drain(..count).collect();
-        let mut rest = events.as_slice();
-        let group = requests
-            .iter()
-            .map(|request| {
-                let (mine, others) = rest.split_at(usize::from(request.size));
-                rest = others;
-                self.append(request, mine)
-            })
-            .collect();
-        (group, LogPage { requests, events })
-    }
-
-    fn append(&mut self, request: &RequestRow, events: &[EventRow]) -> Append {
-        let mut guards: Vec<Guard> = Vec::new();
-        for event in events {
-            let tip = self.tips.entry(event.stream.clone()).or_default();
-            if guards.iter().all(|guard| guard.stream != event.stream) {
-                guards.push(Guard { stream: event.stream.clone(), tip: *tip });
-            }
-            *tip = Tip { version: event.version, digest: event.digest };
-        }
-        for read in ["settings", "plan/p"].map(StreamName::from_stored) {
-            if let Some(tip) = self.tips.get(&read)
-                && guards.iter().all(|guard| guard.stream != read)
-            {
-                guards.push(Guard { tip: *tip, stream: read });
-            }
-        }
-        Append {
-            key: request.key.parse().unwrap(),
-            request_hash: request.request_hash,
-            actor: request.actor.clone(),
-            guards,
-            events: events
-                .iter()
-                .map(|event| NewEvent {
-                    stream: event.stream.clone(),
-                    version: event.version,
-                    type_name: event.type_name.clone(),
-                    schema_version: event.schema_version,
-                    effective: event.effective,
-                    payload: event.payload.clone(),
-                    digest: event.digest,
-                })
-                .collect(),
-        }
     }
 }
 

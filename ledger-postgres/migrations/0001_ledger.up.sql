@@ -110,6 +110,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     zeros CONSTANT bytea := decode(repeat('00', 32), 'hex');
+    tag CONSTANT bytea := int4send(16) || 'payledger link 1'::bytea;
     head_sequence bigint;
     head_link bytea;
     head_us bigint;
@@ -141,7 +142,10 @@ BEGIN
     END IF;
 
     together := together AND NOT true = ANY (malformed) AND head_sequence <= 9223372036854775807 - event_count;
-    together := together AND NOT EXISTS (SELECT FROM payledger.requests AS r WHERE r.ledger = name AND r.key = ANY (keys));
+    together := together AND NOT EXISTS (
+        SELECT FROM unnest(keys) AS asked (key)
+            CROSS JOIN LATERAL (
+                SELECT FROM payledger.requests AS r WHERE r.ledger = name AND r.key = asked.key LIMIT 1) AS known);
     together := together AND NOT EXISTS (
         SELECT FROM unnest(guards, guard_versions, settled) WITH ORDINALITY AS g (stream, version, settled, at)
             LEFT JOIN LATERAL (
@@ -154,7 +158,7 @@ BEGIN
         head_us := greatest(head_us, coalesce(now_us, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint));
         FOR at IN 1..count LOOP
             firsts := array_append(firsts, head_sequence + 1);
-            head_link := sha256('\x00000010'::bytea || 'payledger link 1'::bytea || head_link || int8send(head_sequence + 1)
+            head_link := sha256(tag || head_link || int8send(head_sequence + 1)
                 || int8send(head_us) || int4send(sizes[at]) || substr(digests, event_at * 32 - 31, sizes[at] * 32));
             links := array_append(links, head_link);
             head_sequence := head_sequence + sizes[at];

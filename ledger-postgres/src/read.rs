@@ -49,6 +49,8 @@ const READ_KEY: &str = concat!(
     "  AND sequence <= (SELECT first_sequence + size - 1 FROM named)",
 );
 
+const READ_LEDGERS: &str = "SELECT ledger FROM payledger.heads WHERE sequence > 0 ORDER BY ledger";
+
 const READ_HEAD: &str = "SELECT sequence, link, recorded_at_us FROM payledger.heads WHERE ledger = $1";
 
 pub(crate) async fn streams(
@@ -128,6 +130,15 @@ pub(crate) async fn request(
 pub(crate) async fn head(connection: &mut PgConnection, ledger: &LedgerName) -> Result<Head, StoreError> {
     let row = query(READ_HEAD).bind(ledger.as_str()).fetch_optional(connection).await.map_err(reading)?;
     row.as_ref().map_or(Ok(Head::default()), row::head)
+}
+
+pub(crate) async fn ledgers(connection: &mut PgConnection) -> Result<Vec<LedgerName>, StoreError> {
+    let rows = query(READ_LEDGERS).fetch_all(connection).await.map_err(reading)?;
+    let name = |row| {
+        let text = row::get(row, 0, 0, "a ledger's name")?;
+        LedgerName::new(text).map_err(|error| StoreError::Corrupt { sequence: 0, what: error.to_string() })
+    };
+    rows.iter().map(name).collect()
 }
 
 /// Requests and events, each in the order of the log, which is nearly always the order that they come in.

@@ -7,15 +7,15 @@ use compact_str::CompactString;
 use ledger_core::id::{Key, LedgerName};
 use ledger_core::store::{
     Append, BoxFuture, CheckpointRow, Clock, Head, LogPage, Outcome, ProjectionRow, ProjectionWrite, Promotion,
-    SnapshotRow, Store, StoreError, StreamAfter, StreamPage,
+    SnapshotRow, StoreError, StreamAfter, StreamPage,
 };
 use ledger_core::stream::StreamName;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgPool, Postgres, query};
+use sqlx::{ConnectOptions, Connection, PgPool, Postgres};
 
 use crate::error::reading;
-use crate::{append, derived, read, row, schema};
+use crate::{append, derived, read, schema};
 
 /// How many connections a pool of this store's own has at most.
 const CONNECTIONS: u32 = 8;
@@ -34,15 +34,26 @@ impl PgStore {
     /// # Errors
     /// [`StoreError`], with what to do: the server cannot be reached, refuses the role, or the tables are not there.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        let store = Self::connect_lazy(url)?;
+        // By itself: a pool that cannot connect says only that it has waited in vain.
+        let mut first = store.pool.connect_options().connect().await.map_err(reading)?;
+        schema::require_current(&mut first).await?;
+        first.close().await.map_err(reading)?;
+        Ok(store)
+    }
+
+    /// Opens the ledgers of a database when they are first used, without a look at its tables: for a database that may be
+    /// [found](Self::check) to be none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] when the URL is none.
+    pub fn connect_lazy(url: &str) -> Result<Self, StoreError> {
         let options: PgConnectOptions = url.parse().map_err(reading)?;
         // What the URL or the environment says goes before.
         let options = if options.get_options().is_some() { options } else { options.options(SETTINGS) };
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
         // A connection that broke is found out by the statement that is sent on it, without a round trip before each.
-        let pool = pool.test_before_acquire(false).connect_with(options).await.map_err(reading)?;
-        let store = Self::with_pool(pool);
-        schema::require_current(&mut *store.connection().await?).await?;
-        Ok(store)
+        Ok(Self::with_pool(pool.test_before_acquire(false).connect_lazy_with(options)))
     }
 
     /// Opens the ledgers of a database as [`connect`](Self::connect) does, with another clock.
@@ -76,6 +87,10 @@ impl PgStore {
         self.pool.close().await;
     }
 
+    fn now_us(&self) -> Option<i64> {
+        self.clock.as_ref().map(|clock| clock())
+    }
+
     pub(crate) async fn connection(&self) -> Result<PoolConnection<Postgres>, StoreError> {
         self.pool.acquire().await.map_err(reading)
     }
@@ -95,117 +110,118 @@ impl fmt::Debug for PgStore {
     }
 }
 
-impl Store for PgStore {
-    fn append<'a>(
-        &'a self,
-        ledger: &'a LedgerName,
-        group: &'a [Append],
-    ) -> BoxFuture<'a, Result<Vec<Outcome>, StoreError>> {
-        Box::pin(async move {
-            let mut connection = self.connection().await?;
-            append::append(&mut connection, ledger, group, self.clock.as_ref().map(|clock| clock())).await
-        })
-    }
+/// The contract, for what has a `connection()` and a time of its own or none: one statement for everything that is asked.
+macro_rules! impl_store {
+    ($($store:tt)+) => {
+        impl ledger_core::store::Store for $($store)+ {
+            fn append<'a>(
+                &'a self,
+                ledger: &'a LedgerName,
+                group: &'a [Append],
+            ) -> BoxFuture<'a, Result<Vec<Outcome>, StoreError>> {
+                Box::pin(async move {
+                    let mut connection = self.connection().await?;
+                    append::append(&mut connection, ledger, group, self.now_us()).await
+                })
+            }
 
-    fn read_streams<'a>(
-        &'a self,
-        ledger: &'a LedgerName,
-        streams: &'a [StreamAfter],
-        at: Option<u64>,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<StreamPage, StoreError>> {
-        Box::pin(async move { read::streams(&mut *self.connection().await?, ledger, streams, at, limit).await })
-    }
+            fn read_streams<'a>(
+                &'a self,
+                ledger: &'a LedgerName,
+                streams: &'a [StreamAfter],
+                at: Option<u64>,
+                limit: usize,
+            ) -> BoxFuture<'a, Result<StreamPage, StoreError>> {
+                Box::pin(async move { read::streams(&mut *self.connection().await?, ledger, streams, at, limit).await })
+            }
 
-    fn read_log<'a>(
-        &'a self,
-        ledger: &'a LedgerName,
-        after: u64,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<LogPage, StoreError>> {
-        Box::pin(async move { read::log(&mut *self.connection().await?, ledger, after, limit).await })
-    }
+            fn read_log<'a>(
+                &'a self,
+                ledger: &'a LedgerName,
+                after: u64,
+                limit: usize,
+            ) -> BoxFuture<'a, Result<LogPage, StoreError>> {
+                Box::pin(async move { read::log(&mut *self.connection().await?, ledger, after, limit).await })
+            }
 
-    fn request<'a>(
-        &'a self,
-        ledger: &'a LedgerName,
-        key: &'a Key,
-    ) -> BoxFuture<'a, Result<Option<LogPage>, StoreError>> {
-        Box::pin(async move { read::request(&mut *self.connection().await?, ledger, key).await })
-    }
+            fn request<'a>(
+                &'a self,
+                ledger: &'a LedgerName,
+                key: &'a Key,
+            ) -> BoxFuture<'a, Result<Option<LogPage>, StoreError>> {
+                Box::pin(async move { read::request(&mut *self.connection().await?, ledger, key).await })
+            }
 
-    fn head<'a>(&'a self, ledger: &'a LedgerName) -> BoxFuture<'a, Result<Head, StoreError>> {
-        Box::pin(async move { read::head(&mut *self.connection().await?, ledger).await })
-    }
+            fn head<'a>(&'a self, ledger: &'a LedgerName) -> BoxFuture<'a, Result<Head, StoreError>> {
+                Box::pin(async move { read::head(&mut *self.connection().await?, ledger).await })
+            }
 
-    fn ledgers(&self) -> BoxFuture<'_, Result<Vec<LedgerName>, StoreError>> {
-        Box::pin(async move {
-            let rows = query("SELECT ledger FROM payledger.heads WHERE sequence > 0 ORDER BY ledger");
-            let rows = rows.fetch_all(&mut *self.connection().await?).await.map_err(reading)?;
-            let name = |row| {
-                let text = row::get(row, 0, 0, "a ledger's name")?;
-                LedgerName::new(text).map_err(|error| StoreError::Corrupt { sequence: 0, what: error.to_string() })
-            };
-            rows.iter().map(name).collect()
-        })
-    }
+            fn ledgers(&self) -> BoxFuture<'_, Result<Vec<LedgerName>, StoreError>> {
+                Box::pin(async move { read::ledgers(&mut *self.connection().await?).await })
+            }
 
-    fn save_snapshot<'a>(
-        &'a self,
-        ledger: &'a LedgerName,
-        snapshot: &'a SnapshotRow,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move { derived::save_snapshot(&mut *self.connection().await?, ledger, snapshot).await })
-    }
+            fn save_snapshot<'a>(
+                &'a self,
+                ledger: &'a LedgerName,
+                snapshot: &'a SnapshotRow,
+            ) -> BoxFuture<'a, Result<(), StoreError>> {
+                Box::pin(async move { derived::save_snapshot(&mut *self.connection().await?, ledger, snapshot).await })
+            }
 
-    fn load_snapshots<'a>(
-        &'a self,
-        ledger: &'a LedgerName,
-        streams: &'a [StreamName],
-    ) -> BoxFuture<'a, Result<Vec<SnapshotRow>, StoreError>> {
-        Box::pin(async move { derived::snapshots(&mut *self.connection().await?, ledger, streams).await })
-    }
+            fn load_snapshots<'a>(
+                &'a self,
+                ledger: &'a LedgerName,
+                streams: &'a [StreamName],
+            ) -> BoxFuture<'a, Result<Vec<SnapshotRow>, StoreError>> {
+                Box::pin(async move { derived::snapshots(&mut *self.connection().await?, ledger, streams).await })
+            }
 
-    fn load_checkpoint<'a>(
-        &'a self,
-        ledger: &'a LedgerName,
-        name: &'a str,
-    ) -> BoxFuture<'a, Result<Option<CheckpointRow>, StoreError>> {
-        Box::pin(async move { derived::checkpoint(&mut *self.connection().await?, ledger, name).await })
-    }
+            fn load_checkpoint<'a>(
+                &'a self,
+                ledger: &'a LedgerName,
+                name: &'a str,
+            ) -> BoxFuture<'a, Result<Option<CheckpointRow>, StoreError>> {
+                Box::pin(async move { derived::checkpoint(&mut *self.connection().await?, ledger, name).await })
+            }
 
-    fn save_projection<'a>(
-        &'a self,
-        ledger: &'a LedgerName,
-        write: &'a ProjectionWrite,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(async move { derived::project(&mut *self.connection().await?, ledger, write).await })
-    }
+            fn save_projection<'a>(
+                &'a self,
+                ledger: &'a LedgerName,
+                write: &'a ProjectionWrite,
+            ) -> BoxFuture<'a, Result<bool, StoreError>> {
+                Box::pin(async move { derived::project(&mut *self.connection().await?, ledger, write).await })
+            }
 
-    fn read_rows<'a>(
-        &'a self,
-        ledger: &'a LedgerName,
-        projection: &'a str,
-        keys: &'a [CompactString],
-    ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
-        Box::pin(async move { derived::rows(&mut *self.connection().await?, ledger, projection, keys).await })
-    }
+            fn read_rows<'a>(
+                &'a self,
+                ledger: &'a LedgerName,
+                projection: &'a str,
+                keys: &'a [CompactString],
+            ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
+                Box::pin(async move { derived::rows(&mut *self.connection().await?, ledger, projection, keys).await })
+            }
 
-    fn list_rows<'a>(
-        &'a self,
-        ledger: &'a LedgerName,
-        projection: &'a str,
-        after: Option<&'a str>,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
-        Box::pin(async move { derived::list(&mut *self.connection().await?, ledger, projection, after, limit).await })
-    }
+            fn list_rows<'a>(
+                &'a self,
+                ledger: &'a LedgerName,
+                projection: &'a str,
+                after: Option<&'a str>,
+                limit: usize,
+            ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
+                Box::pin(async move { derived::list(&mut *self.connection().await?, ledger, projection, after, limit).await })
+            }
 
-    fn promote<'a>(
-        &'a self,
-        ledger: &'a LedgerName,
-        promotion: &'a Promotion,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(async move { derived::promote(&mut *self.connection().await?, ledger, promotion).await })
-    }
+            fn promote<'a>(
+                &'a self,
+                ledger: &'a LedgerName,
+                promotion: &'a Promotion,
+            ) -> BoxFuture<'a, Result<bool, StoreError>> {
+                Box::pin(async move { derived::promote(&mut *self.connection().await?, ledger, promotion).await })
+            }
+        }
+    };
 }
+
+pub(crate) use impl_store;
+
+impl_store!(PgStore);

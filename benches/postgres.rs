@@ -1,0 +1,153 @@
+//! What an append and a replay cost on Postgres, beside what the server can do at best in the same run.
+//!
+//! An append is measured beside a bare insert of the same rows through the same driver: one statement too, the same tables and
+//! indexes, the same durability; no keys looked up, no guards, no links. A replay (decoded, every digest and link checked,
+//! folded) beside a binary `COPY` of the same columns, which nobody looks at.
+//!
+//! `cargo bench -p benches --bench postgres`; `EVENTS=100000` sets the length of the log. The two take turns; figures are medians
+//! of seven rounds.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::float_arithmetic,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_wrap,
+    reason = "a benchmark that fails should stop"
+)]
+
+use std::time::Instant;
+
+use benches::groups::{Groups, median};
+use ledger_core::limits::PAGE_EVENTS;
+use ledger_core::projection::summary::Summary;
+use ledger_core::projection::{Projected, replay};
+use ledger_core::store::{LogPage, Outcome, Store};
+use ledger_postgres::PgStore;
+use ledger_postgres::sqlx::postgres::PgPoolCopyExt;
+use ledger_postgres::sqlx::{Executor, PgPool, query};
+use ledger_postgres_testing::{Database, Server};
+
+const ROUNDS: usize = 7;
+
+#[tokio::main]
+async fn main() {
+    // What is acknowledged is on the disk.
+    let server = Server::start(&[]);
+    appends(&server).await;
+    replays(&server).await;
+}
+
+async fn appends(server: &Server) {
+    println!("{:>8} {:>10} {:>10} {:>6}  rows/s of events and requests", "requests", "store", "bare", "ratio");
+    for (size, groups) in [(1, 300), (8, 100), (64, 40), (500, 10)] {
+        let (database, bare) = (server.database().await, server.empty().await);
+        let store = PgStore::connect(&database.url()).await.unwrap();
+        bare.pool().execute(BARE).await.unwrap();
+        let mut history = Groups::default();
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for round in 0..=ROUNDS {
+            let work: Vec<_> = (0..groups).map(|_| history.next(size)).collect();
+            let rows: usize = work.iter().map(|(_, page)| page.events.len() + page.requests.len()).sum();
+            let begin = Instant::now();
+            for (group, _) in &work {
+                let outcomes = store.append(&"main".parse().unwrap(), group).await.unwrap();
+                assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Appended(_))));
+            }
+            let store_took = begin.elapsed().as_secs_f64();
+            let begin = Instant::now();
+            let mut connection = bare.pool().acquire().await.unwrap();
+            for (_, page) in &work {
+                insert(page).execute(&mut *connection).await.unwrap();
+            }
+            // The first round warms both up.
+            if round > 0 {
+                ours.push(rows as f64 / store_took);
+                theirs.push(rows as f64 / begin.elapsed().as_secs_f64());
+            }
+        }
+        let (ours, theirs) = (median(ours), median(theirs));
+        println!("{size:>8} {ours:>10.0} {theirs:>10.0} {:>5.0}%", 100.0 * ours / theirs);
+    }
+}
+
+async fn replays(server: &Server) {
+    let most: u64 = std::env::var("EVENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
+    let database = server.database().await;
+    let store = PgStore::connect(&database.url()).await.unwrap();
+    let (mut history, ledger) = (Groups::default(), "main".parse().unwrap());
+    let mut rows = 0;
+    while store.head(&ledger).await.unwrap().sequence < most {
+        let (group, page) = history.next(500);
+        store.append(&ledger, &group).await.unwrap();
+        rows += page.events.len() + page.requests.len();
+    }
+    database.pool().execute("VACUUM ANALYZE").await.unwrap();
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let begin = Instant::now();
+        let done = replay::replay(&store, &ledger, Projected::<Summary>::default(), PAGE_EVENTS, |_| {}).await.unwrap();
+        assert!(done.checkpoint().sequence >= most);
+        ours.push(rows as f64 / begin.elapsed().as_secs_f64());
+        let begin = Instant::now();
+        copy(&database, "requests", "first_sequence, size, key, request_hash, actor, recorded_at_us, link").await;
+        let columns = "sequence, stream, version, type, schema_version, position, effective, payload, digest";
+        copy(&database, "events", columns).await;
+        theirs.push(rows as f64 / begin.elapsed().as_secs_f64());
+    }
+    let (ours, theirs) = (median(ours), median(theirs));
+    println!("{:>10} {:>10} {:>6}  rows/s of events and requests, replayed to the summary", "replay", "copy", "ratio");
+    println!("{ours:>10.0} {theirs:>10.0} {:>5.0}%", 100.0 * ours / theirs);
+}
+
+async fn copy(database: &Database, table: &str, columns: &str) {
+    use futures_util::TryStreamExt as _;
+    let pool: &PgPool = database.pool();
+    let statement = format!("COPY payledger.{table} ({columns}) TO STDOUT (FORMAT binary)");
+    let mut stream = pool.copy_out_raw(&statement).await.unwrap();
+    while stream.try_next().await.unwrap().is_some() {}
+}
+
+const BARE: &str = r#"
+    CREATE TABLE requests (ledger text COLLATE "C" NOT NULL, first_sequence bigint NOT NULL, size integer NOT NULL,
+        key text COLLATE "C" NOT NULL, request_hash bytea NOT NULL, actor text COLLATE "C" NOT NULL,
+        recorded_at_us bigint NOT NULL, link bytea NOT NULL, PRIMARY KEY (ledger, first_sequence), UNIQUE (ledger, key));
+    CREATE TABLE events (ledger text COLLATE "C" NOT NULL, sequence bigint NOT NULL, stream text COLLATE "C" NOT NULL,
+        version bigint NOT NULL, type text COLLATE "C" NOT NULL, schema_version integer NOT NULL, position integer NOT NULL,
+        effective date NOT NULL, payload bytea NOT NULL, digest bytea NOT NULL, PRIMARY KEY (ledger, sequence),
+        UNIQUE (ledger, stream, version));"#;
+
+const INSERT: &str = "WITH asked AS (INSERT INTO requests SELECT 'main', * FROM unnest($1::bigint[], $2::integer[], $3::text[], \
+    $4::bytea[], $5::text[], $6::bigint[], $7::bytea[])) INSERT INTO events SELECT 'main', * FROM unnest($8::bigint[], \
+    $9::text[], $10::bigint[], $11::text[], $12::integer[], $13::integer[], $14::date[], $15::bytea[], $16::bytea[])";
+
+type Statement<'q> = ledger_postgres::sqlx::query::Query<
+    'q,
+    ledger_postgres::sqlx::Postgres,
+    ledger_postgres::sqlx::postgres::PgArguments,
+>;
+
+fn insert(page: &LogPage) -> Statement<'_> {
+    macro_rules! column {
+        ($rows:ident, $row:ident => $value:expr) => {
+            page.$rows.iter().map(|$row| $value).collect::<Vec<_>>()
+        };
+    }
+    query(INSERT)
+        .bind(column!(requests, row => row.first_sequence as i64))
+        .bind(column!(requests, row => i32::from(row.size)))
+        .bind(column!(requests, row => row.key.as_str()))
+        .bind(column!(requests, row => &row.request_hash.0[..]))
+        .bind(column!(requests, row => row.actor.as_str()))
+        .bind(column!(requests, row => row.recorded_at_us))
+        .bind(column!(requests, row => &row.link.0[..]))
+        .bind(column!(events, row => row.sequence as i64))
+        .bind(column!(events, row => row.stream.as_str()))
+        .bind(column!(events, row => row.version as i64))
+        .bind(column!(events, row => row.type_name.as_str()))
+        .bind(column!(events, row => i32::from(row.schema_version)))
+        .bind(column!(events, row => i32::from(row.index)))
+        .bind(column!(events, row => row.effective))
+        .bind(column!(events, row => &row.payload[..]))
+        .bind(column!(events, row => &row.digest.0[..]))
+}

@@ -316,7 +316,7 @@ impl Plan {
         }
         let (applications, reporting) = if self.from == 0 { Default::default() } else { granted(connection).await? };
         let steps = MIGRATIONS.get(..self.to as usize).unwrap_or_default();
-        let named = |kind: &str, names: Vec<&str>| format!("{kind} payledger.{}", names.join(&format!(", payledger.")));
+        let named = |kind: &str, names: Vec<&str>| format!("{kind} payledger.{}", names.join(", payledger."));
         let of = |part: fn(&Migration) -> &'static [&'static str]| {
             steps.iter().flat_map(move |step| part(step).iter().copied())
         };

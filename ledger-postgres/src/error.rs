@@ -28,6 +28,7 @@ fn tell(error: Error, in_flight: bool) -> StoreError {
         Error::Configuration(_) | Error::InvalidArgument(_) | Error::Tls(_) | Error::Encode(_) => {
             StoreError::Unusable(text)
         }
+        Error::RowNotFound | Error::ColumnNotFound(_) | Error::TypeNotFound { .. } => StoreError::Unusable(text),
         Error::Decode(_) | Error::ColumnDecode { .. } | Error::ColumnIndexOutOfBounds { .. } => {
             StoreError::Corrupt { sequence: 0, what: text }
         }

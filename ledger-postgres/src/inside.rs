@@ -96,6 +96,21 @@ impl From<ExecuteError> for TransactionError {
     }
 }
 
+/// A statement of the host's own failed. Where the connection broke, it may have been the commit.
+impl From<Error> for TransactionError {
+    fn from(error: Error) -> Self {
+        match writing(error) {
+            StoreError::Unknown(text) => Self::Unknown(text),
+            StoreError::Unavailable(text) => Self::Retry(text),
+            // What it contradicts is the host's.
+            StoreError::Corrupt { what, .. } => {
+                Self::Failed(StoreError::Unusable(format!("a statement of the transaction is refused: {what}")).into())
+            }
+            error => Self::Failed(error.into()),
+        }
+    }
+}
+
 /// Carries a request out in the transaction that a connection is in: under a new key or as the first receipt has it.
 ///
 /// At READ COMMITTED, what others have committed meanwhile is read and decided on. Under stricter isolation the transaction
@@ -159,18 +174,8 @@ pub async fn commit(
     if usize::try_from(found).ok() != Some(staged.len()) {
         return Err(TransactionError::NotStaged);
     }
-    match transaction.commit().await {
-        Ok(()) => Ok(staged.into_iter().map(|staged| staged.receipt).collect()),
-        Err(error) => Err(match writing(error) {
-            StoreError::Unknown(text) => TransactionError::Unknown(text),
-            StoreError::Unavailable(text) => TransactionError::Retry(text),
-            // Constraints that are checked so late are the host's.
-            StoreError::Corrupt { what, .. } => {
-                TransactionError::Failed(StoreError::Unusable(format!("the commit is refused: {what}")).into())
-            }
-            error => TransactionError::Failed(error.into()),
-        }),
-    }
+    transaction.commit().await?;
+    Ok(staged.into_iter().map(|staged| staged.receipt).collect())
 }
 
 const FIND_STAGED: &str = "SELECT count(*) \
@@ -200,3 +205,22 @@ impl<'c> Inside<'c> {
 }
 
 impl_store!(Inside<'_>);
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    /// A host that passes its own errors on must not be told that nothing is stored when its commit was cut.
+    #[test]
+    fn an_error_of_the_hosts_own_says_no_more_than_is_known() {
+        let of = |error: Error| TransactionError::from(error);
+        assert!(matches!(of(Error::Io(ErrorKind::ConnectionReset.into())), TransactionError::Unknown(_)));
+        assert!(matches!(of(Error::PoolTimedOut), TransactionError::Retry(_)));
+        // To do it again would not help.
+        for error in [Error::RowNotFound, Error::ColumnNotFound("day".into()), Error::Decode("no date".into())] {
+            assert_eq!(of(error).advice(), Advice::Stop);
+        }
+    }
+}

@@ -198,6 +198,10 @@ impl<'c> Inside<'c> {
         Ok(MutexGuard::map(self.0.lock().await, |connection| &mut **connection))
     }
 
+    async fn log(&self, ledger: &LedgerName, after: u64, limit: usize) -> Result<LogPage, StoreError> {
+        read::log(&mut *self.connection().await?, ledger, after, limit).await
+    }
+
     /// The server's time.
     fn now_us(&self) -> Option<i64> {
         None

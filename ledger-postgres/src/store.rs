@@ -13,6 +13,7 @@ use ledger_core::stream::StreamName;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool, Postgres};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::error::reading;
 use crate::{append, derived, read, schema};
@@ -87,6 +88,20 @@ impl PgStore {
         self.pool.close().await;
     }
 
+    /// Reads a page on a task of its own where another thread can run it: what the page before holds is looked at meanwhile.
+    async fn log(&self, ledger: &LedgerName, after: u64, limit: usize) -> Result<LogPage, StoreError> {
+        let threads = Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+        if !threads {
+            return read::log(&mut *self.connection().await?, ledger, after, limit).await;
+        }
+        let (pool, ledger) = (self.pool.clone(), ledger.clone());
+        let page = tokio::spawn(async move {
+            let mut connection = pool.acquire().await.map_err(reading)?;
+            read::log(&mut connection, &ledger, after, limit).await
+        });
+        page.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
+    }
+
     fn now_us(&self) -> Option<i64> {
         self.clock.as_ref().map(|clock| clock())
     }
@@ -141,7 +156,7 @@ macro_rules! impl_store {
                 after: u64,
                 limit: usize,
             ) -> BoxFuture<'a, Result<LogPage, StoreError>> {
-                Box::pin(async move { read::log(&mut *self.connection().await?, ledger, after, limit).await })
+                Box::pin(self.log(ledger, after, limit))
             }
 
             fn request<'a>(

@@ -97,8 +97,8 @@ impl From<ExecuteError> for TransactionError {
 }
 
 /// A statement of the host's own failed. Where the connection broke, it may have been the commit.
-impl From<Error> for TransactionError {
-    fn from(error: Error) -> Self {
+impl From<sqlx::Error> for TransactionError {
+    fn from(error: sqlx::Error) -> Self {
         match writing(error) {
             StoreError::Unknown(text) => Self::Unknown(text),
             StoreError::Unavailable(text) => Self::Retry(text),
@@ -213,6 +213,8 @@ impl_store!(Inside<'_>);
 #[cfg(test)]
 mod tests {
     use std::io::ErrorKind;
+
+    use sqlx::Error;
 
     use super::*;
 

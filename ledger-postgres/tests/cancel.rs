@@ -98,6 +98,16 @@ async fn a_cut_append_is_whole_or_nothing_and_is_never_doubled() {
 
 #[tokio::test]
 async fn a_cut_read_or_write_of_what_is_derived_leaves_the_connection_whole() {
+    cut_reads_and_writes().await;
+}
+
+/// Where pages of the log are read on a task of their own, which is not cut with its caller.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_read_among_threads_leaves_the_connection_whole() {
+    cut_reads_and_writes().await;
+}
+
+async fn cut_reads_and_writes() {
     let database = database().await;
     let pool = one_connection(&database).await;
     let (store, name) = (PgStore::with_pool(pool.clone()), ledger("main"));

@@ -84,6 +84,10 @@ async fn replays(server: &Server) {
     }
     database.pool().execute("VACUUM ANALYZE").await.unwrap();
     let (mut ours, mut pages, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    drop(history);
+    let before = memory("VmRSS");
+    // From here on the peak is counted anew.
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
     for _ in 0..ROUNDS {
         let begin = Instant::now();
         let mut after = 0;
@@ -104,6 +108,14 @@ async fn replays(server: &Server) {
     let (ours, pages, theirs) = (median(ours), median(pages), median(theirs));
     println!("{:>10} {:>10} {:>10} {:>6}  rows/s of events and requests", "replay", "pages", "copy", "ratio");
     println!("{ours:>10.0} {pages:>10.0} {theirs:>10.0} {:>5.0}%", 100.0 * ours / theirs);
+    println!("{rows} rows, of which at most {} kB were in memory at once", memory("VmHWM").saturating_sub(before));
+}
+
+/// What the kernel counts of this process, in kB.
+fn memory(what: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap();
+    line.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap()
 }
 
 async fn copy(database: &Database, table: &str, columns: &str) {

@@ -25,6 +25,9 @@ pub(crate) async fn append(
     group: &[Append],
     now_us: Option<i64>,
 ) -> Result<Vec<Outcome>, StoreError> {
+    if group.is_empty() {
+        return Ok(Vec::new());
+    }
     let arrays = Arrays::of(group)?;
     let appended = query(APPEND)
         .bind(ledger.as_str())

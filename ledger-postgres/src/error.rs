@@ -2,7 +2,8 @@
 
 use ledger_core::store::StoreError;
 use sqlx::Error;
-use sqlx::postgres::PgDatabaseError;
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 /// Something failed before anything was written.
 pub(crate) fn reading(error: Error) -> StoreError {
@@ -18,6 +19,7 @@ fn tell(error: Error, in_flight: bool) -> StoreError {
     let lost = |text| if in_flight { StoreError::Unknown(text) } else { StoreError::Unavailable(text) };
     let text = text(&error);
     match &error {
+        Error::Database(database) if is_crash(database.as_ref()) => lost(text),
         Error::Database(database) => match class(database.code().as_deref().unwrap_or_default()) {
             Class::Nothing => StoreError::Unavailable(text),
             Class::Gone => lost(text),
@@ -34,6 +36,11 @@ fn tell(error: Error, in_flight: bool) -> StoreError {
         }
         _ => lost(text),
     }
+}
+
+/// The server crashes over it, whatever its code: what was to be committed may be in what it recovers from.
+fn is_crash(error: &dyn DatabaseError) -> bool {
+    error.try_downcast_ref::<PgDatabaseError>().is_some_and(|error| error.severity() == PgSeverity::Panic)
 }
 
 /// The message with its code, and the constraint that does not hold. Never the detail, which shows values of rows.

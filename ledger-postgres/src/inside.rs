@@ -127,8 +127,12 @@ pub async fn stage(
     if !connection.is_in_transaction() {
         return Err(TransactionError::NoTransaction);
     }
-    let receipt = direct::execute(&Inside(Mutex::new(connection)), ledger, request).await?;
-    Ok(Staged { ledger: ledger.clone(), receipt })
+    let inside = Inside(Mutex::new(connection));
+    let executed = direct::execute(&inside, ledger, request).await;
+    if executed.as_ref().is_err_and(|error| error.advice() == Advice::Reject) {
+        inside.require_current(ledger, request).await.map_err(ExecuteError::from)?;
+    }
+    Ok(Staged { ledger: ledger.clone(), receipt: executed? })
 }
 
 impl Staged {
@@ -194,8 +198,27 @@ impl Staged {
 struct Inside<'c>(Mutex<&'c mut PgConnection>);
 
 impl<'c> Inside<'c> {
+    async fn committing(&self) -> Result<impl DerefMut<Target = PgConnection> + use<'_, 'c>, StoreError> {
+        self.connection().await
+    }
+
     async fn connection(&self) -> Result<impl DerefMut<Target = PgConnection> + use<'_, 'c>, StoreError> {
         Ok(MutexGuard::map(self.0.lock().await, |connection| &mut **connection))
+    }
+
+    /// Whoever rejects a request appends nothing that would show that the ledger has moved on since the transaction began, and
+    /// under stricter isolation it cannot be read. The lock tells: the server refuses it on a row that has changed.
+    async fn require_current(&self, ledger: &LedgerName, request: &Request) -> Result<(), StoreError> {
+        const ISOLATION: &str = "SELECT pg_catalog.current_setting('transaction_isolation')";
+        let mut connection = self.connection().await?;
+        let isolation: String = query_scalar(ISOLATION).fetch_one(&mut *connection).await.map_err(reading)?;
+        if isolation.starts_with("read ") {
+            return Ok(());
+        }
+        // Without an event it is refused, but under the lock.
+        let (key, request_hash) = (request.key.clone(), request.hash());
+        let nothing = Append { key, request_hash, actor: "".into(), guards: Vec::new(), events: Vec::new() };
+        append::append(&mut connection, ledger, &[nothing], None).await.map(drop)
     }
 
     async fn log(&self, ledger: &LedgerName, after: u64, limit: usize) -> Result<LogPage, StoreError> {

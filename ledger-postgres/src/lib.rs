@@ -16,7 +16,8 @@
 //! - One database holds any number of ledgers, in a schema of its own: `payledger`. Writers of a ledger take turns; those of two
 //!   ledgers do not meet.
 //! - An append is one statement, whatever the group: a caller that goes away leaves no transaction open, and no error that is
-//!   passed over becomes a commit. Every read is one statement too.
+//!   passed over becomes a commit. One that somebody else left open on the connection is rolled back before. Every read is one
+//!   statement too.
 //! - A request can also be [staged](stage) in a transaction of the host's, and stands or falls with it.
 //! - Rows are never changed: the application's role has no right to, and triggers refuse it to everybody. What finds that
 //!   somebody took them away is [`PgStore::check`], and what finds edited rows is the chain of links.

@@ -37,7 +37,7 @@ pub(crate) fn event(row: &PgRow, first: usize) -> Result<EventRow, StoreError> {
         schema_version: number(row, first + 5, sequence, "schema_version")?,
         digest: digest(row, first + 6, sequence, "digest")?,
         index: number(row, first + 7, sequence, "position")?,
-        effective: get::<Date>(row, first + 8, sequence, "effective")?,
+        effective: date(row, first + 8, sequence, "effective")?,
     })
 }
 
@@ -121,6 +121,14 @@ pub(crate) fn digest(row: &PgRow, column: usize, sequence: u64, name: &str) -> R
     let bytes = get::<&[u8]>(row, column, sequence, name)?;
     let wrong = |_| damaged(sequence, name, &format!("it has {} bytes instead of 32", bytes.len()));
     bytes.try_into().map(Digest).map_err(wrong)
+}
+
+/// The driver itself panics over a date that no calendar has, such as infinity.
+fn date(row: &PgRow, column: usize, sequence: u64, name: &str) -> Result<Date, StoreError> {
+    let days: i32 = row.try_get_unchecked(column).map_err(|error| damaged(sequence, name, &error.to_string()))?;
+    // The server counts from 2000-01-01, the calendar from the year 1.
+    let date = days.checked_add(730_120).and_then(Date::from_num_days_from_ce_opt);
+    date.ok_or_else(|| damaged(sequence, name, &format!("{days} days from 2000-01-01 on is no date")))
 }
 
 /// A number as the database counts.

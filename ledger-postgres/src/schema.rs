@@ -46,7 +46,9 @@ pub(crate) const MIGRATIONS: [Migration; SCHEMA_VERSION as usize] = [
 
 /// Every migration is one transaction that begins like this. Who waits longer than that for a lock gives up, because all that
 /// comes after it waits too. The other lock keeps two migrations apart, also where there is no table yet.
-const BEGIN: &str = "BEGIN;
+///
+/// What it has waited for it must see, whatever the database's own isolation level is: events above all.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = 0;
 SET LOCAL client_min_messages = warning;

@@ -106,6 +106,18 @@ impl PgStore {
         self.clock.as_ref().map(|clock| clock())
     }
 
+    /// A connection on which a statement is a transaction of its own. A task that goes away while it begins one leaves it open,
+    /// and the driver gives it to whoever comes next: what is stored in it is not stored.
+    async fn committing(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        let mut connection = self.connection().await?;
+        // An empty statement begins nothing, but the driver looks whether something has begun.
+        match connection.begin_with("").await {
+            Err(sqlx::Error::BeginFailed) => {}
+            left_open => left_open.map_err(reading)?.rollback().await.map_err(reading)?,
+        }
+        Ok(connection)
+    }
+
     pub(crate) async fn connection(&self) -> Result<PoolConnection<Postgres>, StoreError> {
         self.pool.acquire().await.map_err(reading)
     }
@@ -135,7 +147,7 @@ macro_rules! impl_store {
                 group: &'a [Append],
             ) -> BoxFuture<'a, Result<Vec<Outcome>, StoreError>> {
                 Box::pin(async move {
-                    let mut connection = self.connection().await?;
+                    let mut connection = self.committing().await?;
                     append::append(&mut connection, ledger, group, self.now_us()).await
                 })
             }

@@ -1,10 +1,13 @@
 //! Servers and connections that end with a statement in flight: nothing acknowledged is lost, nothing is there twice, and
 //! who asks is told what is certain.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
 mod common;
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
 use std::time::Duration;
 
 use common::{database, ledger, request, sound_log};
@@ -36,6 +39,29 @@ async fn an_append_whose_connection_is_ended_is_unknown() {
     let again = store.append(&name, &[request("second", 1)]).await.unwrap();
     assert!(matches!(again.as_slice(), [Outcome::Appended(_) | Outcome::AlreadyAppended(_)]));
     assert_eq!(sound_log(&store, &name).await.requests.len(), 2);
+}
+
+/// A server that cannot write its log to the disk crashes over it, and says so with the code of a failed read or write: the commit
+/// may be in what it recovers from.
+#[tokio::test]
+async fn an_append_over_which_the_server_crashes_is_unknown() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://ann@{}/db?sslmode=disable", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut asked = [0; 8192];
+        assert!(client.read(&mut asked).unwrap() > 0);
+        // The client is welcome, and the server ready.
+        client.write_all(b"R\0\0\0\x08\0\0\0\0K\0\0\0\x0c\0\0\0\x01\0\0\0\x01Z\0\0\0\x05I").unwrap();
+        while client.read(&mut asked).unwrap() > 0 && asked[0] == b'Q' {
+            client.write_all(b"I\0\0\0\x04Z\0\0\0\x05I").unwrap();
+        }
+        client.write_all(b"E\0\0\0\x21SPANIC\0VPANIC\0C58030\0Mfsync\0\0").unwrap();
+    });
+    let store = PgStore::connect_lazy(&url).unwrap();
+    let lost = store.append(&ledger("main"), &[request("k", 1)]).await.unwrap_err();
+    assert!(matches!(&lost, StoreError::Unknown(text) if text.contains("58030")), "{lost:?}");
+    server.join().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

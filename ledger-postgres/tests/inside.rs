@@ -9,7 +9,7 @@ use common::{asked, database, deal, ledger, payout, ready, sound_log};
 use ledger_core::engine::{Advice, ExecuteError, Preview};
 use ledger_core::id::LedgerName;
 use ledger_postgres::sqlx::postgres::PgPoolOptions;
-use ledger_postgres::sqlx::{Acquire, Executor, PgPool, query_scalar};
+use ledger_postgres::sqlx::{Acquire, AssertSqlSafe, Executor, PgPool, query_scalar};
 use ledger_postgres::{PgStore, TransactionError, commit, stage};
 
 async fn host(pool: &PgPool) -> LedgerName {
@@ -194,6 +194,30 @@ async fn who_was_faster_is_seen_or_asks_for_another_transaction() {
     let mut transaction = pool.begin().await.unwrap();
     transaction.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").await.unwrap();
     stage(&mut transaction, &name, &deal(9)).await.unwrap().commit(transaction).await.unwrap();
+    sound_log(&**opened.store(), &name).await;
+}
+
+/// What was stored before was rejected as impossible, in a transaction that could not see it.
+#[tokio::test]
+async fn a_rejection_on_what_was_asks_for_another_transaction() {
+    let database = database().await;
+    let pool = database.pool();
+    let (name, opened) = (host(pool).await, ready(pool, "main").await);
+    for (number, level) in ["REPEATABLE READ", "SERIALIZABLE"].into_iter().enumerate() {
+        let begin = || pool.begin_with(AssertSqlSafe(format!("BEGIN ISOLATION LEVEL {level}")));
+        let pay = payout(&format!("pay-{number}"));
+        let mut transaction = begin().await.unwrap();
+        transaction.execute("SELECT count(*) FROM sales").await.unwrap();
+        opened.execute(deal(number)).await.unwrap();
+        opened.execute(pay.clone()).await.unwrap();
+        is_retry(stage(&mut transaction, &name, &pay).await);
+        drop(transaction);
+        // On what is, it is an answer, and the transaction can go on.
+        let mut transaction = begin().await.unwrap();
+        let error = stage(&mut transaction, &name, &payout("another")).await.unwrap_err();
+        assert!(matches!(error, TransactionError::Rejected(_)), "{error:?}");
+        stage(&mut transaction, &name, &pay).await.unwrap().commit(transaction).await.unwrap();
+    }
     sound_log(&**opened.store(), &name).await;
 }
 

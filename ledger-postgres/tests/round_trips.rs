@@ -2,8 +2,8 @@
 //!
 //! | what | statements |
 //! |---|---|
-//! | a deal of a payee who is known | 2: the deal's own stream is read, and the request appended |
-//! | a payout of a payee who is known | 2, likewise |
+//! | a deal of a payee who is known | 3: the deal's own stream is read, no transaction found open, and the request appended |
+//! | a payout of a payee who is known | 3, likewise |
 //! | a request that was stored before | 1: its receipt is read |
 //! | a rejection | 2: that the key is new and the streams have not moved is read |
 //! | a deal in a transaction of the host's | 6: each step of what leads to what is read, and the request appended |
@@ -57,5 +57,5 @@ async fn each_command_has_as_many_round_trips_as_it_is_said_to() {
     let (staged, value) = cost!(log, stage(&mut transaction, opened.name(), &asked).await.unwrap());
     let (committed, _) = cost!(log, value.commit(transaction).await.unwrap());
     let found = [new, retried, paid, rejected, staged, committed];
-    assert_eq!(found, [2, 1, 2, 2, 6, 2], "new, retried, paid, rejected, staged, committed");
+    assert_eq!(found, [3, 1, 3, 2, 6, 2], "new, retried, paid, rejected, staged, committed");
 }

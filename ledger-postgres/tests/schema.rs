@@ -73,6 +73,33 @@ async fn down_and_up_keeps_every_event_and_link() {
     assert_eq!(sound_log(&store, &name).await.requests.len(), 4);
 }
 
+/// Where transactions see what was there when they began, a migration that had waited for the first append did not see its events,
+/// and dropped them.
+#[tokio::test]
+async fn events_that_a_migration_waited_for_are_not_dropped() {
+    for level in ["repeatable read", "serializable"] {
+        let database = Server::shared().database().await;
+        let (url, name) = (database.url(), ledger("kept"));
+        let set = format!("ALTER DATABASE {} SET default_transaction_isolation = '{level}'", database.name());
+        sql(&database, set).await;
+        let mut holder = database.pool().begin().await.unwrap();
+        holder.execute("LOCK TABLE payledger.heads IN ROW EXCLUSIVE MODE").await.unwrap();
+        let down = tokio::spawn(async move { PgStore::migrate(&url, 0, &no_roles()).await });
+        const WAITING: &str =
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'payledger.heads'::regclass";
+        while query_scalar::<_, i64>(WAITING).fetch_one(&mut *holder).await.unwrap() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // As the append does that was there first.
+        let event = "INSERT INTO payledger.events SELECT 'kept', 1, 's', 1, 't', 1, 0, '2026-01-01', 'x', sha256('')";
+        holder.execute(event).await.unwrap();
+        holder.commit().await.unwrap();
+        unusable(down.await.unwrap(), "never dropped");
+        let kept = PgStore::with_pool(database.pool().clone()).read_log(&name, 0, 10).await.unwrap();
+        assert_eq!(kept.events.len(), 1, "{level}");
+    }
+}
+
 #[tokio::test]
 async fn down_to_nothing_leaves_nothing() {
     let database = Server::shared().empty().await;

@@ -17,7 +17,7 @@ use ledger_core::store::{
 };
 use ledger_core::stream::{StreamName, Tip};
 use ledger_postgres::sqlx::postgres::PgPoolOptions;
-use ledger_postgres::sqlx::{Executor, query_as, query_scalar};
+use ledger_postgres::sqlx::{Executor, query, query_as, query_scalar};
 use ledger_postgres::{PgStore, stage};
 
 /// A statement that has waited for a lock still sees what was there before it waited: the key that a rival has stored meanwhile
@@ -68,6 +68,49 @@ async fn a_broken_invariant_is_no_conflict() {
     let error = store.append(&name, &[request("b", 1)]).await.unwrap_err();
     let StoreError::Corrupt { what, .. } = &error else { panic!("{error:?}") };
     assert!(what.contains("events_pkey") && !what.contains("main"), "{what}");
+}
+
+/// A host's task that goes away while it begins a transaction leaves it open on a connection of the pool. An append on that
+/// connection was acknowledged, and went when the connection did.
+#[tokio::test]
+async fn nothing_is_acknowledged_in_a_transaction_that_was_left_open() {
+    let database = database().await;
+    let pool =
+        PgPoolOptions::new().max_connections(1).test_before_acquire(false).connect(&database.url()).await.unwrap();
+    let (store, name) = (PgStore::with_pool(pool.clone()), ledger("main"));
+    // What a cut `begin` leaves, which a test cannot cut at the same place each time.
+    pool.acquire().await.unwrap().execute("BEGIN").await.unwrap();
+    let outcomes = store.append(&name, &[request("a", 1)]).await.unwrap();
+    assert!(matches!(outcomes.as_slice(), [Outcome::Appended(_)]));
+    let others = PgStore::with_pool(database.pool().clone());
+    assert_eq!(others.head(&name).await.unwrap().sequence, 1, "it was acknowledged, and nobody sees it");
+    sound_log(&others, &name).await;
+}
+
+/// An empty group moved the head to where it was, which a trigger refused as tampering.
+#[tokio::test]
+async fn a_group_of_nothing_stores_nothing() {
+    let database = database().await;
+    let (store, name) = (PgStore::with_pool(database.pool().clone()), ledger("main"));
+    assert_eq!(store.append(&name, &[]).await, Ok(Vec::new()));
+    store.append(&name, &[request("a", 1)]).await.unwrap();
+    assert_eq!(store.append(&name, &[]).await, Ok(Vec::new()));
+    assert_eq!(store.head(&name).await.unwrap().sequence, 1);
+}
+
+/// A date that somebody edited to one that no calendar has made the reader panic.
+#[tokio::test]
+async fn a_date_out_of_every_calendar_is_damage() {
+    let database = database().await;
+    let (store, name) = (PgStore::with_pool(database.pool().clone()), ledger("main"));
+    store.append(&name, &[request("a", 1)]).await.unwrap();
+    database.pool().execute("ALTER TABLE payledger.events DISABLE TRIGGER ALL").await.unwrap();
+    for date in ["infinity", "-infinity", "5874897-12-31"] {
+        let edit = query("UPDATE payledger.events SET effective = $1::text::date").bind(date);
+        edit.execute(database.pool()).await.unwrap();
+        let error = store.read_log(&name, 0, 10).await.unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { sequence: 1, .. }), "{date}: {error:?}");
+    }
 }
 
 /// Arrays that do not fit together would be cut to the shortest, or filled with nothing.

@@ -26,6 +26,8 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 /// Ledgers in a PostgreSQL database.
 pub struct PgStore {
     pool: PgPool,
+    /// Whether somebody else begins transactions on its connections.
+    shared: bool,
     clock: Option<Clock>,
 }
 
@@ -54,7 +56,8 @@ impl PgStore {
         let options = if options.get_options().is_some() { options } else { options.options(SETTINGS) };
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
         // A connection that broke is found out by the statement that is sent on it, without a round trip before each.
-        Ok(Self::with_pool(pool.test_before_acquire(false).connect_lazy_with(options)))
+        let pool = pool.test_before_acquire(false).connect_lazy_with(options);
+        Ok(Self { pool, shared: false, clock: None })
     }
 
     /// Opens the ledgers of a database as [`connect`](Self::connect) does, with another clock.
@@ -65,19 +68,20 @@ impl PgStore {
         Ok(Self { clock: Some(clock), ..Self::connect(url).await? })
     }
 
-    /// Uses a pool that the host has. The time is the server's.
+    /// Uses a pool that the host has. The time is the server's. Each append costs a round trip more than with a pool of the
+    /// store's own: whether somebody has left a transaction open on the connection.
     #[must_use]
     pub fn with_pool(pool: PgPool) -> Self {
-        Self { pool, clock: None }
+        Self { pool, shared: true, clock: None }
     }
 
     /// Uses a pool that the host has, with another clock.
     #[must_use]
     pub fn with_pool_and(pool: PgPool, clock: Clock) -> Self {
-        Self { pool, clock: Some(clock) }
+        Self { clock: Some(clock), ..Self::with_pool(pool) }
     }
 
-    /// The pool.
+    /// The pool. Where it is the store's own, nobody begins a transaction on it.
     #[must_use]
     pub fn pool(&self) -> &PgPool {
         &self.pool
@@ -110,6 +114,9 @@ impl PgStore {
     /// and the driver gives it to whoever comes next: what is stored in it is not stored.
     async fn committing(&self) -> Result<PoolConnection<Postgres>, StoreError> {
         let mut connection = self.connection().await?;
+        if !self.shared {
+            return Ok(connection);
+        }
         // An empty statement begins nothing, but the driver looks whether something has begun.
         match connection.begin_with("").await {
             Err(sqlx::Error::BeginFailed) => {}

@@ -2,7 +2,8 @@
 //!
 //! | what | statements |
 //! |---|---|
-//! | a deal of a payee who is known | 3: the deal's own stream is read, no transaction found open, and the request appended |
+//! | a deal of a payee who is known | 2: the deal's own stream is read, and the request appended |
+//! | the same on a pool of the host's | 3: before the append, no transaction is found open |
 //! | a payout of a payee who is known | 3, likewise |
 //! | a request that was stored before | 1: its receipt is read |
 //! | a rejection | 2: that the key is new and the streams have not moved is read |
@@ -14,9 +15,12 @@ mod common;
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use common::{deal, payout, ready};
-use ledger_postgres::stage;
+use ledger_core::Ledger;
+use ledger_core::engine::tokio::TokioEnv;
+use ledger_postgres::{PgStore, stage};
 use ledger_postgres_testing::Server;
 
 struct Log(PathBuf);
@@ -56,6 +60,10 @@ async fn each_command_has_as_many_round_trips_as_it_is_said_to() {
     let asked = deal(2);
     let (staged, value) = cost!(log, stage(&mut transaction, opened.name(), &asked).await.unwrap());
     let (committed, _) = cost!(log, value.commit(transaction).await.unwrap());
-    let found = [new, retried, paid, rejected, staged, committed];
-    assert_eq!(found, [3, 1, 3, 2, 6, 2], "new, retried, paid, rejected, staged, committed");
+    let own = Arc::new(PgStore::connect(&database.url()).await.unwrap());
+    let own = Ledger::new(own, Arc::new(TokioEnv::current()), opened.name().clone());
+    own.execute(deal(3)).await.unwrap();
+    let (alone, _) = cost!(log, own.execute(deal(4)).await.unwrap());
+    let found = [alone, new, retried, paid, rejected, staged, committed];
+    assert_eq!(found, [2, 3, 1, 3, 2, 6, 2], "alone, new, retried, paid, rejected, staged, committed");
 }

@@ -1,5 +1,5 @@
 //! Callers that go away at any moment: nothing is torn, nothing is there twice, and the connection is as good as before.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
 mod common;
 

@@ -1,5 +1,7 @@
 //! What went wrong, told from SQLSTATEs and names of constraints and never from texts.
 
+use std::io::ErrorKind;
+
 use ledger_core::store::StoreError;
 use sqlx::Error;
 use sqlx::error::DatabaseError;
@@ -33,6 +35,10 @@ fn tell(error: Error, in_flight: bool) -> StoreError {
         Error::RowNotFound | Error::ColumnNotFound(_) | Error::TypeNotFound { .. } => StoreError::Unusable(text),
         Error::Decode(_) | Error::ColumnDecode { .. } | Error::ColumnIndexOutOfBounds { .. } => {
             StoreError::Corrupt { sequence: 0, what: text }
+        }
+        // Who does not understand the other at the beginning does not later either: a certificate that is not trusted.
+        Error::Io(error) if error.kind() == ErrorKind::InvalidData && !in_flight => {
+            StoreError::Unusable(format!("the server cannot be talked to; check its certificate and sslmode: {text}"))
         }
         _ => lost(text),
     }

@@ -8,8 +8,6 @@ use ledger_core::recorded::Damaged;
 use ledger_core::store::StoreError;
 use thiserror::Error;
 
-use crate::lines::LINE_BYTES;
-
 /// Why a command could not be carried out.
 #[derive(Debug, Error)]
 pub enum CliError {
@@ -97,8 +95,11 @@ impl From<BadLine> for Unread {
 #[derive(Debug, Error)]
 pub enum BadLine {
     /// It would fill the memory.
-    #[error("the line is longer than {LINE_BYTES} bytes, which no request is: look for a missing line end")]
-    TooLong,
+    #[error("the line is longer than {most} bytes: look for a missing line end")]
+    TooLong {
+        /// How long a line may be.
+        most: usize,
+    },
     /// It is no text.
     #[error("byte {byte} of the line is not UTF-8: save the file as UTF-8")]
     NotUtf8 {
@@ -145,14 +146,14 @@ impl BadLine {
         match self {
             Self::Json { field, .. } => field.as_deref(),
             Self::Field { field, .. } => Some(field),
-            Self::TooLong | Self::NotUtf8 { .. } | Self::Quoting { .. } | Self::Columns { .. } => None,
+            Self::TooLong { .. } | Self::NotUtf8 { .. } | Self::Quoting { .. } | Self::Columns { .. } => None,
         }
     }
 
     /// The error's kind, for programs.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::TooLong => "line_too_long",
+            Self::TooLong { .. } => "line_too_long",
             Self::NotUtf8 { .. } => "not_utf8",
             Self::Json { .. } => "malformed_json",
             Self::Quoting { .. } => "broken_quoting",

@@ -5,6 +5,7 @@
 
 mod apply;
 mod bench;
+mod calc;
 mod copy;
 mod demo;
 mod error;
@@ -62,6 +63,8 @@ enum Command {
     /// Records deals from a table.
     #[command(subcommand)]
     Import(import::Args),
+    /// Calculates deals under plans, without a store: one JSON case per line in, one result per line out.
+    Calc(calc::Args),
     /// Lists the facts of the log.
     Events(events::Args),
     /// Shows what the log comes to.
@@ -125,6 +128,7 @@ async fn run(cli: Cli) -> Result<Outcome, CliError> {
         Command::Demo => demo::run(&source).await,
         Command::Apply(args) => apply::run(&source, args).await,
         Command::Import(args) => import::run(&source, args).await,
+        Command::Calc(args) => calc::run(&args),
         Command::Events(args) => events::run(&source, args, cli.format).await,
         Command::Show(args) => show::run(&source, args, cli.format).await,
         Command::Explain(args) => explain::run(&source, args, cli.format).await,

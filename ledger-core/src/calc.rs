@@ -291,15 +291,20 @@ pub fn run(case: &Case) -> Result<Outcome<'_>, Refusal> {
     calculate_case(case).map_err(|rejection| Refusal { case: case.case.clone(), rejection })
 }
 
+/// Reads a case from JSON.
+///
+/// # Errors
+/// [`Refusal`] of what is no case, with the place.
+pub fn read(text: &str) -> Result<Case, Refusal> {
+    serde_json::from_str(text).map_err(|error| malformed(text, &error))
+}
+
 /// Reads a case from one line of JSON and answers it with another: the [`Outcome`] or the [`Refusal`].
 #[must_use]
 pub fn line(text: &str) -> String {
-    let answer = match serde_json::from_str::<Case>(text) {
-        Ok(case) => match run(&case) {
-            Ok(outcome) => serde_json::to_string(&outcome),
-            Err(refusal) => serde_json::to_string(&refusal),
-        },
-        Err(error) => serde_json::to_string(&malformed(text, &error)),
+    let answer = match read(text).as_ref().map_err(Clone::clone).and_then(run) {
+        Ok(outcome) => serde_json::to_string(&outcome),
+        Err(refusal) => serde_json::to_string(&refusal),
     };
     // Values of the domain have string keys and no floats, so there is nothing that JSON cannot say.
     answer.unwrap_or_default()

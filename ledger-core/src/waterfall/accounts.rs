@@ -1,5 +1,7 @@
 //! What deals count to: the accounts of caps and of attainments, as a deal finds them and as it leaves them.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::Member;
@@ -29,6 +31,16 @@ pub enum Owner {
     Payee(PayeeId),
     /// That of payees together.
     Pool(PoolId),
+}
+
+/// A payee by its name, a pool as `pool:team`.
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Payee(payee) => payee.fmt(f),
+            Self::Pool(pool) => write!(f, "pool:{pool}"),
+        }
+    }
 }
 
 /// What a payee attained in a year.

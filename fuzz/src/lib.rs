@@ -21,6 +21,7 @@
 )]
 
 mod allocate;
+mod calc_case;
 mod csv_import;
 mod decode_event;
 mod money;
@@ -33,6 +34,7 @@ mod transitions;
 mod verify;
 
 pub use allocate::allocate;
+pub use calc_case::calc_case;
 pub use csv_import::csv_import;
 pub use decode_event::decode_event;
 pub use money::money;
@@ -55,6 +57,7 @@ pub const LAWS: &[(&str, Law)] = &[
     ("rate", rate),
     ("csv_import", csv_import),
     ("plan_document", plan_document),
+    ("calc_case", calc_case),
     ("transitions", transitions),
 ];
 

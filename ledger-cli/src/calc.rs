@@ -16,17 +16,21 @@ use crate::output::{self, Format, Table, number, text};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A file of cases, one JSON object per line; - for standard input.
-    #[arg(required_unless_present = "schema")]
+    #[arg(required_unless_present_any = ["schema", "example"])]
     file: Option<PathBuf>,
     /// Says in words how each amount came about.
     #[arg(long)]
     explain: bool,
     /// Prints the JSON Schema of a case.
-    #[arg(long, conflicts_with_all = ["file", "explain"])]
+    #[arg(long, conflicts_with_all = ["file", "explain", "example"])]
     schema: bool,
+    /// Prints a case to begin with: half a year of one payee who reaches the cap.
+    #[arg(long, conflicts_with_all = ["file", "explain"])]
+    example: bool,
 }
 
 const SCHEMA: &str = include_str!("../schema/calc.json");
+const EXAMPLE: &str = include_str!("../schema/calc-example.jsonl");
 
 /// A year of a large office is far shorter.
 const CASE_BYTES: usize = 16 * 1024 * 1024;
@@ -34,8 +38,8 @@ const CASE_BYTES: usize = 16 * 1024 * 1024;
 /// Calculates the cases of a file.
 pub fn run(args: &Args) -> Result<crate::Outcome, CliError> {
     let mut out = output::stdout();
-    let Some(file) = args.file.as_ref().filter(|_| !args.schema) else {
-        out.write_all(SCHEMA.as_bytes())?;
+    let Some(file) = &args.file else {
+        out.write_all(if args.schema { SCHEMA } else { EXAMPLE }.as_bytes())?;
         out.flush()?;
         return Ok(crate::Outcome::Done);
     };

@@ -1,5 +1,8 @@
 //! What cannot be calculated is refused with its field and its rule, and nothing of the case is.
 
+use ledger_core::Money;
+use ledger_core::id::{PayeeId, PlanId};
+use ledger_core::waterfall::{Account, Attained, Books, Document, Member, Plan, Side, calculate};
 use serde_json::{Value, json};
 
 use crate::case::{Case, cap, fee, flat, plan, sample, side, with};
@@ -258,6 +261,42 @@ fn who_would_owe_is_refused_unless_the_plan_says_otherwise() {
     let mut deal = side("1000 USD", &["ann"]);
     deal["adjustments"] = json!([{"from": {"payee": "ann"}, "to": "company", "amount": "700.01 USD", "reason": "desk", "actor": "broker"}]);
     assert_eq!(Case::of(flat("0.7", "0.3")).deal(deal).refused(), "deficit at deals.0.sides.0.payees.0");
+}
+
+/// Without a case around it, nobody else has seen to it that plans which meet in a pool agree.
+#[test]
+fn plans_that_meet_in_a_pool_agree_on_it() {
+    struct Nothing;
+    impl Books for Nothing {
+        fn contributed(&self, _: &Account) -> Option<Money> {
+            None
+        }
+        fn attained(&self, _: &Account) -> Option<Attained> {
+            None
+        }
+    }
+    let document = |limit: &str, rounding: &str| {
+        let mut pool = cap("team", limit);
+        pool["of"] = json!({"pool": "north"});
+        let plan = with(flat("0.7", "0.3"), "cap", json!({"caps": [pool]}));
+        serde_json::from_value::<Document>(with(plan, "rounding", rounding.into())).unwrap()
+    };
+    let [ann, bob]: [PayeeId; 2] = ["ann", "bob"].map(|name| name.parse().unwrap());
+    let names: [PlanId; 2] = ["one", "two"].map(|name| name.parse().unwrap());
+    let calculated = |other: &Document| {
+        let one = document("1000 USD", "half_even");
+        let plans = [Plan::new(&names[0], &one).unwrap(), Plan::new(&names[1], other).unwrap()];
+        let day = "2025-06-01".parse().unwrap();
+        let members =
+            [(&ann, plans[0]), (&bob, plans[1])].map(|(payee, plan)| Member { payee, plan, joined_on: None, day });
+        let sides: Vec<Side> = serde_json::from_value(json!([side("100 USD", &["ann", "bob"])])).unwrap();
+        calculate(&sides, &members, &Nothing).map(|deal| deal.contributions[0].after.to_string())
+    };
+    assert_eq!(calculated(&document("1000 USD", "half_even")).unwrap(), "30.00 USD");
+    for other in [document("999 USD", "half_even"), document("1000 USD", "half_away_from_zero")] {
+        let refusal = calculated(&other).unwrap_err();
+        assert_eq!((refusal.rule.code(), refusal.at.as_str()), ("plans_disagree", "sides.0.payees.1"));
+    }
 }
 
 /// The exact way up a ladder of rates with twelve decimals does not fit: a wrong cent would be worse than a refusal.

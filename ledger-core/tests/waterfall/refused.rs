@@ -263,40 +263,54 @@ fn who_would_owe_is_refused_unless_the_plan_says_otherwise() {
     assert_eq!(Case::of(flat("0.7", "0.3")).deal(deal).refused(), "deficit at deals.0.sides.0.payees.0");
 }
 
-/// Without a case around it, nobody else has seen to it that plans which meet in a pool agree.
+struct Nothing;
+
+impl Books for Nothing {
+    fn contributed(&self, _: &Account) -> Option<Money> {
+        None
+    }
+
+    fn attained(&self, _: &Account) -> Option<Attained> {
+        None
+    }
+}
+
+/// A deal of ann's and bob's, each under a plan of their own, without a case around it: nobody else has seen to it that their
+/// plans go together. What the first account has after it, or the refusal.
+fn together(ann: Value, bob: Value) -> String {
+    let [ann, bob] = [ann, bob].map(|plan| serde_json::from_value::<Document>(plan).unwrap());
+    let payees: [PayeeId; 2] = ["ann", "bob"].map(|name| name.parse().unwrap());
+    let names: [PlanId; 2] = ["one", "two"].map(|name| name.parse().unwrap());
+    let plans = [Plan::new(&names[0], &ann).unwrap(), Plan::new(&names[1], &bob).unwrap()];
+    let day = "2025-06-01".parse().unwrap();
+    let members = [0, 1].map(|i| Member { payee: &payees[i], plan: plans[i], joined_on: None, day });
+    let sides: Vec<Side> = serde_json::from_value(json!([side("100 USD", &["ann", "bob"])])).unwrap();
+    match calculate(&sides, &members, &Nothing) {
+        Ok(deal) => deal.contributions.first().map(|cap| cap.after.to_string()).unwrap_or_default(),
+        Err(refusal) => format!("{} at {}", refusal.rule.code(), refusal.at),
+    }
+}
+
 #[test]
 fn plans_that_meet_in_a_pool_agree_on_it() {
-    struct Nothing;
-    impl Books for Nothing {
-        fn contributed(&self, _: &Account) -> Option<Money> {
-            None
-        }
-        fn attained(&self, _: &Account) -> Option<Attained> {
-            None
-        }
-    }
-    let document = |limit: &str, rounding: &str| {
+    let of_pool = |limit: &str, rounding: &str| {
         let mut pool = cap("team", limit);
         pool["of"] = json!({"pool": "north"});
-        let plan = with(flat("0.7", "0.3"), "cap", json!({"caps": [pool]}));
-        serde_json::from_value::<Document>(with(plan, "rounding", rounding.into())).unwrap()
+        with(with(flat("0.7", "0.3"), "cap", json!({"caps": [pool]})), "rounding", rounding.into())
     };
-    let [ann, bob]: [PayeeId; 2] = ["ann", "bob"].map(|name| name.parse().unwrap());
-    let names: [PlanId; 2] = ["one", "two"].map(|name| name.parse().unwrap());
-    let calculated = |other: &Document| {
-        let one = document("1000 USD", "half_even");
-        let plans = [Plan::new(&names[0], &one).unwrap(), Plan::new(&names[1], other).unwrap()];
-        let day = "2025-06-01".parse().unwrap();
-        let members =
-            [(&ann, plans[0]), (&bob, plans[1])].map(|(payee, plan)| Member { payee, plan, joined_on: None, day });
-        let sides: Vec<Side> = serde_json::from_value(json!([side("100 USD", &["ann", "bob"])])).unwrap();
-        calculate(&sides, &members, &Nothing).map(|deal| deal.contributions[0].after.to_string())
-    };
-    assert_eq!(calculated(&document("1000 USD", "half_even")).unwrap(), "30.00 USD");
-    for other in [document("999 USD", "half_even"), document("1000 USD", "half_away_from_zero")] {
-        let refusal = calculated(&other).unwrap_err();
-        assert_eq!((refusal.rule.code(), refusal.at.as_str()), ("plans_disagree", "sides.0.payees.1"));
+    let one = of_pool("1000 USD", "half_even");
+    assert_eq!(together(one.clone(), one.clone()), "30.00 USD");
+    for other in [of_pool("999 USD", "half_even"), of_pool("1000 USD", "half_away_from_zero")] {
+        assert_eq!(together(one.clone(), other), "plans_disagree at sides.0.payees.1");
     }
+}
+
+/// Catches a part that is taken for dollars under a plan in euros, where no amount of the plan would have told.
+#[test]
+fn plans_that_meet_in_a_deal_have_its_currency() {
+    let in_euros = with(flat("0.7", "0.3"), "currency", "EUR".into());
+    assert_eq!(together(flat("0.7", "0.3"), in_euros.clone()), "wrong_currency at sides.0.payees.1");
+    assert_eq!(together(in_euros, flat("0.7", "0.3")), "wrong_currency at sides.0.gci");
 }
 
 /// The exact way up a ladder of rates with twelve decimals does not fit: a wrong cent would be worse than a refusal.

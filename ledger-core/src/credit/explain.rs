@@ -99,7 +99,13 @@ impl fmt::Display for Share {
             Self::Equal { payees } => write!(f, "{payees} payees share equally"),
             Self::Touches { touches, of } => write!(f, "{touches} of {of} touches, all equal"),
             Self::Decayed { touches, half_life_days, latest } => {
-                write!(f, "{} weighing half for every {half_life_days} days before {latest}", Touches(*touches))
+                write!(f, "{} weighing half for every ", Touches(*touches))?;
+                if *half_life_days == 1 {
+                    f.write_str("day")?
+                } else {
+                    write!(f, "{half_life_days} days")?
+                }
+                write!(f, " before {latest}")
             }
             Self::UShaped { touches, of } => {
                 write!(f, "{touches} of {of} touches, of which the first and the last weigh more")

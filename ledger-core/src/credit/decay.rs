@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn what_lies_too_near_a_half_unit_is_not_guessed() {
         // n and a half units of 10^-18, to the last of 127 bits.
-        let half_way = |n: u128| ((2 * n + 1) << 63) / u128::from(ONE) << 63;
+        let half_way = |n: u128| (((2 * n + 1) << 63) / u128::from(ONE)) << 63;
         for n in [500_000_000_000_000_001, 707_106_781_186_547_524, 999_999_999_999_999_999_u128] {
             let near = (1..60).fold(half_way(n), |value, bit| {
                 let more = value + (1 << (63 - bit));
@@ -162,7 +162,7 @@ mod tests {
         let mut rest = u128::from(numerator);
         for digit in value.iter_mut().rev() {
             *digit = u32::try_from(rest / denominator).unwrap();
-            rest = rest % denominator << 32;
+            rest = (rest % denominator) << 32;
         }
         let mut bits = 0;
         for _ in 0..100 {

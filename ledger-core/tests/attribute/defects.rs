@@ -119,15 +119,15 @@ fn every_row_names_the_document_that_it_comes_from() {
     let case = case(json!({"equal": {}}), a_and_b());
     let hashes = |case: &Value| {
         let deal = first(case);
-        let credit = deal["credits"][0]["because"]["document"].clone();
-        [credit, deal["entries"][0]["because"]["commission"]["document"].clone()]
+        let credit = deal["credits"][0]["because"]["hash"].clone();
+        [credit, deal["entries"][0]["because"]["commission"]["hash"].clone()]
     };
     let before = hashes(&case);
     assert!(before.iter().all(|hash| hash.as_str().unwrap().len() == 64));
     let other_rate = hashes(&with(case.clone(), "rates.ten.otherwise.rate", json!("0.11")));
-    assert_eq!((&other_rate[0] == &before[0], &other_rate[1] == &before[1]), (true, false));
+    assert_eq!((other_rate[0] == before[0], other_rate[1] == before[1]), (true, false));
     let other_model = hashes(&with(case.clone(), "models.main.lookback_days", json!(90)));
-    assert_eq!((&other_model[0] == &before[0], &other_model[1] == &before[1]), (false, true));
+    assert_eq!((other_model[0] == before[0], other_model[1] == before[1]), (false, true));
     let written_out = with(case, "models.main.types", json!({"except": ["crm_sync"]}));
     assert_eq!(hashes(&written_out), before, "a policy that is left out is its default");
 }
@@ -152,6 +152,25 @@ fn a_correction_mirrors_the_deal() {
     let negated = |entry: String| entry.rsplit_once(' ').map(|(who, amount)| format!("{who} -{amount}")).unwrap();
     assert_eq!(entries(&sale), ["a 2.00", "e override 0.30", "b 6.67", "c 2.00"].map(String::from));
     assert_eq!(entries(&refund), entries(&sale).into_iter().map(negated).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_minimum_is_paid_on_what_is_above_zero_only() {
+    // A deal whose eligible lines were a discount took the minimum from its payee.
+    let plan = json!({"currency": "USD", "eligible": ["suite"], "otherwise": {"rate": "0.1"}, "minimum": "5 USD", "maximum": "9 USD"});
+    let case =
+        without(with(case(json!({"equal": {}}), touches(&[("a", "demo", "1")])), "rates.ten", plan), "deals.0.amount");
+    let sold = |suite: &str, hours: &str| {
+        let line = |product: &str, amount: &str| json!({"amount": format!("{amount} USD"), "product_line": product});
+        entries(&first(&with(case.clone(), "deals.0.lines", json!([line("suite", suite), line("hours", hours)]))))
+    };
+    assert_eq!(sold("10", "500"), ["a 5.00"]);
+    assert_eq!(sold("100", "500"), ["a 9.00"]);
+    assert_eq!(sold("-10", "500"), ["a -1.00"]);
+    assert_eq!(sold("-1000", "5000"), ["a -100.00"]);
+    assert_eq!(sold("-10", "-500"), ["a -5.00"], "a correction takes the minimum back");
+    assert_eq!(sold("10", "-500"), ["a 1.00"]);
+    assert_eq!(sold("0", "500"), Vec::<String>::new());
 }
 
 #[test]

@@ -3,7 +3,21 @@
 use ledger_core::attribute::{Case, run};
 use serde_json::{Value, json};
 
-use super::case::{case, touches, with, without};
+use super::case::{case, first, touches, with, without};
+
+#[test]
+fn the_words_are_beside_the_numbers() {
+    let deal = first(&case(json!({"equal": {}}), touches(&[("a", "referral", "1")])));
+    let (credit, entry) = (&deal["credits"][0]["because"], &deal["entries"][0]["because"]);
+    assert_eq!(credit["words"], "100% of 10000.00 USD: there is no other payee, under model main");
+    assert_eq!(
+        (&credit["weight"], &credit["of"], &credit["share"]),
+        (&json!("1"), &json!("1"), &json!({"equal": {"payees": 1}}))
+    );
+    assert_eq!(entry["commission"]["part"], "10000.00 USD");
+    let words = "10% of 10000.00 USD, its part of the amount, as rate plan ten pays where no rule holds: 1000.00 USD";
+    assert_eq!(entry["words"], words);
+}
 
 /// Every reason that the answer to a case gives, in order: of credits, overlays, entries.
 fn told(case: &Value) -> Vec<String> {
@@ -54,7 +68,7 @@ fn a_credit_says_of_what_it_is_which_part_and_why() {
 fn an_entry_says_how_it_was_reckoned_and_a_credit_why_there_is_none() {
     let plan = json!({"currency": "USD", "maximum": "400 USD", "earned": "as_collected",
         "rules": [{"rule": "gold", "priority": 1, "when": {"tier": "gold"}, "pays": {"rate": "0.029"}}],
-        "otherwise": {"rate": "0.1"}, "spend_limit": {"amount": "500 USD", "per": "month"},
+        "otherwise": {"rate": "0.1"}, "spend_limit": {"amount": "500 USD", "per": "month", "zone": "UTC"},
         "overrides": [{"name": "parent", "of": "b", "to": "c", "rate": "0.15"}]});
     let three = touches(&[("a", "referral", "1"), ("b", "demo", "2"), ("c", "demo", "3")]);
     let case = with(with(case(json!({"equal": {}}), three), "rates.ten", plan), "payees.a.tier", json!("gold"));

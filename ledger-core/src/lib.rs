@@ -94,8 +94,10 @@ pub mod payout;
 pub mod plan;
 pub mod settings;
 
-// Who has what of a deal, under which plan.
+// Who gets credit for a deal and what that pays; who has what of a deal under which plan; cases of both without a ledger.
+pub mod attribute;
 pub mod calc;
+pub mod credit;
 pub mod waterfall;
 
 // The whole.

@@ -152,7 +152,8 @@ fn of_touches(model: &Model, deal: &Deal, touches: &[&Touch]) -> Result<Vec<Exac
         Rule::Implementation(types) => {
             all_to(touches.iter().rposition(|touch| types.contains(&touch.kind)).unwrap_or(last))
         }
-        Rule::Linear | _ => each(&|_| Exact::one()),
+        // Linear: each the same.
+        _ => each(&|_| Exact::one()),
     })
 }
 

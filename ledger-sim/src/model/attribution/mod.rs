@@ -7,9 +7,10 @@ mod decay;
 mod pay;
 mod read;
 mod terms;
+#[cfg(test)]
+mod vectors;
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
 
 use super::exact;
 use crate::act::Code as Currency;
@@ -60,6 +61,46 @@ pub enum Code {
     Overflow,
 }
 
+/// What a case comes to.
+#[derive(Serialize)]
+struct Outcome {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    case: Option<String>,
+    deals: Vec<Attributed>,
+}
+
+#[derive(Serialize)]
+struct Attributed {
+    deal: String,
+    model: String,
+    touches: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unattributed: Option<bool>,
+    credits: Vec<Credited>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    house: Option<String>,
+    overlays: Vec<Credited>,
+    entries: Vec<Earned>,
+}
+
+#[derive(Serialize)]
+struct Credited {
+    payee: String,
+    amount: String,
+}
+
+#[derive(Serialize)]
+struct Earned {
+    payee: String,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    amount: String,
+    rates: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+}
+
 /// What a case comes to, as JSON without explanations.
 ///
 /// # Errors
@@ -67,52 +108,44 @@ pub enum Code {
 pub fn attribute(case: &str) -> Result<String, Code> {
     let case = read::case(case)?;
     let mut books = Books::open(&case)?;
-    let deals = case.deals.iter().map(|deal| attributed(&case, deal, &mut books)).collect::<Result<Vec<_>, _>>()?;
-    let mut result = Map::from_iter([("deals".to_owned(), Value::Array(deals))]);
-    result.extend(case.name.map(|name| ("case".to_owned(), Value::String(name))));
-    Ok(Value::Object(result).to_string())
+    let deals = case.deals.iter().map(|deal| attributed(&case, deal, &mut books)).collect::<Result<_, _>>()?;
+    serde_json::to_string(&Outcome { case: case.name, deals }).map_err(|_| Code::Malformed)
 }
 
-fn attributed(case: &Case, deal: &Deal, books: &mut Books) -> Result<Value, Code> {
+fn attributed(case: &Case, deal: &Deal, books: &mut Books) -> Result<Attributed, Code> {
     let model = case.models.get(&deal.model).ok_or(Code::UnknownModel)?;
     let credits = Credits::of(model, deal, &case.payees)?;
-    let mut result = json!({
-        "deal": deal.name, "model": deal.model, "touches": credits.touches, "credits": [], "overlays": [], "entries": [],
-    });
+    let mut attributed = Attributed {
+        deal: deal.name.clone(),
+        model: deal.model.clone(),
+        touches: credits.touches,
+        unattributed: credits.is_empty().then_some(true),
+        credits: Vec::new(),
+        house: None,
+        overlays: Vec::new(),
+        entries: Vec::new(),
+    };
     if credits.is_empty() {
-        result["unattributed"] = true.into();
-        return Ok(result);
+        return Ok(attributed);
     }
+    let credited =
+        |payee: &str, amount: &Exact| Credited { payee: payee.to_owned(), amount: money(amount, case.currency) };
     let mut parts = credits.share(&deal.amount).into_iter();
-    let names = credits.payees.iter().map(|(name, _)| name);
-    result["credits"] = names.zip(parts.by_ref()).map(|(name, part)| credited(case, name, &part)).collect();
-    if credits.house.is_some() {
-        result["house"] = parts.next().map(|part| money(&part, case.currency)).into();
-    }
-    let overlays = deal.overlays.iter().map(|(name, weight)| {
-        let amount = fits((&deal.amount * weight).round(false))?;
-        Ok::<_, Code>(credited(case, name, &amount))
-    });
-    result["overlays"] = overlays.collect::<Result<Vec<_>, _>>()?.into();
-    let entries = books.pay(case, deal, &credits)?;
-    result["entries"] = entries.iter().map(|entry| written(case, entry)).collect();
-    Ok(result)
-}
-
-fn credited(case: &Case, payee: &str, amount: &Exact) -> Value {
-    json!({ "payee": payee, "amount": money(amount, case.currency) })
-}
-
-fn written(case: &Case, entry: &Entry) -> Value {
-    let mut written = credited(case, &entry.payee, &entry.amount);
-    written["kind"] = entry.kind.into();
-    written["rates"] = entry.plan.as_str().into();
-    for (field, text) in [("name", &entry.name), ("rule", &entry.rule)] {
-        if let Some(text) = text {
-            written[field] = text.as_str().into();
-        }
-    }
-    written
+    attributed.credits =
+        credits.payees.iter().zip(parts.by_ref()).map(|((name, _), part)| credited(name, &part)).collect();
+    attributed.house = parts.next().map(|part| money(&part, case.currency));
+    let overlay = |(name, weight): &(String, Exact)| Ok(credited(name, &fits((&deal.amount * weight).round(false))?));
+    attributed.overlays = deal.overlays.iter().map(overlay).collect::<Result<_, Code>>()?;
+    let earned = |entry: Entry| Earned {
+        payee: entry.payee,
+        kind: entry.kind,
+        name: entry.name,
+        amount: money(&entry.amount, case.currency),
+        rates: entry.plan,
+        rule: entry.rule,
+    };
+    attributed.entries = books.pay(case, deal, &credits)?.into_iter().map(earned).collect();
+    Ok(attributed)
 }
 
 /// An amount that the ledger can hold.

@@ -53,25 +53,32 @@ struct Share {
 /// [`AllocationError::NoWeights`] for an empty list, [`AllocationError::NoPositiveWeight`] when all weights are zero,
 /// also for a total of zero: whether somebody has a claim must not depend on the amount.
 pub fn allocate(total: Money, weights: &[u64]) -> Result<Vec<Money>, AllocationError> {
+    share_out(total, weights)
+}
+
+/// The same with weights beyond 64 bits, such as sums of many that have eighteen decimals each.
+///
+/// # Errors
+/// As of [`allocate`]; [`MoneyError::Overflow`] when the weights together are 2^126 or more.
+pub fn allocate_wide(total: Money, weights: &[u128]) -> Result<Vec<Money>, AllocationError> {
+    share_out(total, weights)
+}
+
+fn share_out<W: Copy + Into<u128>>(total: Money, weights: &[W]) -> Result<Vec<Money>, AllocationError> {
     if weights.is_empty() {
         return Err(AllocationError::NoWeights { total });
     }
-    // Nothing here can overflow: there are fewer than 2^63 weights below 2^64, and an amount is below 2^63, so their
-    // sum and every product stay below 2^127.
-    let all: u128 = weights.iter().copied().map(u128::from).sum();
+    let all = weights.iter().try_fold(0_u128, |all, &weight| all.checked_add(weight.into()));
+    let all = all.filter(|&all| all < 1 << 126).ok_or(MoneyError::Overflow)?;
     if all == 0 {
         return Err(AllocationError::NoPositiveWeight { total });
     }
-    let amount = u128::from(total.minor().unsigned_abs());
-    let mut shares: Vec<Share> = weights
-        .iter()
-        .map(|&weight| amount * u128::from(weight))
-        .map(|exact| Share { whole: exact / all, rest: exact % all })
-        .collect();
+    let amount = total.minor().unsigned_abs();
+    let mut shares: Vec<Share> = weights.iter().map(|&weight| exact_share(amount, weight.into(), all)).collect();
 
     // The remainders sum to `left` times `all` and each is below `all`: more than `left` of them are above zero, so no
     // unit ever reaches a weight of zero. The sort is stable, which is what gives a tie to the lower index.
-    let left = amount - shares.iter().map(|share| share.whole).sum::<u128>();
+    let left = u128::from(amount) - shares.iter().map(|share| share.whole).sum::<u128>();
     let mut by_rest: Vec<&mut Share> =
         planted!(TieToLast => shares.iter_mut().rev().collect(), shares.iter_mut().collect());
     by_rest.sort_by_key(|share| Reverse(planted!(RemainderToLargest => share.whole, share.rest)));
@@ -87,6 +94,18 @@ pub fn allocate(total: Money, weights: &[u64]) -> Result<Vec<Money>, AllocationE
             Ok(Money::from_minor(signed, total.currency())?)
         })
         .collect()
+}
+
+/// The whole units of `amount × weight ÷ all`, and what is left; the weight is one of `all`, which is below 2^126.
+fn exact_share(amount: u64, weight: u128, all: u128) -> Share {
+    if let Some(exact) = u128::from(amount).checked_mul(weight) {
+        return Share { whole: exact / all, rest: exact % all };
+    }
+    // The product is beyond 128 bits: the amount comes in bit by bit, and no step is above three times `all`.
+    (0..u64::BITS).rev().map(|bit| u128::from(amount >> bit & 1)).fold(Share { whole: 0, rest: 0 }, |share, bit| {
+        let rest = 2 * share.rest + bit * weight;
+        Share { whole: 2 * share.whole + rest / all, rest: rest % all }
+    })
 }
 
 #[cfg(test)]
@@ -166,6 +185,19 @@ mod tests {
         assert_eq!(error, "every weight is zero, so nobody can take 1.00 USD; give at least one weight above zero");
     }
 
+    #[test]
+    fn wide_weights_are_shared_as_exactly_as_narrow_ones() {
+        // A product that did not fit was once a reason to round the weights first.
+        let total = yen(i64::MAX);
+        let (narrow, wide) =
+            ([u64::MAX, 3, u64::MAX - 5], [u128::from(u64::MAX) << 60, 3 << 60, u128::from(u64::MAX - 5) << 60]);
+        assert_eq!(allocate_wide(total, &wide), allocate(total, &narrow));
+        let parts = allocate_wide(total, &[(1 << 125) + 1, (1 << 125) - 2]).unwrap();
+        assert_eq!(parts, [yen((1 << 62)), yen((1 << 62) - 1)]);
+        assert_eq!(allocate_wide(total, &[1 << 125, 1 << 125]), Err(MoneyError::Overflow.into()));
+        assert_eq!(allocate_wide(total, &[u128::MAX, 1]), Err(MoneyError::Overflow.into()));
+    }
+
     fn any_total() -> impl Strategy<Value = i64> {
         prop_oneof![-100..100_i64, -1_000_000_000..1_000_000_000_i64, -i64::MAX..=i64::MAX]
     }
@@ -182,6 +214,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_long_product_is_divided_like_a_short_one(amount in any::<u64>(), weight in 1..=u64::MAX, more in any::<u64>()) {
+            let (weight, all) = (u128::from(weight), u128::from(weight) + u128::from(more));
+            let (short, long) = (exact_share(amount, weight, all), exact_share(amount, weight << 61, all << 61));
+            prop_assert_eq!((short.whole, short.rest << 61), (long.whole, long.rest));
+        }
+
         #[test]
         fn the_parts_sum_to_the_total(total in any_total(), weights in any_weights()) {
             let parts = allocate(yen(total), &weights).unwrap();

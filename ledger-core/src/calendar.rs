@@ -71,6 +71,9 @@ pub enum CalendarError {
 pub struct Zone(Tz);
 
 impl Zone {
+    /// Coordinated universal time.
+    pub const UTC: Self = Self(Tz::UTC);
+
     /// The time zone with this IANA name, written exactly as the database does.
     ///
     /// # Errors

@@ -154,6 +154,22 @@ checked_text!(
     DealId, "deal id", is_name, NAME_RULE
 );
 checked_text!(
+    /// A model of attribution, as the host names it.
+    ModelId, "model id", is_name, NAME_RULE
+);
+checked_text!(
+    /// A rate plan: what is paid on a credit.
+    RatesId, "rate plan id", is_name, NAME_RULE
+);
+checked_text!(
+    /// A touch: one contact of a payee with the customer of a deal. The same touch told twice counts once.
+    TouchId, "touch id", is_name, NAME_RULE
+);
+checked_text!(
+    /// A customer of the host.
+    CustomerId, "customer id", is_name, NAME_RULE
+);
+checked_text!(
     /// What a cap belongs to. Plans that name the same programme share the cap, so that a change of plan within a cap year
     /// keeps what was contributed.
     CapProgramme, "cap programme", is_name, NAME_RULE

@@ -94,6 +94,10 @@ pub mod payout;
 pub mod plan;
 pub mod settings;
 
+// Credit for a deal and what is paid on it, as documents say, and the calculator of both.
+pub mod attribute;
+pub mod credit;
+
 // The whole.
 pub mod command;
 pub mod decide;

@@ -30,3 +30,7 @@ pub const COMMIT_ATTEMPTS: u32 = 10;
 pub const CACHED_STREAMS: usize = 20_000;
 /// A stream is kept as a snapshot when its version reaches a multiple of this, at every one until it is long. Shorter streams are one page.
 pub const SNAPSHOT_EVERY: u64 = 1_000;
+/// The most touches that one deal is attributed by.
+pub const TOUCHES_PER_DEAL: usize = 100_000;
+/// The most rules, overrides, milestones, roles or classes that one document lists.
+pub const RULES_PER_PLAN: usize = 1_000;

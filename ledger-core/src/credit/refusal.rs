@@ -1,0 +1,253 @@
+//! Why something is refused: what, where, and a code for programs.
+
+use serde::{Serialize, Serializer};
+use thiserror::Error;
+
+use crate::Date;
+use crate::allocation::AllocationError;
+use crate::calendar::CalendarError;
+use crate::id::{ModelId, PayeeId, RatesId, Text};
+use crate::limits::{PAYEES_PER_DEAL, RULES_PER_PLAN, TOUCHES_PER_DEAL};
+use crate::money::{Currency, Money, MoneyError};
+use crate::rate::Rate;
+
+/// The kind of a refusal, for programs. A code stays for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// The text is not of the form.
+    Malformed,
+    /// No such payee.
+    UnknownPayee,
+    /// No such model.
+    UnknownModel,
+    /// No such rate plan.
+    UnknownRates,
+    /// A touch has a type without a weight.
+    UnknownType,
+    /// A payee has no class that the model knows.
+    UnknownClass,
+    /// An amount of another currency.
+    WrongCurrency,
+    /// Below zero where nothing can be.
+    Negative,
+    /// Zero where only more makes sense.
+    NotPositive,
+    /// Weights that are not the whole, or more than it.
+    WeightsDoNotSum,
+    /// A rate outside its bounds.
+    RateOutOfBounds,
+    /// Two statements that exclude each other.
+    Conflicting,
+    /// One thing twice.
+    NamedTwice,
+    /// More than the limit.
+    TooMany,
+    /// The rate plan needs lines that the deal does not have.
+    NoLines,
+    /// More was collected than the deal is worth.
+    TooMuchCollected,
+    /// A day outside the years that a ledger keeps.
+    Year,
+    /// A number that cannot be computed exactly.
+    Overflow,
+}
+
+/// What is wrong. See [`Rejection`] for where.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Reason {
+    /// The text is not of the form.
+    #[error("{0}")]
+    Malformed(String),
+    /// No such payee.
+    #[error("payee {0} is not among the payees")]
+    UnknownPayee(PayeeId),
+    /// No such model.
+    #[error("model {0} is not among the models")]
+    UnknownModel(ModelId),
+    /// No such rate plan.
+    #[error("rate plan {0} is not among the rate plans")]
+    UnknownRates(RatesId),
+    /// A touch has a type without a weight.
+    #[error("type {0} has no weight: list it, or give a weight for other types or for this touch")]
+    UnknownType(Text),
+    /// The payee has no class.
+    #[error("payee {0} has no class: give it one of the model's")]
+    NoClass(PayeeId),
+    /// The payee has another class.
+    #[error("payee {payee} is of class {class}, which the model does not list")]
+    UnknownClass {
+        /// The payee.
+        payee: PayeeId,
+        /// Its class.
+        class: Text,
+    },
+    /// An amount of another currency.
+    #[error("the currency is {found}, not {currency} as of all the rest")]
+    WrongCurrency {
+        /// What was found.
+        found: Currency,
+        /// What all the rest is in.
+        currency: Currency,
+    },
+    /// An amount below zero.
+    #[error("{0} is below zero")]
+    Negative(Money),
+    /// A half-life of no time.
+    #[error("a half-life of 0 days leaves no weight to any touch: give at least 1")]
+    NoHalfLife,
+    /// Custom weights that are not the whole.
+    #[error("the weights sum to {0}, not to 1")]
+    NotTheWhole(String),
+    /// Shares that are more than the whole.
+    #[error("the shares sum to {0}, more than 1")]
+    MoreThanTheWhole(String),
+    /// A rate outside its bounds.
+    #[error("the rate {rate} is not from {from} to {to}, where 1 is a hundred percent")]
+    RateOutOfBounds {
+        /// The rate.
+        rate: Rate,
+        /// The least it may be.
+        from: Rate,
+        /// The most it may be.
+        to: Rate,
+    },
+    /// Two statements that exclude each other.
+    #[error("{0}")]
+    Conflicting(&'static str),
+    /// One thing twice.
+    #[error("{0} is named twice")]
+    NamedTwice(String),
+    /// Too many touches.
+    #[error("a deal has at most {TOUCHES_PER_DEAL} touches, this one {0}")]
+    TooManyTouches(usize),
+    /// Too many payees.
+    #[error("a deal is shared among at most {PAYEES_PER_DEAL} payees by hand, this one among {0}")]
+    TooManyPayees(usize),
+    /// Too many rules.
+    #[error("a document lists at most {RULES_PER_PLAN} of a kind, this one {0}")]
+    TooManyRules(usize),
+    /// The rate plan needs lines.
+    #[error("rate plan {0} needs to know the deal's lines")]
+    NoLines(RatesId),
+    /// The rate plan needs the cost of each line.
+    #[error("rate plan {0} pays on the margin, and a line that it counts has no unit cost")]
+    NoCost(RatesId),
+    /// More was collected than the deal is worth.
+    #[error("{collected} was collected on a deal of {amount}")]
+    TooMuchCollected {
+        /// What was collected.
+        collected: Money,
+        /// The amount of the deal.
+        amount: Money,
+    },
+    /// A day outside the years that a ledger keeps.
+    #[error(transparent)]
+    Year(#[from] CalendarError),
+    /// A period that ends after the years that a ledger keeps.
+    #[error("{months} months after {first} are beyond the years that a ledger keeps")]
+    TooLong {
+        /// The first commission.
+        first: Date,
+        /// How long the period is.
+        months: u32,
+    },
+    /// A decay whose eighteenth decimal cannot be told.
+    #[error("a touch {age_ms} ms before the latest weighs what 128 bits cannot round: change the half-life")]
+    Decay {
+        /// The age of the touch in milliseconds.
+        age_ms: u64,
+    },
+    /// Weights that have no common scale within 126 bits.
+    #[error("the weights have no common scale within 126 bits: give shares with fewer decimals")]
+    Scale,
+    /// An amount that cannot be computed with.
+    #[error(transparent)]
+    Money(#[from] MoneyError),
+    /// An amount that cannot be shared out.
+    #[error(transparent)]
+    Allocation(#[from] AllocationError),
+}
+
+impl Reason {
+    /// Its kind.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Malformed(_) => Code::Malformed,
+            Self::UnknownPayee(_) => Code::UnknownPayee,
+            Self::UnknownModel(_) => Code::UnknownModel,
+            Self::UnknownRates(_) => Code::UnknownRates,
+            Self::UnknownType(_) => Code::UnknownType,
+            Self::NoClass(_) | Self::UnknownClass { .. } => Code::UnknownClass,
+            Self::WrongCurrency { .. } | Self::Money(MoneyError::CurrencyMismatch { .. }) => Code::WrongCurrency,
+            Self::Negative(_) => Code::Negative,
+            Self::NoHalfLife => Code::NotPositive,
+            Self::NotTheWhole(_) | Self::MoreThanTheWhole(_) => Code::WeightsDoNotSum,
+            Self::RateOutOfBounds { .. } => Code::RateOutOfBounds,
+            Self::Conflicting(_) => Code::Conflicting,
+            Self::NamedTwice(_) => Code::NamedTwice,
+            Self::TooManyTouches(_) | Self::TooManyPayees(_) | Self::TooManyRules(_) => Code::TooMany,
+            Self::NoLines(_) | Self::NoCost(_) => Code::NoLines,
+            Self::TooMuchCollected { .. } => Code::TooMuchCollected,
+            Self::Year(_) | Self::TooLong { .. } => Code::Year,
+            Self::Decay { .. } | Self::Scale | Self::Money(_) | Self::Allocation(_) => Code::Overflow,
+        }
+    }
+
+    /// This, at a field.
+    #[must_use]
+    pub fn at(self, field: impl Into<String>) -> Rejection {
+        Rejection { at: field.into(), reason: self }
+    }
+}
+
+/// What is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{at}: {reason}")]
+pub struct Rejection {
+    /// The path of the field, such as `models.main.model.u_shaped`. Things that have a name are found by it.
+    pub at: String,
+    /// What is wrong there.
+    pub reason: Reason,
+}
+
+impl Rejection {
+    /// The same, seen from further out.
+    #[must_use]
+    pub fn within(self, outer: &str) -> Self {
+        let at = if self.at.is_empty() { outer.to_owned() } else { format!("{outer}.{}", self.at) };
+        Self { at, ..self }
+    }
+}
+
+impl<E: Into<Reason>> From<E> for Rejection {
+    fn from(error: E) -> Self {
+        error.into().at("")
+    }
+}
+
+/// Written as `{"code","at","message"}`.
+impl Serialize for Rejection {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Written<'a> {
+            code: Code,
+            at: &'a str,
+            message: String,
+        }
+        Written { code: self.reason.code(), at: &self.at, message: self.reason.to_string() }.serialize(serializer)
+    }
+}
+
+/// The first that is named twice is refused.
+pub(crate) fn none_twice<T: Ord + ToString>(all: impl IntoIterator<Item = T>) -> Result<(), Reason> {
+    let mut seen = std::collections::BTreeSet::new();
+    for one in all {
+        if seen.contains(&one) {
+            return Err(Reason::NamedTwice(one.to_string()));
+        }
+        seen.insert(one);
+    }
+    Ok(())
+}

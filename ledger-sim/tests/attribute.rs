@@ -95,7 +95,7 @@ const REACHED: [&str; 30] = [
 ];
 
 /// The codes that cases are refused with.
-const CODES: [Code; 17] = [
+const CODES: [Code; 18] = [
     Code::Malformed,
     Code::UnknownPayee,
     Code::UnknownModel,
@@ -113,33 +113,55 @@ const CODES: [Code; 17] = [
     Code::NoLines,
     Code::TooMuchCollected,
     Code::Year,
+    Code::Overflow,
 ];
 
 fn cases() -> u64 {
     std::env::var("CALC_CASES").map_or(2_000, |count| count.parse().expect("CALC_CASES is how many"))
 }
 
+/// A cent more for one payee, a day too long, a rule that should have held: whatever the two differ in, one of them is wrong.
 #[test]
 fn the_ledger_attributes_and_pays_what_the_model_does() {
     let mut tally = Tally::default();
+    let mut differences = Vec::new();
     for seed in 0..cases() {
         let Drawn { case, spoiled } = case(&mut Choices::from_seed(seed));
         let text = case.to_string();
         let expected = attribute(&text);
         tally.count(&case, &expected);
-        if expected.is_err() && spoiled.is_none() {
-            *tally.refused_alone.entry(expected.clone().unwrap_err()).or_default() += 1;
+        let told = without_reasons(serde_json::from_str(&ledger_core::attribute::line(&text)).unwrap());
+        let agree = match &expected {
+            Ok(result) => told == serde_json::from_str::<Value>(result).unwrap(),
+            Err(code) => told["error"]["code"] == json!(code),
+        };
+        if !agree {
+            differences.push(format!("seed {seed}, spoiled {spoiled:?}\n{text}\nmodel  {expected:?}\nledger {told}\n"));
         }
     }
-    eprintln!("{tally:#?}");
+    // The shortest say best what is wrong.
+    differences.sort_by_key(String::len);
+    let few: String = differences.iter().take(5).map(String::as_str).collect();
+    assert!(differences.is_empty(), "{} differ:\n{few}", differences.len());
     tally.complete();
+}
+
+fn without_reasons(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(fields) => {
+            fields.remove("because");
+            fields.values_mut().for_each(|value| *value = without_reasons(value.take()));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|value| *value = without_reasons(value.take())),
+        _ => {}
+    }
+    value
 }
 
 #[derive(Debug, Default)]
 struct Tally {
     reached: BTreeMap<String, u32>,
     refused: BTreeMap<Code, u32>,
-    refused_alone: BTreeMap<Code, u32>,
 }
 
 impl Tally {
@@ -250,7 +272,7 @@ fn matters(case: &Value, path: &str, result: &Value) -> bool {
     if !remove(&mut without, &path) {
         return false;
     }
-    attribute(&without.to_string()).is_ok_and(|other| {
+    attribute(&without.to_string()).map_or(true, |other| {
         let other: Value = serde_json::from_str(&other).unwrap();
         // A deal that is gone has no line of its own; it is the others that may differ.
         let alike = |deal: &Value| list(&result["deals"]).contains(deal);

@@ -104,11 +104,8 @@ impl Books {
         }
         let zone = plan.limit.as_ref().map_or(chrono_tz::UTC, |limit| limit.zone);
         let on = calendar::today(deal.completed_at.div_euclid(1_000), zone).map_err(|_| Code::Year)?;
-        let in_time = self.in_time(deal, earner, on)?;
-        let (rule, commission) = match commission(deal, earner)? {
-            Some(earned) if in_time => earned,
-            _ => return Ok((Vec::new(), None)),
-        };
+        let earned = if self.in_time(deal, earner, on)? { commission(deal, earner)? } else { None };
+        let Some((rule, commission)) = earned else { return Ok((Vec::new(), None)) };
         let commission = self.within_limit(deal, earner, on, commission);
         let mut entries = Vec::new();
         for amount in payable(deal, plan, &commission) {

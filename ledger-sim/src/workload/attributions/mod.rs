@@ -56,11 +56,25 @@ pub struct Drawn {
     pub spoiled: Option<&'static str>,
 }
 
-/// Draws a case. Most of them hold; one in twelve has one thing in it that is not as it must be.
+/// What does not go together although each is well.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Flaw {
+    Class,
+    Type,
+    Customer,
+    Lines,
+    Collected,
+    CollectedCorrection,
+}
+
+/// Draws a case. Most of them hold; in one of four there is one thing for which it may have to be refused.
 pub fn case(choices: &mut Choices) -> Drawn {
     let mut drawing = Drawing::new(choices);
     let mut case = drawing.case();
-    let spoiled = if drawing.choices.maybe(80) { drawing.spoil(&mut case) } else { None };
+    let spoiled = match drawing.flaw {
+        None if drawing.choices.maybe(150) => drawing.spoil(&mut case),
+        flaw => flaw.map(|_| "two things that do not go together"),
+    };
     Drawn { case, spoiled }
 }
 
@@ -69,19 +83,39 @@ struct Drawing<'a> {
     choices: &'a mut Choices,
     currency: Code,
     payees: Vec<&'static str>,
+    flaw: Option<Flaw>,
     /// Deals have lines, and plans may pay on them.
     lines: bool,
+    /// Lines have costs.
+    costs: bool,
+    /// Deals have customers, and plans may end.
+    customers: bool,
     /// Some deals take back; else plans may pay as it is collected.
     corrections: bool,
 }
 
 impl<'a> Drawing<'a> {
     fn new(choices: &'a mut Choices) -> Self {
-        let currency = choices.one_of(&CURRENCIES).copied().unwrap_or(Code("USD", 2));
-        let count = 1 + choices.index(PAYEES.len());
-        let payees = PAYEES.iter().copied().take(count).collect();
-        let (lines, corrections) = (choices.maybe(400), choices.maybe(400));
-        Self { choices, currency, payees, lines, corrections }
+        let flaws = [Flaw::Class, Flaw::Type, Flaw::Customer, Flaw::Lines, Flaw::Collected, Flaw::CollectedCorrection];
+        Self {
+            currency: choices.one_of(&CURRENCIES).copied().unwrap_or(Code("USD", 2)),
+            payees: PAYEES.iter().copied().take(1 + choices.index(PAYEES.len())).collect(),
+            flaw: if choices.maybe(120) { choices.one_of(&flaws).copied() } else { None },
+            lines: choices.maybe(400),
+            costs: choices.maybe(700),
+            customers: choices.maybe(800),
+            corrections: choices.maybe(400),
+            choices,
+        }
+    }
+
+    fn flawed(&self, by: Flaw) -> bool {
+        self.flaw == Some(by)
+    }
+
+    /// So many of a thousand, and others where the case is flawed.
+    fn unless(&self, flaw: Flaw, sound: u32, flawed: u32) -> u32 {
+        if self.flawed(flaw) { flawed } else { sound }
     }
 
     fn one(&mut self, of: &[&'static str]) -> &'static str {
@@ -223,7 +257,7 @@ impl<'a> Drawing<'a> {
         let mut payee = json!({});
         self.put(600, &mut payee, "type", |draw| draw.one(&KINDS).into());
         self.put(600, &mut payee, "tier", |draw| draw.one(&TIERS).into());
-        self.put(980, &mut payee, "class", |draw| draw.one(&CLASSES).into());
+        self.put(self.unless(Flaw::Class, 1_000, 700), &mut payee, "class", |draw| draw.one(&CLASSES).into());
         payee
     }
 
@@ -264,11 +298,13 @@ impl<'a> Drawing<'a> {
                 terms
             }
             "role_based" => {
-                let of = if self.choices.maybe(300) { self.some(&TYPES) } else { TYPES.to_vec() };
+                let all = self.choices.maybe(500);
+                let of = if all { TYPES.to_vec() } else { self.some(&TYPES) };
                 let weights: Map<_, _> =
                     of.into_iter().map(|name| (name.to_owned(), self.one(&WEIGHTS).into())).collect();
                 let mut terms = json!({ "weights": weights });
-                self.put(800, &mut terms, "other", |draw| draw.one(&WEIGHTS).into());
+                let other = self.unless(Flaw::Type, if all { 300 } else { 1_000 }, 0);
+                self.put(other, &mut terms, "other", |draw| draw.one(&WEIGHTS).into());
                 terms
             }
             "role_weighted" => {
@@ -277,7 +313,7 @@ impl<'a> Drawing<'a> {
             }
             "implementation" => json!({"types": self.some(&TYPES)}),
             "co_sell" => {
-                let names = if self.choices.maybe(50) { self.some(&CLASSES) } else { CLASSES.to_vec() };
+                let names = if self.flawed(Flaw::Class) { self.some(&CLASSES) } else { CLASSES.to_vec() };
                 let mut classes = self.weighted("class", &names, false);
                 for class in classes.as_array_mut().into_iter().flatten() {
                     self.put(300, class, "roles", |draw| {
@@ -318,8 +354,11 @@ impl<'a> Drawing<'a> {
     fn plan(&mut self) -> Value {
         let mut plan = json!({"currency": self.currency.0});
         self.put(300, &mut plan, "rounding", |draw| draw.one(&["half_even", "half_away_from_zero"]).into());
-        let on_lines = if self.lines { 350 } else { 8 };
-        self.put(on_lines, &mut plan, "base", |draw| draw.one(&["margin", "amount"]).into());
+        let on_lines = self.unless(Flaw::Lines, if self.lines { 350 } else { 0 }, 200);
+        self.put(on_lines, &mut plan, "base", |draw| {
+            let margin = draw.costs || draw.flawed(Flaw::Lines);
+            draw.one(if margin { &["margin", "amount"] } else { &["amount"] }).into()
+        });
         self.put(on_lines, &mut plan, "eligible", |draw| draw.some(&PRODUCTS).into());
         let priorities = self.choices.work(20);
         plan["rules"] = self.list(0, 5, |draw, place| {
@@ -328,7 +367,11 @@ impl<'a> Drawing<'a> {
             json!({"rule": format!("rule {place}"), "priority": priority, "when": draw.when(), "pays": draw.pays()})
         });
         self.put(600, &mut plan, "otherwise", |draw| draw.pays());
-        self.put(200, &mut plan, "bounds", |draw| json!({"from": "0", "to": draw.one(&["1", "1.5"])}));
+        if self.choices.maybe(200) {
+            plan["bounds"] = json!({"from": "0", "to": self.one(&["1", "1.5"])});
+            let most = plan["bounds"]["to"].clone();
+            self.put(300, &mut plan, "otherwise", |_| json!({ "rate": most }));
+        }
         if self.choices.maybe(250) {
             let (least, most) = (self.units() / 1_000, self.units() / 10);
             plan["minimum"] = self.amount_of(least.min(most));
@@ -341,8 +384,9 @@ impl<'a> Drawing<'a> {
         self.put(300, &mut plan, "spend_limit", |draw| {
             json!({"amount": draw.bound(), "per": draw.one(&["month", "year", "deal"]), "zone": draw.one(&ZONES)})
         });
-        self.put(250, &mut plan, "max_duration_months", |draw| draw.number(&[0, 1, 12, 2, 13]).into());
-        let collects = if self.corrections { 15 } else { 400 };
+        let ends = self.unless(Flaw::Customer, if self.customers { 250 } else { 0 }, 500);
+        self.put(ends, &mut plan, "max_duration_months", |draw| draw.number(&[0, 1, 12, 2, 13]).into());
+        let collects = self.unless(Flaw::CollectedCorrection, if self.corrections { 0 } else { 400 }, 800);
         self.put(collects, &mut plan, "earned", |draw| draw.one(&["as_collected", "on_invoice"]).into());
         if self.payees.len() > 1 {
             self.put(300, &mut plan, "overrides", |draw| {
@@ -367,7 +411,7 @@ impl<'a> Drawing<'a> {
     }
 
     fn pays(&mut self) -> Value {
-        if self.choices.maybe(if self.lines { 250 } else { 4 }) {
+        if self.choices.maybe(self.unless(Flaw::Lines, if self.lines { 250 } else { 0 }, 100)) {
             json!({"per_unit": self.bound()})
         } else {
             json!({"rate": self.rate()})
@@ -377,17 +421,22 @@ impl<'a> Drawing<'a> {
     fn deal(&mut self, place: usize, model_name: &str, model: &Value) -> Value {
         let completed = self.moment();
         let mut deal = json!({"deal": format!("D{place}"), "model": model_name, "completed_at": self.at(completed)});
-        let sign = if self.corrections && self.choices.maybe(400) { -1 } else { 1 };
-        if self.lines && !self.choices.maybe(5) {
-            deal["lines"] = self.list(1, 5, |draw, _| draw.line(sign));
+        let corrections = self.corrections || self.flawed(Flaw::CollectedCorrection);
+        let sign = if corrections && self.choices.maybe(400) { -1 } else { 1 };
+        let units = if self.lines && !(self.flawed(Flaw::Lines) && self.choices.maybe(300)) {
+            let lines: Vec<(i64, Value)> = (0..=self.choices.index(4)).map(|_| self.line(sign)).collect();
+            deal["lines"] = lines.iter().map(|(_, line)| line.clone()).collect();
+            lines.iter().map(|(units, _)| units).sum()
         } else {
-            let units = self.units();
-            deal["amount"] = self.amount_of(sign * units);
-            if sign > 0 {
-                self.put(700, &mut deal, "collected", |draw| draw.payments(units));
-            }
+            let units = sign * self.units();
+            deal["amount"] = self.amount_of(units);
+            units
+        };
+        if units > 0 {
+            self.put(600, &mut deal, "collected", |draw| draw.payments(units));
         }
-        self.put(970, &mut deal, "customer", |draw| draw.one(&CUSTOMERS).into());
+        let customer = self.unless(Flaw::Customer, if self.customers { 1_000 } else { 500 }, 500);
+        self.put(customer, &mut deal, "customer", |draw| draw.one(&CUSTOMERS).into());
         self.put(700, &mut deal, "programme", |draw| draw.one(&PROGRAMMES).into());
         let mut cutoff = completed;
         self.put(300, &mut deal, "cutoff", |draw| {
@@ -409,25 +458,26 @@ impl<'a> Drawing<'a> {
         deal
     }
 
-    fn line(&mut self, sign: i64) -> Value {
+    fn line(&mut self, sign: i64) -> (i64, Value) {
         let units = self.units();
         // A discount is a line of the other sign.
-        let sign = if self.choices.maybe(60) { -sign } else { sign };
+        let sign = if self.corrections && self.choices.maybe(150) { -sign } else { sign };
         let cost = units / (1 + i64::from(self.choices.work(8)));
         let mut line = json!({"amount": self.amount_of(sign * units)});
-        self.put(985, &mut line, "unit_cost", |draw| draw.amount_of(cost));
+        let costs = self.unless(Flaw::Lines, if self.costs { 1_000 } else { 400 }, 700);
+        self.put(costs, &mut line, "unit_cost", |draw| draw.amount_of(cost));
         self.put(700, &mut line, "product_line", |draw| draw.one(&PRODUCTS).into());
         self.put(600, &mut line, "units", |draw| draw.choices.work(5).into());
-        line
+        (sign * units, line)
     }
 
-    /// Payments that come to the amount, to less, or rarely to more.
+    /// Payments that come to the amount or to less; to more where that is the flaw.
     fn payments(&mut self, units: i64) -> Value {
         let count = i64::from(1 + self.choices.work(4));
         let mut payments: Vec<i64> = (0..count).map(|_| units / count).collect();
         if self.choices.maybe(500) {
             payments.push(units - units / count * count);
-        } else if self.choices.maybe(20) {
+        } else if self.flawed(Flaw::Collected) {
             payments.push(units % count + 1);
         } else {
             payments.pop();

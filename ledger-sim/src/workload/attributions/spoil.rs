@@ -13,11 +13,12 @@ use crate::choice::Choices;
 impl Drawing<'_> {
     /// Spoils one thing, if the case has it.
     pub(super) fn spoil(&mut self, case: &mut Value) -> Option<&'static str> {
-        const KINDS: [&str; 27] = [
+        const KINDS: [&str; 28] = [
             "a field is gone",
             "a field is unknown",
             "a value is of another kind",
             "an unknown payee",
+            "a touch of nobody",
             "an unknown model",
             "an unknown rate plan",
             "another currency",
@@ -61,14 +62,26 @@ impl Drawing<'_> {
                     Some(Value::String(_)) => Value::from(1),
                     Some(Value::Array(_)) => json!({}),
                     Some(Value::Number(_)) => json!(0.5),
-                    _ => json!([]),
+                    _ => json!("another"),
                 };
                 object.insert(key, value);
             }),
             "an unknown payee" => {
-                let at =
-                    [format!("{at}/touches/0/payee"), format!("{at}/custom/0/payee"), format!("{at}/overlays/0/payee")];
-                set_one(self.choices, case, &at, json!("nobody"))
+                let at = [format!("{at}/custom/0/payee"), format!("{at}/overlays/0/payee")];
+                let nobody = json!("nobody");
+                if !set_one(self.choices, case, &at, nobody.clone()) {
+                    case["deals"][deal]["registered_by"] = nobody;
+                }
+                true
+            }
+            "a touch of nobody" => {
+                again(case, &format!("{at}/touches"), 0) && {
+                    let last =
+                        case.pointer(&format!("{at}/touches")).and_then(Value::as_array).map_or(0, |all| all.len() - 1);
+                    case["deals"][deal]["touches"][last]["touch"] = json!("of.nobody");
+                    case["deals"][deal]["touches"][last]["payee"] = json!("nobody");
+                    true
+                }
             }
             "an unknown model" => set(case, &format!("{at}/model"), json!("unheard")),
             "an unknown rate plan" => set(case, &format!("{at}/rates"), json!("unheard")),
@@ -105,11 +118,13 @@ impl Drawing<'_> {
                 case["models"]["unused"] = json!({"model": self.choices.one_of(&terms)});
                 true
             }
-            "a rate beyond its bounds" => match self.choices.work(3) {
-                0 => set(case, "/rates/r0/otherwise/rate", json!("15")),
-                1 => set(case, &format!("{at}/overlays/0/weight"), json!("1.1")),
-                _ => set(case, "/rates/r0/overrides/0/rate", json!("1.000000000001")),
-            },
+            "a rate beyond its bounds" => {
+                let overlay = set(case, &format!("{at}/overlays/0/weight"), json!("1.1"));
+                if !overlay && !set(case, "/rates/r0/overrides/0/rate", json!("1.000000000001")) {
+                    case["rates"]["r0"]["otherwise"] = json!({"rate": "15"});
+                }
+                true
+            }
             "amount and lines" if case.pointer(&at).is_some_and(|deal| deal.get("lines").is_some()) => {
                 case["deals"][deal]["amount"] = self.amount_of(1);
                 true
@@ -132,19 +147,22 @@ impl Drawing<'_> {
             }
             "one payee twice" => again(case, &format!("{at}/overlays"), 0),
             "too many custom weights" => {
-                let all = (0..51).map(|_| json!({"payee": "p1", "weight": "0"})).collect();
-                set(case, &format!("{at}/custom"), all)
+                case["models"]["other"] = json!({"model": {"custom": {"sum": "normalise"}}});
+                case["deals"][deal]["model"] = json!("other");
+                case["deals"][deal]["touches"] = json!([]);
+                let all = (0..51).map(|place| format!("q{place}"));
+                case["deals"][deal]["custom"] = all.clone().map(|name| json!({"payee": name, "weight": "1"})).collect();
+                all.for_each(|name| case["payees"][name] = json!({}));
+                true
             }
-            "no lines" => {
+            "no lines" if case.pointer(&at).is_some_and(|deal| deal.get("lines").is_some()) => {
                 case["rates"]["r0"]["base"] = json!("margin");
-                let deal = &mut case["deals"][deal];
-                deal.as_object_mut().is_some_and(|deal| {
-                    let had = deal.remove("lines").is_some();
-                    deal.insert("amount".to_owned(), self.amount_of(100));
-                    had
-                })
+                case["deals"][deal]["amount"] = self.amount_of(0);
+                case["deals"][deal]["lines"] = json!([]);
+                case["deals"][deal]["collected"] = json!([]);
+                true
             }
-            "too much collected" => set(case, &format!("{at}/collected/0"), self.amount_of(huge)),
+            "too much collected" => set(case, &format!("{at}/collected"), json!([self.amount_of(huge)])),
             "a day before all" => {
                 let at = [format!("{at}/completed_at"), format!("{at}/cutoff"), format!("{at}/touches/0/at")];
                 let years = ["1899-12-31T23:59:59.999Z", "9999-01-01T00:00:00Z"];

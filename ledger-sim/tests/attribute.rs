@@ -243,7 +243,7 @@ impl Tally {
                 ("a touch at the cutoff", deal.get("cutoff").is_some_and(|cutoff| at(cutoff) == now)),
                 ("a touch at the completion", now == ends),
                 ("a touch at the end of the lookback", lookback == Some(now)),
-                ("a touch 1075 half-lives old", half_life.is_some_and(|half_life| ends - now >= 1_075 * half_life)),
+                ("a touch 1075 half-lives old", half_life.is_some_and(|half_life| (ends - now) / 1_075 >= half_life)),
             ] {
                 if so {
                     self.reach(what);

@@ -139,7 +139,8 @@ impl Books {
         let Some(months) = earner.plan.max_months.filter(|_| !deal.amount.is_negative()) else { return Ok(true) };
         let customer = deal.customer.clone().ok_or(Code::Conflicting)?;
         let Some(first) = self.first.get(&(earner.name.to_owned(), customer)) else { return Ok(true) };
-        Ok(months > 0 && calendar::months_after(*first, months).is_none_or(|end| on < end))
+        let end = calendar::months_after(*first, months).ok_or(Code::Year)?;
+        Ok(months > 0 && on < calendar::in_range(end).map_err(|_| Code::Year)?)
     }
 
     /// What is left of a commission under the limit of what may be spent. A negative one leaves more for others.

@@ -14,6 +14,10 @@ use crate::act::{CURRENCIES, Code};
 use crate::choice::Choices;
 
 const DAY: i64 = 86_400_000;
+/// The most minor units that an amount can have.
+const LARGEST: i64 = i64::MAX;
+/// The largest count there is.
+const MOST: i64 = 4_294_967_295;
 
 const PAYEES: [&str; 7] = ["p1", "P1", "a", "b:2", "9", "zoe", "p10"];
 const TYPES: [&str; 5] = ["referral", "demo", "introduction", "crm_sync", "technical_enablement"];
@@ -28,7 +32,7 @@ const CUSTOMERS: [&str; 2] = ["acme", "globex"];
 const ZONES: [&str; 4] = ["UTC", "America/New_York", "Asia/Tokyo", "Pacific/Kiritimati"];
 const RATES: [&str; 8] = ["0.1", "0.2", "0.029", "0.15", "0.333333333333", "0.05", "1", "0"];
 const WEIGHTS: [&str; 8] = ["40", "25", "10", "1", "0.5", "1.5", "0", "0.000000000001"];
-const HALF_LIVES: [u32; 4] = [7, 1, 30, 365];
+const HALF_LIVES: [u32; 5] = [7, 1, 30, 365, u32::MAX];
 const MODELS: [&str; 12] = [
     "equal",
     "first_touch",
@@ -65,6 +69,7 @@ enum Flaw {
     Lines,
     Collected,
     CollectedCorrection,
+    Months,
 }
 
 /// Draws a case. Most of them hold; in one of four there is one thing for which it may have to be refused.
@@ -96,7 +101,15 @@ struct Drawing<'a> {
 
 impl<'a> Drawing<'a> {
     fn new(choices: &'a mut Choices) -> Self {
-        let flaws = [Flaw::Class, Flaw::Type, Flaw::Customer, Flaw::Lines, Flaw::Collected, Flaw::CollectedCorrection];
+        let flaws = [
+            Flaw::Class,
+            Flaw::Type,
+            Flaw::Customer,
+            Flaw::Lines,
+            Flaw::Collected,
+            Flaw::CollectedCorrection,
+            Flaw::Months,
+        ];
         Self {
             currency: choices.one_of(&CURRENCIES).copied().unwrap_or(Code("USD", 2)),
             payees: PAYEES.iter().copied().take(1 + choices.index(PAYEES.len())).collect(),
@@ -336,7 +349,7 @@ impl<'a> Drawing<'a> {
             1 => json!({"except": draw.some(&TYPES)}),
             _ => json!({"except": []}),
         });
-        self.put(300, &mut model, "lookback_days", |draw| draw.number(&[90, 30, 1, 0, 3_000]).into());
+        self.put(300, &mut model, "lookback_days", |draw| draw.number(&[90, 30, 1, 0, 3_000, MOST]).into());
         if kind == "first_touch" {
             self.put(300, &mut model, "registration", |draw| draw.one(&["wins", "ignored"]).into());
         }
@@ -385,7 +398,9 @@ impl<'a> Drawing<'a> {
             json!({"amount": draw.bound(), "per": draw.one(&["month", "year", "deal"]), "zone": draw.one(&ZONES)})
         });
         let ends = self.unless(Flaw::Customer, if self.customers { 250 } else { 0 }, 500);
-        self.put(ends, &mut plan, "max_duration_months", |draw| draw.number(&[0, 1, 12, 2, 13]).into());
+        self.put(ends, &mut plan, "max_duration_months", |draw| {
+            if draw.flawed(Flaw::Months) { MOST } else { draw.number(&[0, 1, 12, 2, 13]) }.into()
+        });
         let collects = self.unless(Flaw::CollectedCorrection, if self.corrections { 0 } else { 400 }, 800);
         self.put(collects, &mut plan, "earned", |draw| draw.one(&["as_collected", "on_invoice"]).into());
         if self.payees.len() > 1 {
@@ -428,7 +443,8 @@ impl<'a> Drawing<'a> {
             deal["lines"] = lines.iter().map(|(_, line)| line.clone()).collect();
             lines.iter().map(|(units, _)| units).sum()
         } else {
-            let units = sign * self.units();
+            let huge = self.flaw.is_none() && self.choices.maybe(15);
+            let units = sign * if huge { LARGEST - i64::from(self.choices.work(2)) } else { self.units() };
             deal["amount"] = self.amount_of(units);
             units
         };
@@ -513,7 +529,12 @@ impl<'a> Drawing<'a> {
                 0 => self.number(edges),
                 1 => self.number(edges) + i64::from(self.choices.work(3)) - 1,
                 2 => at,
-                3 => completed - half_life * self.number(&[0, 1, 2, 18, 19, 20, 1_075, 1_200]),
+                3 => {
+                    completed
+                        - half_life
+                            .saturating_mul(self.number(&[0, 1, 2, 18, 19, 20, 1_075, 1_200]))
+                            .min(100 * 365 * DAY)
+                }
                 _ => completed - i64::from(self.choices.work(60)) * DAY - i64::from(self.choices.work(86_400)) * 1_000,
             };
             // Nobody touches before ledgers begin.

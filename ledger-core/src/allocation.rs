@@ -193,7 +193,7 @@ mod tests {
             ([u64::MAX, 3, u64::MAX - 5], [u128::from(u64::MAX) << 60, 3 << 60, u128::from(u64::MAX - 5) << 60]);
         assert_eq!(allocate_wide(total, &wide), allocate(total, &narrow));
         let parts = allocate_wide(total, &[(1 << 125) + 1, (1 << 125) - 2]).unwrap();
-        assert_eq!(parts, [yen((1 << 62)), yen((1 << 62) - 1)]);
+        assert_eq!(parts, [yen(1 << 62), yen((1 << 62) - 1)]);
         assert_eq!(allocate_wide(total, &[1 << 125, 1 << 125]), Err(MoneyError::Overflow.into()));
         assert_eq!(allocate_wide(total, &[u128::MAX, 1]), Err(MoneyError::Overflow.into()));
     }

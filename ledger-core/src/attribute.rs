@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::Date;
 use crate::allocation::{AllocationError, allocate_wide};
@@ -10,10 +11,10 @@ use crate::attribution::Weight;
 use crate::calendar::in_range;
 use crate::chain::Digest;
 use crate::credit::distinct;
-use crate::credit::explain::{Credited, Earned, Share, Unpaid};
+use crate::credit::explain::{Credited, Earned, Share, Unpaid, with_words};
 use crate::credit::model::{self, Claims};
 use crate::credit::rates::{self, History, RatePlan, Sale};
-use crate::credit::refusal::{Reason, Rejection, none_twice};
+use crate::credit::refuse::{Fault, Rejection, none_twice};
 use crate::credit::terms::{Deal, Payee, not_negative};
 use crate::id::{CustomerId, DealId, ModelId, PayeeId, RatesId, Text};
 use crate::limits::TOUCHES_PER_DEAL;
@@ -114,7 +115,8 @@ pub struct Credit {
     pub payee: PayeeId,
     /// Its part of the deal.
     pub amount: Money,
-    /// Why.
+    /// Why: the numbers, and the same in words.
+    #[serde(serialize_with = "with_words")]
     pub because: Credited,
 }
 
@@ -135,7 +137,8 @@ pub struct Entry {
     /// The rule of it; none for what is paid otherwise, or as an override.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<Text>,
-    /// Why.
+    /// Why: the numbers, and the same in words.
+    #[serde(serialize_with = "with_words")]
     pub because: Earned,
 }
 
@@ -152,13 +155,15 @@ pub enum Kind {
 }
 
 /// A case that is refused, as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize)]
+#[error("{rejection}")]
 pub struct Refusal {
     /// What the case was found by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub case: Option<String>,
     /// What is wrong, and where.
-    pub error: Rejection,
+    #[serde(rename = "error")]
+    pub rejection: Rejection,
 }
 
 /// Reads one case from JSON, and writes what comes out, or why nothing does, as one line of JSON.
@@ -183,8 +188,10 @@ pub fn line(text: &str) -> String {
         }
         Err(error) => {
             let at = format!("line {} column {}", error.line(), error.column());
-            let error = Reason::Malformed(error.to_string()).at(at);
-            serde_json::to_string(&Refusal { case: None, error })
+            let rejection = Fault::Malformed(error.to_string()).at(at);
+            let read = serde_json::from_str::<serde_json::Value>(text).ok();
+            let case = read.and_then(|read| Some(read.get("case")?.as_str()?.to_owned()));
+            serde_json::to_string(&Refusal { case, rejection })
         }
     };
     // Answers have string keys and no floats, so there is nothing that JSON cannot say.
@@ -198,7 +205,7 @@ pub fn line(text: &str) -> String {
 pub fn run(case: &Case) -> Result<Outcome, Refusal> {
     match Desk::open(case).and_then(|mut desk| desk.deals()) {
         Ok(deals) => Ok(Outcome { case: case.case.clone(), deals }),
-        Err(error) => Err(Refusal { case: case.case.clone(), error }),
+        Err(rejection) => Err(Refusal { case: case.case.clone(), rejection }),
     }
 }
 
@@ -222,38 +229,38 @@ impl<'a> Desk<'a> {
             desk.rates.insert(id, plan.map_err(|error| error.within(&format!("rates.{id}")))?);
             for one in &document.overrides {
                 let known = desk.knows(&one.of).and_then(|_| desk.knows(&one.to));
-                known.map_err(|reason| reason.at(format!("rates.{id}.overrides.{}", one.name)))?;
+                known.map_err(|fault| fault.at(format!("rates.{id}.overrides.{}", one.name)))?;
             }
         }
         for (id, payee) in &case.payees {
-            desk.plan(payee.rates.as_ref()).map_err(|reason| reason.at(format!("payees.{id}.rates")))?;
+            desk.plan(payee.rates.as_ref()).map_err(|fault| fault.at(format!("payees.{id}.rates")))?;
         }
         for (place, first) in case.first_commissions.iter().enumerate() {
             let FirstCommission { payee, customer, on } = first;
             let known = desk.knows(payee).and_then(|_| Ok(in_range(*on)?));
-            let on = known.map_err(|reason| reason.at(format!("first_commissions.{place}")))?;
+            let on = known.map_err(|fault| fault.at(format!("first_commissions.{place}")))?;
             desk.history.earned(payee, customer, on);
         }
         for (place, spent) in case.spent.iter().enumerate() {
-            desk.spent(spent).map_err(|reason| reason.at(format!("spent.{place}")))?;
+            desk.spent(spent).map_err(|fault| fault.at(format!("spent.{place}")))?;
         }
-        none_twice(case.deals.iter().map(|deal| &deal.deal)).map_err(|reason| reason.at("deals"))?;
+        none_twice(case.deals.iter().map(|deal| &deal.deal)).map_err(|fault| fault.at("deals"))?;
         Ok(desk)
     }
 
-    fn spent(&mut self, Spent { rates, payee, on, amount }: &'a Spent) -> Result<(), Reason> {
+    fn spent(&mut self, Spent { rates, payee, on, amount }: &'a Spent) -> Result<(), Fault> {
         self.knows(payee)?;
-        let plan = self.rates.get(rates).ok_or_else(|| Reason::UnknownRates(rates.clone()))?;
+        let plan = self.rates.get(rates).ok_or_else(|| Fault::UnknownRates(rates.clone()))?;
         let amount = not_negative(*amount, self.case.currency)?;
         Ok(self.history.spent(plan, payee, in_range(*on)?, amount)?)
     }
 
-    fn knows(&self, payee: &PayeeId) -> Result<&'a Payee, Reason> {
-        self.case.payees.get(payee).ok_or_else(|| Reason::UnknownPayee(payee.clone()))
+    fn knows(&self, payee: &PayeeId) -> Result<&'a Payee, Fault> {
+        self.case.payees.get(payee).ok_or_else(|| Fault::UnknownPayee(payee.clone()))
     }
 
-    fn plan(&self, id: Option<&RatesId>) -> Result<Option<&RatePlan<'a>>, Reason> {
-        id.map(|id| self.rates.get(id).ok_or_else(|| Reason::UnknownRates(id.clone()))).transpose()
+    fn plan(&self, id: Option<&RatesId>) -> Result<Option<&RatePlan<'a>>, Fault> {
+        id.map(|id| self.rates.get(id).ok_or_else(|| Fault::UnknownRates(id.clone()))).transpose()
     }
 
     fn deals(&mut self) -> Result<Vec<Attributed>, Rejection> {
@@ -266,7 +273,7 @@ impl<'a> Desk<'a> {
     fn deal(&mut self, place: usize, deal: &'a Deal) -> Result<Attributed, Rejection> {
         let amount = self.check(deal)?;
         let sale = Sale { deal, amount, place };
-        let unknown = || Reason::UnknownModel(deal.model.clone()).at("model");
+        let unknown = || Fault::UnknownModel(deal.model.clone()).at("model");
         let (document, hash) =
             self.case.models.get(&deal.model).zip(self.models.get(&deal.model).copied()).ok_or_else(unknown)?;
         let Claims { touches, claims, house } = document.claims(deal, &self.case.payees)?;
@@ -284,14 +291,14 @@ impl<'a> Desk<'a> {
             return Ok(attributed);
         }
         let mut parts = Parts::new(claims.iter().map(|claim| claim.weight).chain(house).collect());
-        let of = parts.weights.iter().try_fold(0_u128, |sum, weight| sum.checked_add(*weight)).ok_or(Reason::Scale)?;
+        let of = parts.weights.iter().try_fold(0_u128, |sum, weight| sum.checked_add(*weight)).ok_or(Fault::Scale)?;
         attributed.house = house.map(|_| parts.of(amount, claims.len())).transpose()?;
         let mut sales = Vec::new();
         for (index, claim) in claims.into_iter().enumerate() {
             let (payee, known) = self.named(&claim.payee)?;
             let mut because = Credited {
                 model: deal.model.clone(),
-                document: hash,
+                hash,
                 share: claim.share,
                 weight: claim.weight,
                 of,
@@ -314,7 +321,7 @@ impl<'a> Desk<'a> {
             let known = self.knows(payee)?;
             let mut because = Credited {
                 model: deal.model.clone(),
-                document: hash,
+                hash,
                 share: Share::Overlay { weight: *weight },
                 weight: weight.mantissa().unsigned_abs().into(),
                 of: Rate::ONE.mantissa().unsigned_abs().into(),
@@ -339,59 +346,59 @@ impl<'a> Desk<'a> {
     /// What a deal is worth, once everything that it names is known and in range.
     fn check(&self, deal: &Deal) -> Result<Money, Rejection> {
         let currency = self.case.currency;
-        let amount = deal.worth(currency).map_err(|reason| reason.at("amount"))?;
-        deal.completed_at.in_range().map_err(|reason| reason.at("completed_at"))?;
+        let amount = deal.worth(currency).map_err(|fault| fault.at("amount"))?;
+        deal.completed_at.in_range().map_err(|fault| fault.at("completed_at"))?;
         if let Some(cutoff) = deal.cutoff {
-            cutoff.in_range().map_err(|reason| reason.at("cutoff"))?;
+            cutoff.in_range().map_err(|fault| fault.at("cutoff"))?;
         }
-        self.plan(deal.rates.as_ref()).map_err(|reason| reason.at("rates"))?;
+        self.plan(deal.rates.as_ref()).map_err(|fault| fault.at("rates"))?;
         if let Some(payee) = &deal.registered_by {
-            self.knows(payee).map_err(|reason| reason.at("registered_by"))?;
+            self.knows(payee).map_err(|fault| fault.at("registered_by"))?;
         }
         for (place, line) in deal.lines.iter().enumerate() {
             let cost = line.unit_cost.map_or(Ok(()), |cost| not_negative(cost, currency).map(drop));
-            cost.map_err(|reason| reason.at(format!("lines.{place}.unit_cost")))?;
+            cost.map_err(|fault| fault.at(format!("lines.{place}.unit_cost")))?;
         }
         // Before the touches are looked at one by one.
         if deal.touches.len() > TOUCHES_PER_DEAL {
-            return Err(Reason::TooManyTouches(deal.touches.len()).at("touches"));
+            return Err(Fault::TooManyTouches(deal.touches.len()).at("touches"));
         }
         for touch in &deal.touches {
             let known = self.knows(&touch.payee).and_then(|_| touch.at.in_range());
-            known.map_err(|reason| reason.at(format!("touches.{}", touch.touch)))?;
+            known.map_err(|fault| fault.at(format!("touches.{}", touch.touch)))?;
         }
         for Weight { payee, .. } in &deal.custom {
-            self.knows(payee).map_err(|reason| reason.at("custom"))?;
+            self.knows(payee).map_err(|fault| fault.at("custom"))?;
         }
-        self.check_overlays(deal).map_err(|reason| reason.at("overlays"))?;
-        self.check_collected(deal, amount).map_err(|reason| reason.at("collected"))?;
+        self.check_overlays(deal).map_err(|fault| fault.at("overlays"))?;
+        self.check_collected(deal, amount).map_err(|fault| fault.at("collected"))?;
         Ok(amount)
     }
 
-    fn check_overlays(&self, deal: &Deal) -> Result<(), Reason> {
+    fn check_overlays(&self, deal: &Deal) -> Result<(), Fault> {
         none_twice(deal.overlays.iter().map(|one| &one.payee))?;
         deal.overlays.iter().try_for_each(|Weight { payee, weight }| match self.knows(payee) {
             Ok(_) if !weight.is_share() => {
-                Err(Reason::RateOutOfBounds { rate: *weight, from: Rate::ZERO, to: Rate::ONE })
+                Err(Fault::RateOutOfBounds { rate: *weight, from: Rate::ZERO, to: Rate::ONE })
             }
             known => known.map(drop),
         })
     }
 
-    fn check_collected(&self, deal: &Deal, amount: Money) -> Result<(), Reason> {
+    fn check_collected(&self, deal: &Deal, amount: Money) -> Result<(), Fault> {
         let mut collected = Money::zero(amount.currency());
         for payment in &deal.collected {
             collected = collected.plus(not_negative(*payment, amount.currency())?)?;
         }
         if collected.minor().unsigned_abs() > amount.minor().unsigned_abs() {
-            return Err(Reason::TooMuchCollected { collected, amount });
+            return Err(Fault::TooMuchCollected { collected, amount });
         }
         Ok(())
     }
 
     /// The payee as the case has it, which outlives the deal.
-    fn named(&self, payee: &PayeeId) -> Result<(&'a PayeeId, &'a Payee), Reason> {
-        self.case.payees.get_key_value(payee).ok_or_else(|| Reason::UnknownPayee(payee.clone()))
+    fn named(&self, payee: &PayeeId) -> Result<(&'a PayeeId, &'a Payee), Fault> {
+        self.case.payees.get_key_value(payee).ok_or_else(|| Fault::UnknownPayee(payee.clone()))
     }
 
     /// Adds what a credit earns, and what others earn on that; or says why it earns nothing.
@@ -400,7 +407,7 @@ impl<'a> Desk<'a> {
         sale: Sale<'a>,
         payee: (&'a PayeeId, &'a Payee),
         (rates, kind): (Option<&RatesId>, Kind),
-        part_of: impl FnMut(Money) -> Result<Money, Reason>,
+        part_of: impl FnMut(Money) -> Result<Money, Fault>,
         sales: &mut Vec<(&'a PayeeId, Date)>,
         entries: &mut Vec<Entry>,
     ) -> Result<Option<Unpaid>, Rejection> {
@@ -437,7 +444,7 @@ impl<'a> Desk<'a> {
                         rule: None,
                         because: Earned::Override {
                             rates: plan.id.clone(),
-                            document: plan.hash,
+                            hash: plan.hash,
                             of: one.of.clone(),
                             rate: one.rate,
                             entry: amount,

@@ -36,7 +36,11 @@ pub fn weight(age: u64, half_life: u64) -> Option<u64> {
     if rest == 0 {
         return Some(halved(halvings));
     }
-    let value = power(fraction(rest, half_life));
+    settled(power(fraction(rest, half_life)), halvings)
+}
+
+/// What a value is rounded to if it is rounded to that wherever in its error it lies.
+fn settled(value: u128, halvings: u32) -> Option<u64> {
     let (low, high) = (scaled(value.saturating_sub(ERROR), halvings), scaled(value.saturating_add(ERROR), halvings));
     (low == high).then_some(low)
 }
@@ -82,4 +86,130 @@ fn times(a: u128, b: u128) -> u128 {
 /// The upper half of the product.
 fn high(a: u128, b: u128) -> u128 {
     a.carrying_mul(b, 0).1
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn whole_half_lives_are_exact_and_a_half_goes_to_the_even_unit() {
+        let five_to_the_18 = 3_814_697_265_625;
+        for (age, expected) in [
+            (0, ONE),
+            (1, ONE / 2),
+            (18, five_to_the_18),
+            (19, 1_907_348_632_812), // and a half
+            (20, 953_674_316_406),   // and a quarter
+            (58, 3),                 // 3.47
+            (59, 2),                 // 1.73
+            (60, 1),                 // 0.87
+            (61, 0),                 // 0.43
+            (u64::MAX, 0),
+        ] {
+            assert_eq!(weight(age, 1), Some(expected), "{age}");
+            assert_eq!(weight(age.saturating_mul(604_800_000), 604_800_000), Some(expected), "{age} weeks");
+        }
+        assert_eq!(weight(1, 0), None);
+    }
+
+    #[test]
+    fn what_lies_too_near_a_half_unit_is_not_guessed() {
+        // n and a half units of 10^-18, to the last of 127 bits.
+        let half_way = |n: u128| (((2 * n + 1) << 63) / u128::from(ONE)) << 63;
+        for n in [500_000_000_000_000_001, 707_106_781_186_547_524, 999_999_999_999_999_999_u128] {
+            let near = (1..60).fold(half_way(n), |value, bit| {
+                let more = value + (1 << (63 - bit));
+                let (low, high) = more.carrying_mul(u128::from(ONE), 0);
+                if (high << 2 | low >> 126) > 2 * n { value } else { more }
+            });
+            assert_eq!(settled(near, 0), None);
+            let unit = UNIT / u128::from(ONE);
+            assert_eq!(settled(near - unit / 1_000, 0), u64::try_from(n).ok());
+            assert_eq!(settled(near + unit / 1_000, 0), u64::try_from(n + 1).ok());
+        }
+    }
+
+    /// A number of 32 bits before the point and 256 after it, the lowest digit first.
+    type Long = [u32; 9];
+
+    fn product(a: &Long, b: &Long) -> Long {
+        let mut digits = [0_u64; 19];
+        for (i, x) in a.iter().enumerate() {
+            for (j, y) in b.iter().enumerate() {
+                let sum = u64::from(*x) * u64::from(*y) + digits[i + j];
+                digits[i + j] = sum & 0xffff_ffff;
+                digits[i + j + 1] += sum >> 32;
+            }
+        }
+        for at in 0..18 {
+            digits[at + 1] += digits[at] >> 32;
+            digits[at] &= 0xffff_ffff;
+        }
+        std::array::from_fn(|at| u32::try_from(digits[at + 8]).unwrap())
+    }
+
+    /// The binary logarithm of `numerator ÷ denominator`, which is 1 or more, as a whole and 100 bits, cut off: bit by bit, by
+    /// squaring.
+    fn logarithm(numerator: u64, denominator: u64) -> (u32, u128) {
+        let (mut whole, mut denominator) = (0, u128::from(denominator));
+        while u128::from(numerator) >= 2 * denominator {
+            (whole, denominator) = (whole + 1, 2 * denominator);
+        }
+        let mut value: Long = [0; 9];
+        let mut rest = u128::from(numerator);
+        for digit in value.iter_mut().rev() {
+            *digit = u32::try_from(rest / denominator).unwrap();
+            rest = (rest % denominator) << 32;
+        }
+        let mut bits = 0;
+        for _ in 0..100 {
+            value = product(&value, &value);
+            bits *= 2;
+            if value[8] >= 2 {
+                bits += 1;
+                for at in 0..9 {
+                    value[at] = value[at] >> 1 | value.get(at + 1).map_or(0, |next| next << 31);
+                }
+            }
+        }
+        (whole, bits)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(2_000), ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_weight_is_the_true_value_rounded(
+            half_life in prop_oneof![1..1_000_u64, (1..400_u64).prop_map(|days| days * 86_400_000), 1..=u64::MAX >> 6],
+            age in any::<u64>(),
+            halvings in 0..64_u64,
+        ) {
+            let age = age % half_life + halvings * half_life;
+            let (found, mut rest, mut bits) = (weight(age, half_life).unwrap(), u128::from(age % half_life), 0_u128);
+            for _ in 0..100 {
+                rest *= 2;
+                bits = 2 * bits + rest / u128::from(half_life);
+                rest %= u128::from(half_life);
+            }
+            let exponent = (u32::try_from(age / half_life).unwrap(), bits);
+            // Two to the minus x is below found and a half, and above found less a half. At whole half-lives it may be either.
+            let whole = age % half_life == 0;
+            if 2 * found < 2 * ONE {
+                let least = logarithm(2 * ONE, 2 * found + 1);
+                prop_assert!(exponent > least || (whole && exponent == least), "{} is too small", found);
+            }
+            if found > 0 {
+                let most = logarithm(2 * ONE, 2 * found - 1);
+                prop_assert!(exponent <= most, "{} is too large", found);
+            }
+        }
+
+        #[test]
+        fn an_older_touch_never_weighs_more(age in 0..1_u64 << 40, more in 0..1_u64 << 40, half_life in 1..1_u64 << 36) {
+            prop_assert!(weight(age + more, half_life) <= weight(age, half_life));
+        }
+    }
 }

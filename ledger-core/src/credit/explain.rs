@@ -99,7 +99,13 @@ impl fmt::Display for Share {
             Self::Equal { payees } => write!(f, "{payees} payees share equally"),
             Self::Touches { touches, of } => write!(f, "{touches} of {of} touches, all equal"),
             Self::Decayed { touches, half_life_days, latest } => {
-                write!(f, "{} weighing half for every {half_life_days} days before {latest}", Touches(*touches))
+                write!(f, "{} weighing half for every ", Touches(*touches))?;
+                if *half_life_days == 1 {
+                    f.write_str("day")?
+                } else {
+                    write!(f, "{half_life_days} days")?
+                }
+                write!(f, " before {latest}")
             }
             Self::UShaped { touches, of } => {
                 write!(f, "{touches} of {of} touches, of which the first and the last weigh more")
@@ -135,7 +141,7 @@ pub struct Credited {
     /// The model.
     pub model: ModelId,
     /// SHA-256 of the model's document.
-    pub document: Digest,
+    pub hash: Digest,
     /// What the claim rests on.
     pub share: Share,
     /// The weight of the claim.
@@ -149,6 +155,20 @@ pub struct Credited {
     /// Why the credit earns nothing, if it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unpaid: Option<Unpaid>,
+}
+
+/// Writes a reason with its words.
+pub(crate) fn with_words<T: Serialize + fmt::Display, S: Serializer>(
+    because: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Told<'a, T> {
+        #[serde(flatten)]
+        numbers: &'a T,
+        words: String,
+    }
+    Told { numbers: because, words: because.to_string() }.serialize(serializer)
 }
 
 // Such numbers are beyond what readers of JSON take in.
@@ -229,7 +249,7 @@ pub enum Earned {
         /// The rate plan that says so.
         rates: RatesId,
         /// SHA-256 of its document.
-        document: Digest,
+        hash: Digest,
         /// Whose entry.
         of: PayeeId,
         /// The rate.
@@ -245,7 +265,7 @@ pub struct Commission {
     /// The rate plan.
     pub rates: RatesId,
     /// SHA-256 of its document.
-    pub document: Digest,
+    pub hash: Digest,
     /// The rule; none for what is paid otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<Text>,

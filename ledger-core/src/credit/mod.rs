@@ -9,7 +9,7 @@ pub mod explain;
 pub mod model;
 mod pools;
 pub mod rates;
-pub mod refusal;
+pub mod refuse;
 pub mod terms;
 pub mod touch;
 

@@ -11,7 +11,7 @@ use super::decay;
 use super::distinct;
 use super::explain::Share;
 use super::pools::{Pool, gcd, per_member};
-use super::refusal::{Reason, Rejection, none_twice};
+use super::refuse::{Fault, Rejection, none_twice};
 use super::terms::{Deal, Payee};
 use super::touch::{Instant, Journey, Touch};
 use crate::chain::Digest;
@@ -218,29 +218,27 @@ impl Document {
     /// [`Rejection`] that names the field and the rule.
     pub fn validate(&self) -> Result<(), Rejection> {
         match &self.types {
-            Types::Only(types) | Types::Except(types) => distinct_few(types).map_err(|reason| reason.at("types"))?,
+            Types::Only(types) | Types::Except(types) => distinct_few(types).map_err(|fault| fault.at("types"))?,
         }
         match &self.model {
-            Model::TimeDecay { half_life_days: 0 } => Err(Reason::NoHalfLife.at("model.time_decay.half_life_days")),
-            Model::UShaped { first, last } => {
-                at_most_one([*first, *last]).map_err(|reason| reason.at("model.u_shaped"))
-            }
+            Model::TimeDecay { half_life_days: 0 } => Err(Fault::NoHalfLife.at("model.time_decay.half_life_days")),
+            Model::UShaped { first, last } => at_most_one([*first, *last]).map_err(|fault| fault.at("model.u_shaped")),
             Model::Milestones { milestones, rest } => distinct_few(milestones.iter().map(|one| &one.milestone))
                 .and_then(|()| at_most_one(milestones.iter().map(|one| one.weight).chain([*rest])))
-                .map_err(|reason| reason.at("model.milestones")),
+                .map_err(|fault| fault.at("model.milestones")),
             Model::RoleWeighted { roles } => {
-                validate_roles(roles).map_err(|reason| reason.at("model.role_weighted.roles"))
+                validate_roles(roles).map_err(|fault| fault.at("model.role_weighted.roles"))
             }
             Model::Implementation { types } => {
-                distinct_few(types).map_err(|reason| reason.at("model.implementation.types"))
+                distinct_few(types).map_err(|fault| fault.at("model.implementation.types"))
             }
             Model::CoSell { classes } => {
                 distinct_few(classes.iter().map(|one| &one.class))
                     .and_then(|()| at_most_one(classes.iter().map(|one| one.weight)))
-                    .map_err(|reason| reason.at("model.co_sell.classes"))?;
+                    .map_err(|fault| fault.at("model.co_sell.classes"))?;
                 classes.iter().try_for_each(|class| {
                     let field = || format!("model.co_sell.classes.{}.roles", class.class);
-                    validate_roles(&class.roles).map_err(|reason| reason.at(field()))
+                    validate_roles(&class.roles).map_err(|fault| fault.at(field()))
                 })
             }
             Model::FirstTouch {}
@@ -265,16 +263,16 @@ impl Document {
     /// [`Rejection`] when the model does not say who gets what.
     pub fn claims(&self, deal: &Deal, payees: &BTreeMap<PayeeId, Payee>) -> Result<Claims, Rejection> {
         if deal.touches.len() > TOUCHES_PER_DEAL {
-            return Err(Reason::TooManyTouches(deal.touches.len()).at("touches"));
+            return Err(Fault::TooManyTouches(deal.touches.len()).at("touches"));
         }
         if let Model::Custom { sum } = &self.model {
             if !deal.touches.is_empty() {
-                return Err(Reason::Conflicting("a custom model takes weights, not touches").at("touches"));
+                return Err(Fault::Conflicting("a custom model takes weights, not touches").at("touches"));
             }
-            return custom(deal, *sum).map_err(|reason| reason.at("custom"));
+            return custom(deal, *sum).map_err(|fault| fault.at("custom"));
         }
         if !deal.custom.is_empty() {
-            return Err(Reason::Conflicting("only a custom model takes custom weights").at("custom"));
+            return Err(Fault::Conflicting("only a custom model takes custom weights").at("custom"));
         }
         let until = deal.cutoff.map_or(deal.completed_at, |cutoff| cutoff.min(deal.completed_at));
         let lookback = self.lookback_days.map(|days| i64::from(days).saturating_mul(DAY_MS.cast_signed()));
@@ -282,12 +280,12 @@ impl Document {
         let counts = |touch: &Touch| {
             self.types.has(&touch.kind) && touch.at <= until && from.is_none_or(|from| touch.at.millis() >= from)
         };
-        let journey = Journey::of(&deal.touches, counts).map_err(|reason| reason.at("touches"))?;
+        let journey = Journey::of(&deal.touches, counts).map_err(|fault| fault.at("touches"))?;
         let touches = journey.steps.len();
         let claims = if touches == 0 {
             Vec::new()
         } else {
-            self.weigh(&journey, deal, payees).map_err(|reason| reason.at("touches"))?
+            self.weigh(&journey, deal, payees).map_err(|fault| fault.at("touches"))?
         };
         Ok(Claims { touches, claims, house: None })
     }
@@ -297,14 +295,14 @@ impl Document {
         journey: &Journey<'_>,
         deal: &Deal,
         payees: &BTreeMap<PayeeId, Payee>,
-    ) -> Result<Vec<Claim>, Reason> {
+    ) -> Result<Vec<Claim>, Fault> {
         let (steps, all) = (&journey.steps, journey.steps.len());
-        let by_touch = |weight: &dyn Fn(usize, &Touch) -> Result<u128, Reason>, share: &dyn Fn(usize) -> Share| {
+        let by_touch = |weight: &dyn Fn(usize, &Touch) -> Result<u128, Fault>, share: &dyn Fn(usize) -> Share| {
             let mut weights = vec![0_u128; journey.payees.len()];
             for (place, step) in steps.iter().enumerate() {
                 let weight = weight(place, step.touch)?;
                 if let Some(sum) = weights.get_mut(step.whose) {
-                    *sum = sum.checked_add(weight).ok_or(Reason::Scale)?;
+                    *sum = sum.checked_add(weight).ok_or(Fault::Scale)?;
                 }
             }
             Ok(journey.claims(weights, |_, touches| share(touches)))
@@ -347,7 +345,7 @@ impl Document {
                 // The middle is divided by the number of touches between: everything else is multiplied by it instead.
                 let scale = match all {
                     1 | 2 => 1,
-                    _ => u128::try_from(all - 2).map_err(|_| Reason::Scale)?,
+                    _ => u128::try_from(all - 2).map_err(|_| Fault::Scale)?,
                 };
                 let weight = |place, _: &Touch| {
                     Ok(match place {
@@ -376,14 +374,14 @@ impl Document {
                         return Ok(each.last().copied().unwrap_or_default());
                     }
                     let mut reached = each.iter().enumerate().filter(|(index, _)| reached(touch, *index));
-                    reached.try_fold(0_u128, |sum, (_, each)| sum.checked_add(*each)).ok_or(Reason::Scale)
+                    reached.try_fold(0_u128, |sum, (_, each)| sum.checked_add(*each)).ok_or(Fault::Scale)
                 };
                 by_touch(&weight, &|touches| Share::Milestones { touches, of: all })
             }
             Model::RoleBased { weights, other } => {
                 let weight = |_, touch: &Touch| {
                     let stated = touch.weight.or_else(|| weights.get(&touch.kind).copied()).or(*other);
-                    stated.map(units).ok_or_else(|| Reason::UnknownType(touch.kind.clone()))
+                    stated.map(units).ok_or_else(|| Fault::UnknownType(touch.kind.clone()))
                 };
                 by_touch(&weight, &|touches| Share::Types { touches })
             }
@@ -394,9 +392,9 @@ impl Document {
             Model::CoSell { classes } => {
                 pooled(journey, &classes.iter().map(Class::group).collect::<Vec<_>>(), |payee| {
                     let class = payees.get(payee).and_then(|known| known.class.as_ref());
-                    let class = class.ok_or_else(|| Reason::NoClass(payee.clone()))?;
+                    let class = class.ok_or_else(|| Fault::NoClass(payee.clone()))?;
                     let place = classes.iter().position(|one| one.class == *class);
-                    place.ok_or_else(|| Reason::UnknownClass { payee: payee.clone(), class: class.clone() })
+                    place.ok_or_else(|| Fault::UnknownClass { payee: payee.clone(), class: class.clone() })
                 })
             }
             // It has no journey.
@@ -438,8 +436,8 @@ struct Group<'a> {
 fn pooled(
     journey: &Journey<'_>,
     groups: &[Group<'_>],
-    group_of: impl Fn(&PayeeId) -> Result<usize, Reason>,
-) -> Result<Vec<Claim>, Reason> {
+    group_of: impl Fn(&PayeeId) -> Result<usize, Fault>,
+) -> Result<Vec<Claim>, Fault> {
     let grouped = journey.payees.iter().map(|one| group_of(one.payee)).collect::<Result<Vec<_>, _>>()?;
     let mut best: Vec<Option<usize>> = vec![None; grouped.len()];
     for step in &journey.steps {
@@ -487,8 +485,8 @@ fn pooled(
         let common = present_shares().fold(0, gcd).max(1);
         let whole: u128 = present_shares().map(|share| share / common).sum();
         for pool in present {
-            let share = group.share.checked_mul(pool.share / common).ok_or(Reason::Scale)?;
-            pools.push(Pool { share, members: pool.members.checked_mul(whole).ok_or(Reason::Scale)? });
+            let share = group.share.checked_mul(pool.share / common).ok_or(Fault::Scale)?;
+            pools.push(Pool { share, members: pool.members.checked_mul(whole).ok_or(Fault::Scale)? });
         }
     }
     let each = per_member(&pools)?;
@@ -505,10 +503,10 @@ fn pooled(
     }))
 }
 
-fn custom(deal: &Deal, sum: Sum) -> Result<Claims, Reason> {
+fn custom(deal: &Deal, sum: Sum) -> Result<Claims, Fault> {
     let listed = &deal.custom;
     if listed.len() > PAYEES_PER_DEAL {
-        return Err(Reason::TooManyPayees(listed.len()));
+        return Err(Fault::TooManyPayees(listed.len()));
     }
     none_twice(listed.iter().map(|one| &one.payee))?;
     let whole: u128 = listed.iter().map(|one| units(one.weight)).sum();
@@ -516,10 +514,10 @@ fn custom(deal: &Deal, sum: Sum) -> Result<Claims, Reason> {
         Sum::Normalise => None,
         Sum::ResidualToHouse => match units(Rate::ONE).checked_sub(whole) {
             Some(rest) => Some(rest).filter(|_| whole > 0),
-            None => return Err(Reason::MoreThanTheWhole(total(listed.iter().map(|one| one.weight)))),
+            None => return Err(Fault::MoreThanTheWhole(total(listed.iter().map(|one| one.weight)))),
         },
         Sum::Strict if whole == units(Rate::ONE) => None,
-        Sum::Strict => return Err(Reason::NotTheWhole(total(listed.iter().map(|one| one.weight)))),
+        Sum::Strict => return Err(Fault::NotTheWhole(total(listed.iter().map(|one| one.weight)))),
     };
     let claims = listed.iter().filter(|one| one.weight > Rate::ZERO).map(|one| Claim {
         payee: one.payee.clone(),
@@ -529,27 +527,27 @@ fn custom(deal: &Deal, sum: Sum) -> Result<Claims, Reason> {
     Ok(Claims { touches: 0, claims: claims.collect(), house })
 }
 
-fn decayed(at: Instant, latest: Instant, half_life_days: u32) -> Result<u128, Reason> {
+fn decayed(at: Instant, latest: Instant, half_life_days: u32) -> Result<u128, Fault> {
     let age_ms = latest.millis().abs_diff(at.millis());
     let weight = decay::weight(age_ms, u64::from(half_life_days) * DAY_MS);
-    weight.map(u128::from).ok_or(Reason::Decay { age_ms })
+    weight.map(u128::from).ok_or(Fault::Decay { age_ms })
 }
 
-fn validate_roles(roles: &[Role]) -> Result<(), Reason> {
+fn validate_roles(roles: &[Role]) -> Result<(), Fault> {
     distinct_few(roles.iter().map(|one| &one.role))?;
     at_most_one(roles.iter().map(|one| one.weight))
 }
 
-fn distinct_few<'a>(names: impl IntoIterator<Item = &'a Text> + Clone) -> Result<(), Reason> {
+fn distinct_few<'a>(names: impl IntoIterator<Item = &'a Text> + Clone) -> Result<(), Fault> {
     match names.clone().into_iter().count() {
-        many if many > RULES_PER_PLAN => Err(Reason::TooManyRules(many)),
+        many if many > RULES_PER_PLAN => Err(Fault::TooManyRules(many)),
         _ => none_twice(names),
     }
 }
 
-fn at_most_one(shares: impl IntoIterator<Item = Rate> + Clone) -> Result<(), Reason> {
+fn at_most_one(shares: impl IntoIterator<Item = Rate> + Clone) -> Result<(), Fault> {
     let sum: u128 = shares.clone().into_iter().map(units).sum();
-    if sum <= units(Rate::ONE) { Ok(()) } else { Err(Reason::MoreThanTheWhole(total(shares))) }
+    if sum <= units(Rate::ONE) { Ok(()) } else { Err(Fault::MoreThanTheWhole(total(shares))) }
 }
 
 /// What rates sum to, as far as it can be written.

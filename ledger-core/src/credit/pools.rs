@@ -1,6 +1,6 @@
 //! Pools: shares of a deal that are divided equally among their members, all on one whole-number scale.
 
-use super::refusal::Reason;
+use super::refuse::Fault;
 
 /// A share of the whole, and among how many it is divided. A pool without members is not there, and the others are the whole.
 #[derive(Debug, Clone, Copy, Default)]
@@ -10,14 +10,14 @@ pub(crate) struct Pool {
 }
 
 /// What one member of each pool weighs.
-pub(crate) fn per_member(pools: &[Pool]) -> Result<Vec<u128>, Reason> {
+pub(crate) fn per_member(pools: &[Pool]) -> Result<Vec<u128>, Fault> {
     let present = || pools.iter().filter(|pool| pool.share > 0 && pool.members > 0);
     let common_share = present().fold(0, |common, pool| gcd(pool.share, common)).max(1);
     let scale = present().try_fold(1_u128, |scale, pool| {
         let members = pool.members / gcd(pool.members, pool.share / common_share);
         (scale / gcd(scale, members)).checked_mul(members)
     });
-    let scale = scale.ok_or(Reason::Scale)?;
+    let scale = scale.ok_or(Fault::Scale)?;
     let weight = |pool: &Pool| {
         if pool.members == 0 {
             return Some(0);
@@ -26,7 +26,7 @@ pub(crate) fn per_member(pools: &[Pool]) -> Result<Vec<u128>, Reason> {
         let common = gcd(pool.members, share).max(1);
         (share / common).checked_mul(scale / (pool.members / common))
     };
-    pools.iter().map(|pool| weight(pool).ok_or(Reason::Scale)).collect()
+    pools.iter().map(|pool| weight(pool).ok_or(Fault::Scale)).collect()
 }
 
 /// The greatest common divisor; of a number and 0 the number.

@@ -7,7 +7,7 @@ use chrono::{Datelike, Months};
 use serde::{Deserialize, Serialize};
 
 use super::explain::{Collected, Commission, Limited, Unpaid};
-use super::refusal::{Reason, Rejection, none_twice};
+use super::refuse::{Fault, Rejection, none_twice};
 use super::terms::{Deal, Line, Payee, in_currency, not_negative};
 use crate::Date;
 use crate::calendar::{Zone, in_range};
@@ -138,12 +138,7 @@ pub struct SpendLimit {
     /// In which time.
     pub per: Per,
     /// Where that time begins and ends.
-    #[serde(default = "utc")]
     pub zone: Zone,
-}
-
-const fn utc() -> Zone {
-    Zone::UTC
 }
 
 /// The time of a spend limit.
@@ -201,13 +196,12 @@ impl Document {
     pub fn validate(&self) -> Result<(), Rejection> {
         let bounds = self.bounds.unwrap_or(Bounds { from: Rate::ZERO, to: Rate::ONE });
         if bounds.from > bounds.to {
-            return Err(Reason::Conflicting("the lower bound is above the upper one").at("bounds"));
+            return Err(Fault::Conflicting("the lower bound is above the upper one").at("bounds"));
         }
         self.validate_rules(bounds)?;
         let amount = |field: &'static str, amount: Option<Money>| {
-            amount.map_or(Ok(()), |amount| {
-                not_negative(amount, self.currency).map(drop).map_err(|reason| reason.at(field))
-            })
+            amount
+                .map_or(Ok(()), |amount| not_negative(amount, self.currency).map(drop).map_err(|fault| fault.at(field)))
         };
         amount("minimum", self.minimum)?;
         amount("maximum", self.maximum)?;
@@ -215,50 +209,48 @@ impl Document {
         if let Some((minimum, maximum)) = self.minimum.zip(self.maximum)
             && minimum.compare(maximum)?.is_gt()
         {
-            return Err(Reason::Conflicting("the minimum is above the maximum").at("minimum"));
+            return Err(Fault::Conflicting("the minimum is above the maximum").at("minimum"));
         }
         if let Some(eligible) = &self.eligible {
-            none_twice(eligible).map_err(|reason| reason.at("eligible"))?;
+            none_twice(eligible).map_err(|fault| fault.at("eligible"))?;
         }
         self.validate_overrides()
     }
 
     fn validate_rules(&self, bounds: Bounds) -> Result<(), Rejection> {
         if self.rules.len() > RULES_PER_PLAN {
-            return Err(Reason::TooManyRules(self.rules.len()).at("rules"));
+            return Err(Fault::TooManyRules(self.rules.len()).at("rules"));
         }
-        none_twice(self.rules.iter().map(|rule| &rule.rule)).map_err(|reason| reason.at("rules"))?;
+        none_twice(self.rules.iter().map(|rule| &rule.rule)).map_err(|fault| fault.at("rules"))?;
         if none_twice(self.rules.iter().map(|rule| rule.priority)).is_err() {
-            return Err(
-                Reason::Conflicting("two rules have one priority, so neither goes before the other").at("rules")
-            );
+            return Err(Fault::Conflicting("two rules have one priority, so neither goes before the other").at("rules"));
         }
         for Rule { rule, when, pays, .. } in &self.rules {
-            let field = |field| move |reason: Reason| reason.at(format!("rules.{rule}.{field}"));
+            let field = |field| move |fault: Fault| fault.at(format!("rules.{rule}.{field}"));
             pays.validate(bounds, self.currency).map_err(field("pays"))?;
             if let Some(from) = when.deal_from {
                 not_negative(from, self.currency).map_err(field("when.deal_from"))?;
             }
         }
         let otherwise = self.otherwise.map_or(Ok(()), |pays| pays.validate(bounds, self.currency));
-        otherwise.map_err(|reason| reason.at("otherwise"))
+        otherwise.map_err(|fault| fault.at("otherwise"))
     }
 
     fn validate_overrides(&self) -> Result<(), Rejection> {
-        let refuse = |reason: Reason| Err(reason.at("overrides"));
+        let refuse = |fault: Fault| Err(fault.at("overrides"));
         if self.overrides.len() > RULES_PER_PLAN {
-            return refuse(Reason::TooManyRules(self.overrides.len()));
+            return refuse(Fault::TooManyRules(self.overrides.len()));
         }
         let mut seen = std::collections::BTreeSet::new();
         for Override { name, of, to, rate } in &self.overrides {
             if of == to {
-                return refuse(Reason::Conflicting("an override on one's own entry"));
+                return refuse(Fault::Conflicting("an override on one's own entry"));
             }
             if !rate.is_share() {
-                return refuse(Reason::RateOutOfBounds { rate: *rate, from: Rate::ZERO, to: Rate::ONE });
+                return refuse(Fault::RateOutOfBounds { rate: *rate, from: Rate::ZERO, to: Rate::ONE });
             }
             if !seen.insert((name, of, to)) {
-                return refuse(Reason::NamedTwice(format!("override {name} of {of} to {to}")));
+                return refuse(Fault::NamedTwice(format!("override {name} of {of} to {to}")));
             }
         }
         Ok(())
@@ -282,9 +274,9 @@ impl Document {
 }
 
 impl Pays {
-    fn validate(self, Bounds { from, to }: Bounds, currency: Currency) -> Result<(), Reason> {
+    fn validate(self, Bounds { from, to }: Bounds, currency: Currency) -> Result<(), Fault> {
         match self {
-            Self::Rate(rate) if rate < from || rate > to => Err(Reason::RateOutOfBounds { rate, from, to }),
+            Self::Rate(rate) if rate < from || rate > to => Err(Fault::RateOutOfBounds { rate, from, to }),
             Self::Rate(_) => Ok(()),
             Self::PerUnit(amount) => not_negative(amount, currency).map(drop),
         }
@@ -383,7 +375,7 @@ pub(crate) struct Earning {
 impl<'a> RatePlan<'a> {
     pub fn new(id: &'a RatesId, document: &'a Document, currency: Currency) -> Result<Self, Rejection> {
         if document.currency != currency {
-            return Err(Reason::WrongCurrency { found: document.currency, currency }.at("currency"));
+            return Err(Fault::WrongCurrency { found: document.currency, currency }.at("currency"));
         }
         document.validate()?;
         let mut rules: Vec<&Rule> = document.rules.iter().collect();
@@ -392,20 +384,20 @@ impl<'a> RatePlan<'a> {
     }
 
     /// What the plan pays on the whole deal at rate 1.
-    pub fn base(&self, sale: Sale<'_>) -> Result<Money, Reason> {
+    pub fn base(&self, sale: Sale<'_>) -> Result<Money, Fault> {
         let Sale { deal, amount, .. } = sale;
         let document = self.document;
         if document.earned == Earned::AsCollected && amount.is_negative() {
-            return Err(Reason::Conflicting("a correction is not earned as it is collected: correct what was earned"));
+            return Err(Fault::Conflicting("a correction is not earned as it is collected: correct what was earned"));
         }
         if document.max_duration_months.is_some() && deal.customer.is_none() && !amount.is_negative() {
-            return Err(Reason::Conflicting("a rate plan that ends for each customer needs to know the customer"));
+            return Err(Fault::Conflicting("a rate plan that ends for each customer needs to know the customer"));
         }
         if document.eligible.is_none() && document.base == Base::Amount {
             return Ok(amount);
         }
         if deal.lines.is_empty() {
-            return Err(Reason::NoLines(self.id.clone()));
+            return Err(Fault::NoLines(self.id.clone()));
         }
         // A correction is reckoned as what it corrects: its lines are below zero, its units and costs are not.
         let sign = if amount.is_negative() { -1_i128 } else { 1 };
@@ -414,7 +406,7 @@ impl<'a> RatePlan<'a> {
             let cost = match document.base {
                 Base::Amount => Some(0),
                 Base::Margin => {
-                    let each = line.unit_cost.ok_or_else(|| Reason::NoCost(self.id.clone()))?;
+                    let each = line.unit_cost.ok_or_else(|| Fault::NoCost(self.id.clone()))?;
                     i128::from(each.minor()).checked_mul(line.units.into())
                 }
             };
@@ -444,9 +436,9 @@ impl<'a> RatePlan<'a> {
     }
 
     /// What is paid for all eligible units together.
-    fn for_units(&self, sale: Sale<'_>, each: Money) -> Result<Money, Reason> {
+    fn for_units(&self, sale: Sale<'_>, each: Money) -> Result<Money, Fault> {
         if sale.deal.lines.is_empty() {
-            return Err(Reason::NoLines(self.id.clone()));
+            return Err(Fault::NoLines(self.id.clone()));
         }
         let mut lines = sale.deal.lines.iter().filter(|line| self.document.counts(line));
         let units = lines.try_fold(0_u64, |sum, line| sum.checked_add(line.units));
@@ -461,8 +453,8 @@ impl<'a> RatePlan<'a> {
         sale: Sale<'_>,
         (payee, known): (&'a PayeeId, &Payee),
         history: &mut History<'a>,
-        mut part_of: impl FnMut(Money) -> Result<Money, Reason>,
-    ) -> Result<Result<Earning, Unpaid>, Reason> {
+        mut part_of: impl FnMut(Money) -> Result<Money, Fault>,
+    ) -> Result<Result<Earning, Unpaid>, Fault> {
         let document = self.document;
         let base_part = part_of(self.base(sale)?)?;
         let Some((rule, pays)) = self.pays(sale, known) else { return Ok(Err(Unpaid::NoRule)) };
@@ -477,7 +469,7 @@ impl<'a> RatePlan<'a> {
                 (part, part)
             }
         };
-        let bounded = self.bounded(base_part, commission)?;
+        let bounded = self.bounded(sale, base_part, commission)?;
         let mut amount = bounded;
         let mut limited = None;
         if let Some(limit) = document.spend_limit {
@@ -493,7 +485,7 @@ impl<'a> RatePlan<'a> {
         }
         let because = Commission {
             rates: self.id.clone(),
-            document: self.hash,
+            hash: self.hash,
             rule: rule.map(|rule| rule.rule.clone()),
             pays,
             base: document.base,
@@ -507,7 +499,7 @@ impl<'a> RatePlan<'a> {
     }
 
     /// Why the customer no longer earns, if it does not. A correction is of what was earned once.
-    fn over(&self, sale: Sale<'_>, payee: &PayeeId, on: Date, history: &History<'_>) -> Result<Option<Unpaid>, Reason> {
+    fn over(&self, sale: Sale<'_>, payee: &PayeeId, on: Date, history: &History<'_>) -> Result<Option<Unpaid>, Fault> {
         let (Some(months), Some(customer)) = (self.document.max_duration_months, &sale.deal.customer) else {
             return Ok(None);
         };
@@ -515,19 +507,18 @@ impl<'a> RatePlan<'a> {
             return Ok(None);
         };
         let end = first.checked_add_months(Months::new(months)).and_then(|end| in_range(end).ok());
-        let end = end.ok_or(Reason::TooLong { first, months })?;
+        let end = end.ok_or(Fault::TooLong { first, months })?;
         let over = months == 0 || on >= end;
         Ok(over.then_some(Unpaid::Over { first, months }))
     }
 
-    /// The commission on a part, not below the minimum and not above the maximum; mirrored for what is below zero.
-    fn bounded(&self, part: Money, commission: Money) -> Result<Money, MoneyError> {
-        let negative = part.is_negative();
-        let mirrored = |amount: Money| if negative { amount.negated() } else { amount };
-        let mut bounded = mirrored(commission);
-        if part.is_zero() || bounded.is_negative() {
+    /// The commission on a part above zero, not below the minimum and not above the maximum; of a correction, mirrored.
+    fn bounded(&self, sale: Sale<'_>, part: Money, commission: Money) -> Result<Money, MoneyError> {
+        let mirrored = |amount: Money| if sale.amount.is_negative() { amount.negated() } else { amount };
+        if !mirrored(part).is_positive() {
             return Ok(commission);
         }
+        let mut bounded = mirrored(commission);
         if let Some(minimum) = self.document.minimum
             && bounded.compare(minimum)?.is_lt()
         {
@@ -540,7 +531,7 @@ impl<'a> RatePlan<'a> {
     }
 
     /// What of an earning each payment of the customer releases. What is earned at once is released as a whole.
-    pub fn released(&self, sale: Sale<'_>, earning: Earning) -> Result<Vec<(Money, Commission)>, Reason> {
+    pub fn released(&self, sale: Sale<'_>, earning: Earning) -> Result<Vec<(Money, Commission)>, Fault> {
         let Earning { amount: whole, because, .. } = earning;
         if self.document.earned == Earned::OnInvoice {
             return Ok(vec![(whole, because)]);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::refusal::Reason;
+use super::refuse::Fault;
 use super::touch::{Instant, Touch};
 use crate::attribution::Weight;
 use crate::id::{CustomerId, DealId, ModelId, PayeeId, RatesId, Text};
@@ -96,31 +96,29 @@ impl Deal {
     /// What the deal is worth: its amount, or the sum of its lines.
     ///
     /// # Errors
-    /// [`Reason::Conflicting`] with both or neither; [`Reason::WrongCurrency`]; [`Reason::Money`] for a sum that does not fit.
-    pub fn worth(&self, currency: Currency) -> Result<Money, Reason> {
+    /// [`Fault::Conflicting`] with both or neither; [`Fault::WrongCurrency`]; [`Fault::Money`] for a sum that does not fit.
+    pub fn worth(&self, currency: Currency) -> Result<Money, Fault> {
         match (self.amount, self.lines.as_slice()) {
             (Some(amount), []) => in_currency(amount, currency),
             (None, lines @ [_, ..]) => match Money::sum(currency, lines.iter().map(|line| line.amount)) {
-                Err(MoneyError::CurrencyMismatch { right: found, .. }) => {
-                    Err(Reason::WrongCurrency { found, currency })
-                }
+                Err(MoneyError::CurrencyMismatch { right: found, .. }) => Err(Fault::WrongCurrency { found, currency }),
                 worth => Ok(worth?),
             },
-            _ => Err(Reason::Conflicting("a deal has an amount or lines, one of both")),
+            _ => Err(Fault::Conflicting("a deal has an amount or lines, one of both")),
         }
     }
 }
 
 /// An amount of the one currency that is reckoned in.
-pub(crate) fn in_currency(amount: Money, currency: Currency) -> Result<Money, Reason> {
+pub(crate) fn in_currency(amount: Money, currency: Currency) -> Result<Money, Fault> {
     if amount.currency() == currency {
         return Ok(amount);
     }
-    Err(Reason::WrongCurrency { found: amount.currency(), currency })
+    Err(Fault::WrongCurrency { found: amount.currency(), currency })
 }
 
 /// An amount of the currency that is not below zero.
-pub(crate) fn not_negative(amount: Money, currency: Currency) -> Result<Money, Reason> {
+pub(crate) fn not_negative(amount: Money, currency: Currency) -> Result<Money, Fault> {
     let amount = in_currency(amount, currency)?;
-    if amount.is_negative() { Err(Reason::Negative(amount)) } else { Ok(amount) }
+    if amount.is_negative() { Err(Fault::Negative(amount)) } else { Ok(amount) }
 }

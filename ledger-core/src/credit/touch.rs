@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::refusal::Reason;
+use super::refuse::Fault;
 use crate::calendar::in_range;
 use crate::id::{PayeeId, Text, TouchId};
 use crate::money::{FromText, excerpt};
@@ -27,15 +27,15 @@ impl Instant {
     /// Reads it from RFC 3339 with at most three decimals of a second, and no leap second.
     ///
     /// # Errors
-    /// [`Reason::Malformed`] with what is expected.
-    pub fn parse(text: &str) -> Result<Self, Reason> {
+    /// [`Fault::Malformed`] with what is expected.
+    pub fn parse(text: &str) -> Result<Self, Fault> {
         let decimals = text.split_once('.').map_or(0, |(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count());
         let strict = text.as_bytes().get(10) == Some(&b'T') && !text.ends_with('z') && decimals <= 3;
         let read =
             DateTime::parse_from_rfc3339(text).ok().filter(|read| strict && read.timestamp_subsec_millis() < 1_000);
         read.map(|read| Self(read.to_utc())).ok_or_else(|| {
             let text = excerpt(text);
-            Reason::Malformed(format!("{text:?} is no instant such as 2025-06-01T12:00:00.250Z, to the millisecond"))
+            Fault::Malformed(format!("{text:?} is no instant such as 2025-06-01T12:00:00.250Z, to the millisecond"))
         })
     }
 
@@ -52,7 +52,7 @@ impl Instant {
     }
 
     /// Makes sure that the instant is in the years that a ledger keeps.
-    pub(crate) fn in_range(self) -> Result<Self, Reason> {
+    pub(crate) fn in_range(self) -> Result<Self, Fault> {
         Ok(in_range(self.0.date_naive()).map(|_| self)?)
     }
 }
@@ -118,7 +118,7 @@ pub(crate) struct Traveller<'a> {
 }
 
 impl<'a> Journey<'a> {
-    pub fn of(touches: &'a [Touch], counts: impl Fn(&Touch) -> bool) -> Result<Self, Reason> {
+    pub fn of(touches: &'a [Touch], counts: impl Fn(&Touch) -> bool) -> Result<Self, Fault> {
         let mut once: Vec<&Touch> = Vec::with_capacity(touches.len());
         let mut seen: BTreeMap<&TouchId, &Touch> = BTreeMap::new();
         for touch in touches {
@@ -128,7 +128,7 @@ impl<'a> Journey<'a> {
                     once.extend(counts(touch).then_some(touch));
                 }
                 Some(known) if *known == touch => {}
-                Some(_) => return Err(Reason::NamedTwice(touch.touch.to_string())),
+                Some(_) => return Err(Fault::NamedTwice(touch.touch.to_string())),
             }
         }
         once.sort_by_key(|touch| touch.at);

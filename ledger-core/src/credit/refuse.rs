@@ -11,51 +11,9 @@ use crate::limits::{PAYEES_PER_DEAL, RULES_PER_PLAN, TOUCHES_PER_DEAL};
 use crate::money::{Currency, Money, MoneyError};
 use crate::rate::Rate;
 
-/// The kind of a refusal, for programs. A code stays for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Code {
-    /// The text is not of the form.
-    Malformed,
-    /// No such payee.
-    UnknownPayee,
-    /// No such model.
-    UnknownModel,
-    /// No such rate plan.
-    UnknownRates,
-    /// A touch has a type without a weight.
-    UnknownType,
-    /// A payee has no class that the model knows.
-    UnknownClass,
-    /// An amount of another currency.
-    WrongCurrency,
-    /// Below zero where nothing can be.
-    Negative,
-    /// Zero where only more makes sense.
-    NotPositive,
-    /// Weights that are not the whole, or more than it.
-    WeightsDoNotSum,
-    /// A rate outside its bounds.
-    RateOutOfBounds,
-    /// Two statements that exclude each other.
-    Conflicting,
-    /// One thing twice.
-    NamedTwice,
-    /// More than the limit.
-    TooMany,
-    /// The rate plan needs lines that the deal does not have.
-    NoLines,
-    /// More was collected than the deal is worth.
-    TooMuchCollected,
-    /// A day outside the years that a ledger keeps.
-    Year,
-    /// A number that cannot be computed exactly.
-    Overflow,
-}
-
 /// What is wrong. See [`Rejection`] for where.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Reason {
+pub enum Fault {
     /// The text is not of the form.
     #[error("{0}")]
     Malformed(String),
@@ -169,47 +127,47 @@ pub enum Reason {
     Allocation(#[from] AllocationError),
 }
 
-impl Reason {
-    /// Its kind.
+impl Fault {
+    /// Its kind, for programs. A code stays for ever.
     #[must_use]
-    pub const fn code(&self) -> Code {
+    pub const fn code(&self) -> &'static str {
         match self {
-            Self::Malformed(_) => Code::Malformed,
-            Self::UnknownPayee(_) => Code::UnknownPayee,
-            Self::UnknownModel(_) => Code::UnknownModel,
-            Self::UnknownRates(_) => Code::UnknownRates,
-            Self::UnknownType(_) => Code::UnknownType,
-            Self::NoClass(_) | Self::UnknownClass { .. } => Code::UnknownClass,
-            Self::WrongCurrency { .. } | Self::Money(MoneyError::CurrencyMismatch { .. }) => Code::WrongCurrency,
-            Self::Negative(_) => Code::Negative,
-            Self::NoHalfLife => Code::NotPositive,
-            Self::NotTheWhole(_) | Self::MoreThanTheWhole(_) => Code::WeightsDoNotSum,
-            Self::RateOutOfBounds { .. } => Code::RateOutOfBounds,
-            Self::Conflicting(_) => Code::Conflicting,
-            Self::NamedTwice(_) => Code::NamedTwice,
-            Self::TooManyTouches(_) | Self::TooManyPayees(_) | Self::TooManyRules(_) => Code::TooMany,
-            Self::NoLines(_) | Self::NoCost(_) => Code::NoLines,
-            Self::TooMuchCollected { .. } => Code::TooMuchCollected,
-            Self::Year(_) | Self::TooLong { .. } => Code::Year,
-            Self::Decay { .. } | Self::Scale | Self::Money(_) | Self::Allocation(_) => Code::Overflow,
+            Self::Malformed(_) => "malformed",
+            Self::UnknownPayee(_) => "unknown_payee",
+            Self::UnknownModel(_) => "unknown_model",
+            Self::UnknownRates(_) => "unknown_rates",
+            Self::UnknownType(_) => "unknown_type",
+            Self::NoClass(_) | Self::UnknownClass { .. } => "unknown_class",
+            Self::WrongCurrency { .. } | Self::Money(MoneyError::CurrencyMismatch { .. }) => "wrong_currency",
+            Self::Negative(_) => "negative",
+            Self::NoHalfLife => "not_positive",
+            Self::NotTheWhole(_) | Self::MoreThanTheWhole(_) => "weights_do_not_sum",
+            Self::RateOutOfBounds { .. } => "rate_out_of_bounds",
+            Self::Conflicting(_) => "conflicting",
+            Self::NamedTwice(_) => "named_twice",
+            Self::TooManyTouches(_) | Self::TooManyPayees(_) | Self::TooManyRules(_) => "too_many",
+            Self::NoLines(_) | Self::NoCost(_) => "no_lines",
+            Self::TooMuchCollected { .. } => "too_much_collected",
+            Self::Year(_) | Self::TooLong { .. } => "year",
+            Self::Decay { .. } | Self::Scale | Self::Money(_) | Self::Allocation(_) => "overflow",
         }
     }
 
     /// This, at a field.
     #[must_use]
     pub fn at(self, field: impl Into<String>) -> Rejection {
-        Rejection { at: field.into(), reason: self }
+        Rejection { at: field.into(), fault: self }
     }
 }
 
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{at}: {reason}")]
+#[error("{at}: {fault}")]
 pub struct Rejection {
     /// The path of the field, such as `models.main.model.u_shaped`. Things that have a name are found by it.
     pub at: String,
     /// What is wrong there.
-    pub reason: Reason,
+    pub fault: Fault,
 }
 
 impl Rejection {
@@ -221,7 +179,7 @@ impl Rejection {
     }
 }
 
-impl<E: Into<Reason>> From<E> for Rejection {
+impl<E: Into<Fault>> From<E> for Rejection {
     fn from(error: E) -> Self {
         error.into().at("")
     }
@@ -232,20 +190,20 @@ impl Serialize for Rejection {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Written<'a> {
-            code: Code,
+            code: &'static str,
             at: &'a str,
             message: String,
         }
-        Written { code: self.reason.code(), at: &self.at, message: self.reason.to_string() }.serialize(serializer)
+        Written { code: self.fault.code(), at: &self.at, message: self.fault.to_string() }.serialize(serializer)
     }
 }
 
 /// The first that is named twice is refused.
-pub(crate) fn none_twice<T: Ord + ToString>(all: impl IntoIterator<Item = T>) -> Result<(), Reason> {
+pub(crate) fn none_twice<T: Ord + ToString>(all: impl IntoIterator<Item = T>) -> Result<(), Fault> {
     let mut seen = std::collections::BTreeSet::new();
     for one in all {
         if seen.contains(&one) {
-            return Err(Reason::NamedTwice(one.to_string()));
+            return Err(Fault::NamedTwice(one.to_string()));
         }
         seen.insert(one);
     }

@@ -1,0 +1,155 @@
+//! What a case is refused for, and where it says so.
+
+use serde_json::{Value, json};
+
+use super::case::{answer, case, refusal, touches, with, without};
+
+fn plain() -> Value {
+    case(json!({"equal": {}}), touches(&[("a", "referral", "1"), ("b", "demo", "2")]))
+}
+
+#[test]
+fn each_fault_is_refused_by_its_code_where_it_is() {
+    let weights = |sum: &str| json!([{"payee": "a", "weight": sum}]);
+    let rule = |priority: i64, name: &str| json!({"rule": name, "priority": priority, "pays": {"rate": "0.1"}});
+    let model = |model: Value| ("models.main.model", model);
+    for ((path, value), code, at) in [
+        (("deals.0.model", json!("other")), "unknown_model", "deals.D1.model"),
+        (("deals.0.rates", json!("other")), "unknown_rates", "deals.D1.rates"),
+        (("payees.a.rates", json!("other")), "unknown_rates", "payees.a.rates"),
+        (("deals.0.touches.1.payee", json!("x")), "unknown_payee", "deals.D1.touches.t2"),
+        (("deals.0.registered_by", json!("x")), "unknown_payee", "deals.D1.registered_by"),
+        (("deals.0.overlays", json!([{"payee": "x", "weight": "1"}])), "unknown_payee", "deals.D1.overlays"),
+        (("deals.0.custom", weights("1")), "conflicting", "deals.D1.custom"),
+        (model(json!({"custom": {}})), "conflicting", "deals.D1.touches"),
+        (
+            model(json!({"time_decay": {"half_life_days": 0}})),
+            "not_positive",
+            "models.main.model.time_decay.half_life_days",
+        ),
+        (
+            model(json!({"u_shaped": {"first": "0.6", "last": "0.5"}})),
+            "weights_do_not_sum",
+            "models.main.model.u_shaped",
+        ),
+        (
+            model(json!({"milestones": {"milestones": [{"milestone": "lead", "weight": "0.9"}], "rest": "0.11"}})),
+            "weights_do_not_sum",
+            "models.main.model.milestones",
+        ),
+        (
+            model(
+                json!({"role_weighted": {"roles": [{"role": "x", "weight": "0.9"}, {"role": "x", "weight": "0.1"}]}}),
+            ),
+            "named_twice",
+            "models.main.model.role_weighted.roles",
+        ),
+        (model(json!({"role_based": {"weights": {"demo": "1"}}})), "unknown_type", "deals.D1.touches"),
+        (model(json!({"co_sell": {"classes": []}})), "unknown_class", "deals.D1.touches"),
+        (("rates.ten.minimum", json!("-1 USD")), "negative", "rates.ten.minimum"),
+        (("rates.ten.maximum", json!("1 EUR")), "wrong_currency", "rates.ten.maximum"),
+        (("rates.ten.currency", json!("EUR")), "wrong_currency", "rates.ten.currency"),
+        (("rates.ten.rules", json!([rule(1, "x"), rule(1, "y")])), "conflicting", "rates.ten.rules"),
+        (("rates.ten.rules", json!([rule(1, "x"), rule(2, "x")])), "named_twice", "rates.ten.rules"),
+        (("rates.ten.bounds", json!({"from": "0.2", "to": "0.3"})), "rate_out_of_bounds", "rates.ten.otherwise"),
+        (("rates.ten.base", json!("margin")), "no_lines", "deals.D1"),
+        (("rates.ten.eligible", json!(["suite"])), "no_lines", "deals.D1"),
+        (("rates.ten.otherwise", json!({"per_unit": "1 USD"})), "no_lines", "deals.D1"),
+        (("rates.ten.max_duration_months", json!(12)), "conflicting", "deals.D1"),
+        (
+            ("rates.ten.overrides", json!([{"name": "x", "of": "a", "to": "a", "rate": "0.1"}])),
+            "conflicting",
+            "rates.ten.overrides",
+        ),
+        (
+            ("rates.ten.overrides", json!([{"name": "x", "of": "a", "to": "b", "rate": "1.1"}])),
+            "rate_out_of_bounds",
+            "rates.ten.overrides",
+        ),
+        (("deals.0.collected", json!(["9999 USD", "2 USD"])), "too_much_collected", "deals.D1.collected"),
+        (("deals.0.collected", json!(["-1 USD"])), "negative", "deals.D1.collected"),
+        (("deals.0.lines", json!([{"amount": "1 USD"}])), "conflicting", "deals.D1.amount"),
+        (("deals.0.completed_at", json!("1899-12-31T00:00:00Z")), "year", "deals.D1.completed_at"),
+        (
+            ("first_commissions", json!([{"payee": "a", "customer": "acme", "on": "9999-01-01"}])),
+            "year",
+            "first_commissions.0",
+        ),
+        (
+            ("spent", json!([{"rates": "ten", "payee": "x", "on": "2025-01-01", "amount": "1 USD"}])),
+            "unknown_payee",
+            "spent.0",
+        ),
+        (
+            ("spent", json!([{"rates": "x", "payee": "a", "on": "2025-01-01", "amount": "1 USD"}])),
+            "unknown_rates",
+            "spent.0",
+        ),
+        (("deals.0.amount", json!("92233720368547758.08 USD")), "malformed", "line 1 column"),
+    ] {
+        let (found, place) = refusal(&with(plain(), path, value.clone()));
+        assert_eq!((found.as_str(), place.starts_with(at)), (code, true), "{path} = {value}: {place}");
+    }
+    assert_eq!(refusal(&without(plain(), "deals.0.amount")).0, "conflicting", "neither an amount nor lines");
+    assert_eq!(answer(&with(plain(), "case", json!("x")))["case"], "x");
+    let refused = with(with(plain(), "case", json!("x")), "deals.0.model", json!("y"));
+    assert_eq!(answer(&refused)["case"], "x", "also of what is refused");
+}
+
+#[test]
+fn a_full_price_does_not_pass_for_a_margin() {
+    let case = with(without(plain(), "deals.0.amount"), "deals.0.lines", json!([{"amount": "1 USD"}]));
+    assert_eq!(refusal(&with(case, "rates.ten.base", json!("margin"))), ("no_lines".into(), "deals.D1".into()));
+}
+
+#[test]
+fn a_rate_plan_that_nobody_credited_has_needs_nothing() {
+    let case = with(with(plain(), "rates.ten.base", json!("margin")), "deals.0.touches.0.type", json!("crm_sync"));
+    assert!(answer(&case).get("error").is_none());
+    let collected = with(with(plain(), "rates.ten.earned", json!("as_collected")), "deals.0.amount", json!("-1 USD"));
+    assert_eq!(refusal(&collected).0, "conflicting");
+}
+
+#[test]
+fn what_could_be_read_in_two_ways_is_not_read() {
+    let text = plain().to_string();
+    let twice = [
+        ("\"payees\":{", "\"payees\":{\"a\":{},"),
+        ("\"rates\":{\"ten\"", "\"rates\":{\"twenty\":{\"currency\":\"USD\"},\"ten\""),
+        ("\"deal\":\"D1\"", "\"deal\":\"D1\",\"deal\":\"D2\""),
+        ("\"currency\":\"USD\",", "\"currency\":\"USD\",\"unknown\":1,"),
+        ("2025-06-01T12:00:00Z", "2025-06-01T12:00:00.0001Z"),
+        ("2025-06-01T12:00:00Z", "2025-06-01T23:59:60Z"),
+        ("2025-06-01T12:00:00Z", "2025-06-01 12:00:00Z"),
+        ("2025-06-01T12:00:00Z", "2025-06-01T12:00:00"),
+        ("\"equal\":{}", "\"equal\":{},\"linear\":{}"),
+        ("\"equal\":{}", "\"equal\":{\"x\":1}"),
+    ];
+    for (plain, ambiguous) in twice {
+        assert!(text.contains(plain), "{plain}");
+        let answer: Value =
+            serde_json::from_str(&ledger_core::attribute::line(&text.replacen(plain, ambiguous, 1))).unwrap();
+        assert_eq!(answer["error"]["code"], "malformed", "{ambiguous}");
+    }
+    assert_eq!(refusal(&json!(null)).0, "malformed");
+}
+
+#[test]
+fn weights_without_a_common_scale_are_refused_and_not_rounded() {
+    let share = |name: &str, weight: &str| json!({"role": name, "weight": weight});
+    let class = |name: &str, weight: &str, one: &str, two: &str| json!({"class": name, "weight": weight, "roles": [share("x", one), share("y", two)]});
+    let classes = json!([
+        class("k", "0.300000000007", "0.123456789011", "0.314159265359"),
+        class("l", "0.200000000003", "0.271828182846", "0.161803398875"),
+        class("m", "0.400000000009", "0.141421356237", "0.173205080757"),
+    ]);
+    let payees = ["a", "b", "c", "d", "e", "f"];
+    let case = case(json!({"co_sell": {"classes": classes}}), touches(&payees.map(|name| (name, "demo", "1"))));
+    let classed = payees.iter().zip(["k", "k", "l", "l", "m", "m"]);
+    let known: Value = classed.map(|(name, class)| ((*name).to_owned(), json!({"class": class}))).collect();
+    let case =
+        ["x", "y", "x", "y", "x", "y"].iter().enumerate().fold(with(case, "payees", known), |case, (place, role)| {
+            with(case, &format!("deals.0.touches.{place}.role"), json!(role))
+        });
+    assert_eq!(refusal(&case), ("overflow".into(), "deals.D1.touches".into()));
+}

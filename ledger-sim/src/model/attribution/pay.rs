@@ -104,8 +104,15 @@ impl Books {
         }
         let zone = plan.limit.as_ref().map_or(chrono_tz::UTC, |limit| limit.zone);
         let on = calendar::today(deal.completed_at.div_euclid(1_000), zone).map_err(|_| Code::Year)?;
-        let earned = if self.in_time(deal, earner, on)? { commission(deal, earner)? } else { None };
-        let Some((rule, commission)) = earned else { return Ok((Vec::new(), None)) };
+        if plan.max_months.is_some() && deal.customer.is_none() && !deal.amount.is_negative() {
+            return Err(Code::Conflicting);
+        }
+        let base = (earner.part)(plan, &fits(base(deal, plan)?)?);
+        let (rule, pays) = match rule(deal, earner) {
+            Some(found) if self.in_time(deal, earner, on)? => found,
+            _ => return Ok((Vec::new(), None)),
+        };
+        let commission = commission(deal, earner, &base, pays)?;
         let commission = self.within_limit(deal, earner, on, commission);
         let mut entries = Vec::new();
         for amount in payable(deal, plan, &commission) {
@@ -137,8 +144,8 @@ impl Books {
     /// Whether the payee still earns on the customer. A correction takes back what it must, however late.
     fn in_time(&self, deal: &Deal, earner: &Earner<'_>, on: Day) -> Result<bool, Code> {
         let Some(months) = earner.plan.max_months.filter(|_| !deal.amount.is_negative()) else { return Ok(true) };
-        let customer = deal.customer.clone().ok_or(Code::Conflicting)?;
-        let Some(first) = self.first.get(&(earner.name.to_owned(), customer)) else { return Ok(true) };
+        let first = deal.customer.clone().and_then(|customer| self.first.get(&(earner.name.to_owned(), customer)));
+        let Some(first) = first else { return Ok(true) };
         let end = calendar::months_after(*first, months).ok_or(Code::Year)?;
         Ok(months > 0 && on < calendar::in_range(end).map_err(|_| Code::Year)?)
     }
@@ -170,33 +177,34 @@ struct Earner<'a> {
     part: &'a dyn Fn(&Plan, &Exact) -> Exact,
 }
 
-/// The rule that pays, and the commission within the bounds of one entry; none when no rule pays.
-fn commission(deal: &Deal, earner: &Earner<'_>) -> Result<Option<(Option<String>, Exact)>, Code> {
-    let plan = earner.plan;
-    let mirrored = |amount: Exact| if deal.amount.is_negative() { amount.negated() } else { amount };
-    let base = (earner.part)(plan, &fits(base(deal, plan)?)?);
-    let mut rules: Vec<&When> = plan.rules.iter().filter(|when| holds(when, deal, earner)).collect();
+/// The name of the rule that pays, if it has one, and what it pays.
+fn rule<'a>(deal: &Deal, earner: &Earner<'a>) -> Option<(Option<String>, &'a Pays)> {
+    let mut rules: Vec<&When> = earner.plan.rules.iter().filter(|when| holds(when, deal, earner)).collect();
     rules.sort_by_key(|when| when.priority);
-    let (rule, pays) = match (rules.first(), &plan.otherwise) {
-        (Some(when), _) => (Some(when.rule.clone()), &when.pays),
-        (None, Some(pays)) => (None, pays),
-        (None, None) => return Ok(None),
-    };
+    match rules.first() {
+        Some(when) => Some((Some(when.rule.clone()), &when.pays)),
+        None => Some((None, earner.plan.otherwise.as_ref()?)),
+    }
+}
+
+/// The commission on a base, within the bounds of one entry.
+fn commission(deal: &Deal, earner: &Earner<'_>, base: &Exact, pays: &Pays) -> Result<Exact, Code> {
+    let plan = earner.plan;
+    // All that is said of a deal that takes back is said of its mirror.
+    let mirrored = |amount: Exact| if deal.amount.is_negative() { amount.negated() } else { amount };
     let amount = match pays {
-        Pays::Rate(rate) => (&base * rate).round(plan.half_even),
+        Pays::Rate(rate) => (base * rate).round(plan.half_even),
         Pays::PerUnit(amount) => {
             let units: Vec<&Exact> = eligible(deal, plan)?.into_iter().map(|line| &line.units).collect();
             (earner.part)(plan, &fits(mirrored(amount * sum(units)))?)
         }
     };
     let amount = mirrored(fits(amount)?);
-    let bounded = if mirrored(base).is_positive() {
-        let least = plan.minimum.clone().map_or(amount.clone(), |least| amount.clone().max(least));
-        plan.maximum.clone().map_or(least.clone(), |most| least.min(most))
-    } else {
-        amount
-    };
-    Ok(Some((rule, mirrored(bounded))))
+    if !mirrored(base.clone()).is_positive() {
+        return Ok(mirrored(amount));
+    }
+    let least = plan.minimum.clone().map_or(amount.clone(), |least| amount.max(least));
+    Ok(mirrored(plan.maximum.clone().map_or(least.clone(), |most| least.min(most))))
 }
 
 fn holds(when: &When, deal: &Deal, earner: &Earner<'_>) -> bool {

@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::indexing_slicing,
-    reason = "only JSON objects are indexed, by name: what is not there is null, or is made"
+    reason = "JSON is indexed by names, where nothing is null and can be set, and by places that are there"
 )]
 
 mod spoil;

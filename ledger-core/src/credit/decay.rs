@@ -9,8 +9,10 @@ const LN_2: u128 = 0xb172_17f7_d1cf_79ab_c9e3_b398_03f2_f6af;
 const UNIT: u128 = 1 << 127;
 /// The argument is divided by 2^8, and the result squared eight times.
 const SQUARINGS: u32 = 8;
-/// The first term that is left out is below 2^-131: the argument is below 2^-8.5.
-const TERMS: u128 = 11;
+/// The first term that is left out, y^12 / 12!, is below 2^-131: the argument is below 2^-8.5.
+const TERMS: usize = 12;
+/// One over the factorials, in units of 2^-127, cut off.
+const OVER_FACTORIAL: [u128; TERMS] = over_factorials();
 /// Above all errors: four units before squaring, and each squaring doubles the error and adds one.
 const ERROR: u128 = 1 << 11;
 
@@ -62,10 +64,20 @@ fn fraction(numerator: u64, denominator: u64) -> u128 {
 
 /// `2^-x` for an `x` below 1, both in units of 2^-127.
 fn power(x: u128) -> u128 {
-    // e^-y as 1 - y(1 - y/2(1 - y/3(...))), whose steps are all between 0 and 1.
+    // e^-y as 1 - y(1 - y(1/2 - y(1/6 - ...))), whose steps are all between 0 and 1.
     let y = high(x, LN_2) >> SQUARINGS;
-    let series = (1..=TERMS).rev().fold(UNIT, |sum, term| UNIT - times(y, sum) / term);
+    let series = OVER_FACTORIAL.into_iter().rev().fold(0, |sum, term| term - times(y, sum));
     (0..SQUARINGS).fold(series, |value, _| times(value, value))
+}
+
+#[expect(clippy::indexing_slicing, reason = "runs at compile time only, where a bad index does not compile")]
+const fn over_factorials() -> [u128; TERMS] {
+    let (mut terms, mut place) = ([UNIT; TERMS], 1);
+    while place < TERMS {
+        terms[place] = terms[place - 1] / place as u128;
+        place += 1;
+    }
+    terms
 }
 
 /// A value in units of 2^-127, halved so often, in units of 10^-18 and to the nearest of them. It is never half way.

@@ -146,6 +146,33 @@ fn the_ledger_attributes_and_pays_what_the_model_does() {
     tally.complete();
 }
 
+/// Of the largest amount that there is, the last of the eighteen digits of a weight is two units or more.
+#[test]
+fn a_decayed_weight_is_right_to_its_last_digit() {
+    const DAY: i64 = 86_400_000;
+    let mut choices = Choices::from_seed(18);
+    for _ in 0..cases() {
+        let half_life = i64::from(1 + choices.work(400));
+        let halves = i64::from(choices.work(62)) * i64::from(choices.work(2));
+        let passed = halves * half_life * DAY + i64::from(choices.work(u32::MAX)) % (half_life * DAY);
+        let at = |millis| chrono::DateTime::from_timestamp_millis(millis).unwrap().to_rfc3339();
+        let now = 1_750_000_000_000;
+        let passed = passed.min(now + 2_000_000_000_000);
+        let touch = |payee: &str, millis| json!({"touch": payee, "payee": payee, "type": "demo", "at": at(millis)});
+        let case = json!({
+            "currency": "JPY", "payees": {"a": {}, "b": {}}, "rates": {},
+            "models": {"m": {"model": {"time_decay": {"half_life_days": half_life}}}},
+            "deals": [{
+                "deal": "D", "model": "m", "amount": "9223372036854775807 JPY", "completed_at": at(now),
+                "touches": [touch("a", now - passed), touch("b", now)],
+            }],
+        });
+        let told = without_reasons(serde_json::from_str(&ledger_core::attribute::line(&case.to_string())).unwrap());
+        let expected: Value = serde_json::from_str(&attribute(&case.to_string()).unwrap()).unwrap();
+        assert_eq!(told, expected, "{passed} ms of {half_life} days");
+    }
+}
+
 fn without_reasons(mut value: Value) -> Value {
     match &mut value {
         Value::Object(fields) => {

@@ -28,6 +28,26 @@ pub(super) fn recurs(month: u32, day: u32) -> bool {
     exists(Day(2000, month, day))
 }
 
+/// How many milliseconds a day of UTC has.
+pub(super) const DAY_MILLIS: i64 = 86_400_000;
+
+/// How many days there were from the first day of the year 1 to this one.
+pub(super) fn ordinal(Day(year, month, day): Day) -> i64 {
+    let before = i64::from(year) - 1;
+    let months: u32 = (1..month).map(|month| days(year, month)).sum();
+    before * 365 + before.div_euclid(4) - before.div_euclid(100)
+        + before.div_euclid(400)
+        + i64::from(months)
+        + i64::from(day)
+}
+
+/// The day so many months later, or the last one of that month.
+pub(super) fn months_after(Day(year, month, day): Day, months: u32) -> Option<Day> {
+    let month = i64::from(year) * 12 + i64::from(month) - 1 + i64::from(months);
+    let (year, month) = (i32::try_from(month.div_euclid(12)).ok()?, u32::try_from(month.rem_euclid(12) + 1).ok()?);
+    Some(Day(year, month, day.min(days(year, month))))
+}
+
 fn is_leap(year: i32) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }

@@ -6,9 +6,12 @@
 //! business: whoever sends a request again looks its receipt up first.
 
 mod account;
+pub mod attribution;
 mod calendar;
 mod cap;
 mod deal;
+mod exact;
+mod json;
 mod money;
 mod names;
 mod payee;

@@ -1,0 +1,442 @@
+//! Reads a case, strictly: what is not as it must be is refused with the rule that it breaks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::Code;
+use super::exact::{Exact, sum};
+use super::terms::{
+    Case, Class, Deal, Limit, Line, Model, Override, Payee, Pays, Per, Plan, Rule, Spent, Sum, Touch, Types, Weights,
+    When,
+};
+use crate::act::{Code as Currency, Day};
+use crate::model::calendar;
+use crate::model::json;
+use crate::model::json::{Malformed, Object, count, currency, distinct, list, name, named, rate, text, variant};
+
+type Read<T> = Result<T, Code>;
+
+const MOST_TOUCHES: usize = 100_000;
+const MOST_RULES: usize = 1_000;
+const MOST_CUSTOM: usize = 50;
+
+impl From<Malformed> for Code {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+pub(super) fn case(input: &str) -> Read<Case> {
+    let value: Value = serde_json::from_str(input).map_err(|_| Code::Malformed)?;
+    let fields = ["case", "currency", "payees", "models", "rates", "first_commissions", "spent", "deals"];
+    let fields = Object::of(&value, &fields)?;
+    let read = Reader { currency: currency(fields.get("currency")?)? };
+    let case = Case {
+        name: fields.maybe("case", text)?,
+        currency: read.currency,
+        payees: named(fields.get("payees")?, payee)?,
+        models: named(fields.get("models")?, model)?,
+        plans: named(fields.get("rates")?, |plan| read.plan(plan))?,
+        first_commissions: fields.list("first_commissions", first_commission)?,
+        spent: fields.list("spent", |spent| read.spent(spent))?,
+        deals: list(fields.get("deals")?, |deal| read.deal(deal))?,
+    };
+    once(case.deals.iter().map(|deal| deal.name.as_str()), Code::NamedTwice)?;
+    agree(&case)?;
+    Ok(case)
+}
+
+/// Whatever is named is there.
+fn agree(case: &Case) -> Read<()> {
+    let deals = || case.deals.iter();
+    let payees = (case.first_commissions.iter().map(|(payee, _, _)| payee))
+        .chain(case.spent.iter().map(|spent| &spent.payee))
+        .chain(case.plans.values().flat_map(|plan| &plan.overrides).flat_map(|rule| [&rule.of, &rule.to]))
+        .chain(deals().flat_map(|deal| &deal.registered_by))
+        .chain(deals().flat_map(|deal| &deal.touches).map(|touch| &touch.payee))
+        .chain(deals().flat_map(|deal| deal.custom.iter().chain(&deal.overlays)).map(|(payee, _)| payee));
+    let plans = (case.payees.values().filter_map(|payee| payee.plan.as_ref()))
+        .chain(case.spent.iter().map(|spent| &spent.plan))
+        .chain(deals().filter_map(|deal| deal.plan.as_ref()));
+    known(payees, &case.payees, Code::UnknownPayee)?;
+    known(plans, &case.plans, Code::UnknownRates)?;
+    known(deals().map(|deal| &deal.model), &case.models, Code::UnknownModel)?;
+    for deal in deals() {
+        let custom = case.models.get(&deal.model).is_some_and(|model| matches!(model.rule, Rule::Custom(_)));
+        if custom && !deal.touches.is_empty() || !custom && !deal.custom.is_empty() {
+            return Err(Code::Conflicting);
+        }
+    }
+    Ok(())
+}
+
+fn known<'a, T>(mut names: impl Iterator<Item = &'a String>, there: &BTreeMap<String, T>, code: Code) -> Read<()> {
+    if names.all(|name| there.contains_key(name)) { Ok(()) } else { Err(code) }
+}
+
+fn once<'a>(names: impl Iterator<Item = &'a str>, code: Code) -> Read<()> {
+    if distinct(names) { Ok(()) } else { Err(code) }
+}
+
+fn at_most<T>(most: usize, all: Vec<T>) -> Read<Vec<T>> {
+    if all.len() > most { Err(Code::TooMany) } else { Ok(all) }
+}
+
+fn day(value: &Value) -> Read<Day> {
+    calendar::in_range(json::day(value)?).map_err(|_| Code::Year)
+}
+
+fn instant(value: &Value) -> Read<i64> {
+    let at = json::instant(value)?;
+    calendar::today(at.div_euclid(1_000), chrono_tz::UTC).map_err(|_| Code::Year)?;
+    Ok(at)
+}
+
+fn share(value: &Value) -> Read<Exact> {
+    let share = rate(value)?;
+    if share > Exact::one() { Err(Code::RateOutOfBounds) } else { Ok(share) }
+}
+
+fn payee(value: &Value) -> Read<Payee> {
+    let fields = Object::of(value, &["type", "tier", "class", "rates"])?;
+    Ok(Payee {
+        kind: fields.maybe("type", name)?,
+        tier: fields.maybe("tier", name)?,
+        class: fields.maybe("class", name)?,
+        plan: fields.maybe("rates", name)?,
+    })
+}
+
+fn first_commission(value: &Value) -> Read<(String, String, Day)> {
+    let fields = Object::of(value, &["payee", "customer", "on"])?;
+    Ok((name(fields.get("payee")?)?, name(fields.get("customer")?)?, day(fields.get("on")?)?))
+}
+
+/// Things with weights, none of them twice.
+fn weights(value: &Value, thing: &str, weight: impl Fn(&Value) -> Read<Exact>) -> Read<Weights> {
+    let all: Weights = list(value, |value| {
+        let fields = Object::of(value, &[thing, "weight"])?;
+        Ok::<_, Code>((name(fields.get(thing)?)?, weight(fields.get("weight")?)?))
+    })?;
+    once(all.iter().map(|(name, _)| name.as_str()), Code::NamedTwice)?;
+    Ok(all)
+}
+
+fn custom(value: &Value) -> Read<Weights> {
+    weights(value, "payee", |weight| Ok(rate(weight)?))
+}
+
+/// Shares of a whole, with which another goes.
+fn shares(value: &Value, thing: &str, and: &Exact) -> Read<Weights> {
+    let all = weights(value, thing, share)?;
+    whole(all.iter().map(|(_, share)| share).chain([and]))?;
+    Ok(all)
+}
+
+fn whole<'a>(shares: impl Iterator<Item = &'a Exact>) -> Read<()> {
+    if sum(shares) > Exact::one() { Err(Code::WeightsDoNotSum) } else { Ok(()) }
+}
+
+fn types(value: &Value) -> Read<Vec<String>> {
+    let all: Vec<String> = list(value, name)?;
+    once(all.iter().map(String::as_str), Code::NamedTwice)?;
+    Ok(all)
+}
+
+fn model(value: &Value) -> Read<Model> {
+    let fields = Object::of(value, &["model", "types", "lookback_days", "registration"])?;
+    let types = fields.maybe("types", |value| match variant(value)? {
+        ("only", value) => types(value).map(Types::Only),
+        ("except", value) => types(value).map(Types::Except),
+        _ => Err(Code::Malformed),
+    })?;
+    Ok(Model {
+        rule: rule(fields.get("model")?)?,
+        types: types.unwrap_or_else(|| Types::Except(vec!["crm_sync".to_owned()])),
+        lookback: fields.maybe("lookback_days", count)?.map(|days| i64::from(days) * calendar::DAY_MILLIS),
+        registration_wins: fields.word("registration", &["wins", "ignored"])? == 0,
+    })
+}
+
+fn rule(value: &Value) -> Read<Rule> {
+    let (kind, value) = variant(value)?;
+    let plain = |rule| Object::of(value, &[]).map(|_| rule);
+    Ok(match kind {
+        "first_touch" => plain(Rule::FirstTouch)?,
+        "last_touch" => plain(Rule::LastTouch)?,
+        "equal" => plain(Rule::Equal)?,
+        "linear" => plain(Rule::Linear)?,
+        "time_decay" => match count(Object::of(value, &["half_life_days"])?.get("half_life_days")?)? {
+            0 => return Err(Code::NotPositive),
+            days => Rule::TimeDecay(i64::from(days) * calendar::DAY_MILLIS),
+        },
+        "u_shaped" => {
+            let fields = Object::of(value, &["first", "last"])?;
+            let (first, last) = (share(fields.get("first")?)?, share(fields.get("last")?)?);
+            whole([&first, &last].into_iter())?;
+            Rule::UShaped { first, last }
+        }
+        "milestones" => {
+            let fields = Object::of(value, &["milestones", "rest"])?;
+            let rest = fields.maybe("rest", share)?.unwrap_or_else(Exact::zero);
+            Rule::Milestones { milestones: shares(fields.get("milestones")?, "milestone", &rest)?, rest }
+        }
+        "role_based" => {
+            let fields = Object::of(value, &["weights", "other"])?;
+            Rule::RoleBased { weights: named(fields.get("weights")?, rate)?, other: fields.maybe("other", rate)? }
+        }
+        "role_weighted" => {
+            let fields = Object::of(value, &["roles"])?;
+            Rule::RoleWeighted(shares(fields.get("roles")?, "role", &Exact::zero())?)
+        }
+        "implementation" => Rule::Implementation(types(Object::of(value, &["types"])?.get("types")?)?),
+        "co_sell" => {
+            let classes: Vec<Class> = list(Object::of(value, &["classes"])?.get("classes")?, class)?;
+            once(classes.iter().map(|class| class.class.as_str()), Code::NamedTwice)?;
+            whole(classes.iter().map(|class| &class.weight))?;
+            Rule::CoSell(classes)
+        }
+        "custom" => match Object::of(value, &["sum"])?.word("sum", &["strict", "normalise", "residual_to_house"])? {
+            0 => Rule::Custom(Sum::Strict),
+            1 => Rule::Custom(Sum::Normalise),
+            _ => Rule::Custom(Sum::ResidualToHouse),
+        },
+        _ => return Err(Code::Malformed),
+    })
+}
+
+fn class(value: &Value) -> Read<Class> {
+    let fields = Object::of(value, &["class", "weight", "roles"])?;
+    Ok(Class {
+        class: name(fields.get("class")?)?,
+        weight: share(fields.get("weight")?)?,
+        roles: fields.maybe("roles", |roles| shares(roles, "role", &Exact::zero()))?,
+    })
+}
+
+fn touch(value: &Value) -> Read<Touch> {
+    let fields = Object::of(value, &["touch", "payee", "type", "at", "weight", "role", "milestones"])?;
+    Ok(Touch {
+        name: name(fields.get("touch")?)?,
+        payee: name(fields.get("payee")?)?,
+        kind: name(fields.get("type")?)?,
+        at: instant(fields.get("at")?)?,
+        weight: fields.maybe("weight", rate)?,
+        role: fields.maybe("role", name)?,
+        milestones: fields.list("milestones", name)?,
+    })
+}
+
+/// The touches, each of them once.
+fn touches(value: &Value) -> Read<Vec<Touch>> {
+    let mut kept: Vec<Touch> = Vec::new();
+    let mut places = BTreeMap::new();
+    for touch in at_most(MOST_TOUCHES, list(value, touch)?)? {
+        match places.get(&touch.name).and_then(|place: &usize| kept.get(*place)) {
+            Some(before) if *before == touch => {}
+            Some(_) => return Err(Code::NamedTwice),
+            None => {
+                places.insert(touch.name.clone(), kept.len());
+                kept.push(touch);
+            }
+        }
+    }
+    Ok(kept)
+}
+
+/// What reads amounts of a currency.
+struct Reader {
+    currency: Currency,
+}
+
+impl Reader {
+    fn amount(&self, value: &Value) -> Read<Exact> {
+        let (units, currency) = json::amount(value)?;
+        if currency == self.currency { Ok(units) } else { Err(Code::WrongCurrency) }
+    }
+
+    /// An amount that is not below zero.
+    fn sum(&self, value: &Value) -> Read<Exact> {
+        self.amount(value).and_then(|units| if units.is_negative() { Err(Code::Negative) } else { Ok(units) })
+    }
+
+    fn spent(&self, value: &Value) -> Read<Spent> {
+        let fields = Object::of(value, &["rates", "payee", "on", "amount"])?;
+        Ok(Spent {
+            plan: name(fields.get("rates")?)?,
+            payee: name(fields.get("payee")?)?,
+            on: day(fields.get("on")?)?,
+            amount: self.sum(fields.get("amount")?)?,
+        })
+    }
+
+    fn deal(&self, value: &Value) -> Read<Deal> {
+        let fields = [
+            "deal",
+            "customer",
+            "programme",
+            "model",
+            "rates",
+            "amount",
+            "lines",
+            "completed_at",
+            "cutoff",
+            "registered_by",
+            "touches",
+            "custom",
+            "overlays",
+            "collected",
+        ];
+        let fields = Object::of(value, &fields)?;
+        let lines: Vec<Line> = fields.list("lines", |line| self.line(line))?;
+        let lines = Some(lines).filter(|lines| !lines.is_empty());
+        let amount = match (fields.maybe("amount", |amount| self.amount(amount))?, &lines) {
+            (Some(amount), None) => amount,
+            (None, Some(lines)) => sum(lines.iter().map(|line| &line.amount)),
+            _ => return Err(Code::Conflicting),
+        };
+        if !amount.fits() {
+            return Err(Code::Overflow);
+        }
+        let collected: Vec<Exact> = fields.list("collected", |payment| self.sum(payment))?;
+        if sum(&collected) > amount.clone().max(amount.negated()) {
+            return Err(Code::TooMuchCollected);
+        }
+        Ok(Deal {
+            name: name(fields.get("deal")?)?,
+            customer: fields.maybe("customer", name)?,
+            programme: fields.maybe("programme", name)?,
+            model: name(fields.get("model")?)?,
+            plan: fields.maybe("rates", name)?,
+            amount,
+            lines,
+            completed_at: instant(fields.get("completed_at")?)?,
+            cutoff: fields.maybe("cutoff", instant)?,
+            registered_by: fields.maybe("registered_by", name)?,
+            touches: fields.maybe("touches", touches)?.unwrap_or_default(),
+            custom: at_most(MOST_CUSTOM, fields.maybe("custom", custom)?.unwrap_or_default())?,
+            overlays: fields.maybe("overlays", |all| weights(all, "payee", share))?.unwrap_or_default(),
+            collected,
+        })
+    }
+
+    fn line(&self, value: &Value) -> Read<Line> {
+        let fields = Object::of(value, &["amount", "product_line", "units", "unit_cost"])?;
+        Ok(Line {
+            amount: self.amount(fields.get("amount")?)?,
+            product_line: fields.maybe("product_line", name)?,
+            units: fields.maybe("units", count)?.map_or_else(Exact::one, Exact::whole),
+            unit_cost: fields.maybe("unit_cost", |cost| self.sum(cost))?,
+        })
+    }
+
+    fn plan(&self, value: &Value) -> Read<Plan> {
+        let fields = [
+            "currency",
+            "rounding",
+            "base",
+            "eligible",
+            "rules",
+            "otherwise",
+            "bounds",
+            "minimum",
+            "maximum",
+            "spend_limit",
+            "max_duration_months",
+            "earned",
+            "overrides",
+        ];
+        let fields = Object::of(value, &fields)?;
+        if currency(fields.get("currency")?)? != self.currency {
+            return Err(Code::WrongCurrency);
+        }
+        let plan = Plan {
+            half_even: fields.word("rounding", &["half_away_from_zero", "half_even"])? == 1,
+            margin: fields.word("base", &["amount", "margin"])? == 1,
+            eligible: fields.maybe("eligible", types)?,
+            rules: at_most(MOST_RULES, fields.list("rules", |when| self.when(when))?)?,
+            otherwise: fields.maybe("otherwise", |pays| self.pays(pays))?,
+            minimum: fields.maybe("minimum", |amount| self.sum(amount))?,
+            maximum: fields.maybe("maximum", |amount| self.sum(amount))?,
+            limit: fields.maybe("spend_limit", |limit| self.limit(limit))?,
+            max_months: fields.maybe("max_duration_months", count)?,
+            as_collected: fields.word("earned", &["on_invoice", "as_collected"])? == 1,
+            overrides: fields.list("overrides", override_of)?,
+        };
+        once(plan.rules.iter().map(|when| when.rule.as_str()), Code::NamedTwice)?;
+        let overrides: BTreeSet<_> = plan.overrides.iter().map(|rule| (&rule.name, &rule.of, &rule.to)).collect();
+        if overrides.len() < plan.overrides.len() {
+            return Err(Code::NamedTwice);
+        }
+        let mut priorities: Vec<u32> = plan.rules.iter().map(|when| when.priority).collect();
+        priorities.sort_unstable();
+        priorities.dedup();
+        let upside_down = plan.minimum.as_ref().zip(plan.maximum.as_ref()).is_some_and(|(least, most)| least > most);
+        if priorities.len() < plan.rules.len() || upside_down {
+            return Err(Code::Conflicting);
+        }
+        let (from, to) = fields.maybe("bounds", bounds)?.unwrap_or((Exact::zero(), Exact::one()));
+        let pays = plan.rules.iter().map(|when| &when.pays).chain(&plan.otherwise);
+        let mut rates = pays.filter_map(|pays| if let Pays::Rate(rate) = pays { Some(rate) } else { None });
+        if rates.any(|rate| *rate < from || *rate > to) {
+            return Err(Code::RateOutOfBounds);
+        }
+        Ok(plan)
+    }
+
+    fn when(&self, value: &Value) -> Read<When> {
+        let fields = Object::of(value, &["rule", "priority", "when", "pays"])?;
+        let nothing = Value::Object(serde_json::Map::new());
+        let when = if fields.has("when") { fields.get("when")? } else { &nothing };
+        let when = Object::of(when, &["programme", "payee_type", "tier", "product_line", "deal_from"])?;
+        Ok(When {
+            rule: text(fields.get("rule")?)?,
+            priority: count(fields.get("priority")?)?,
+            programme: when.maybe("programme", name)?,
+            payee_type: when.maybe("payee_type", name)?,
+            tier: when.maybe("tier", name)?,
+            product_line: when.maybe("product_line", name)?,
+            deal_from: when.maybe("deal_from", |amount| self.sum(amount))?,
+            pays: self.pays(fields.get("pays")?)?,
+        })
+    }
+
+    fn pays(&self, value: &Value) -> Read<Pays> {
+        match variant(value)? {
+            ("rate", value) => Ok(Pays::Rate(rate(value)?)),
+            ("per_unit", value) => self.sum(value).map(Pays::PerUnit),
+            _ => Err(Code::Malformed),
+        }
+    }
+
+    fn limit(&self, value: &Value) -> Read<Limit> {
+        let fields = Object::of(value, &["amount", "per", "zone"])?;
+        fields.get("per")?;
+        let zone = text(fields.get("zone")?)?;
+        Ok(Limit {
+            amount: self.sum(fields.get("amount")?)?,
+            per: match fields.word("per", &["month", "year", "deal"])? {
+                0 => Per::Month,
+                1 => Per::Year,
+                _ => Per::Deal,
+            },
+            zone: zone.parse().map_err(|_| Code::Malformed)?,
+        })
+    }
+}
+
+fn bounds(value: &Value) -> Read<(Exact, Exact)> {
+    let fields = Object::of(value, &["from", "to"])?;
+    let (from, to) = (rate(fields.get("from")?)?, rate(fields.get("to")?)?);
+    if from > to { Err(Code::Conflicting) } else { Ok((from, to)) }
+}
+
+fn override_of(value: &Value) -> Read<Override> {
+    let fields = Object::of(value, &["name", "of", "to", "rate"])?;
+    let (of, to) = (name(fields.get("of")?)?, name(fields.get("to")?)?);
+    if of == to {
+        return Err(Code::Conflicting);
+    }
+    Ok(Override { name: text(fields.get("name")?)?, of, to, rate: share(fields.get("rate")?)? })
+}

@@ -166,7 +166,9 @@ proptest! {
     #[test]
     fn a_touch_told_again_changes_nothing(case in any_case(), which in any::<Index>(), at in any::<Index>()) {
         let mut touches = case["deals"][0]["touches"].as_array().unwrap().clone();
-        prop_assume!(!touches.is_empty());
+        if touches.is_empty() {
+            return Ok(());
+        }
         let which = which.index(touches.len());
         touches.insert(which + 1 + at.index(touches.len() - which), touches[which].clone());
         prop_assert_eq!(answer(&with(case.clone(), "deals.0.touches", json!(touches))), answer(&case));
@@ -206,7 +208,9 @@ proptest! {
     fn a_correction_is_the_deal_with_the_other_sign(case in any_case()) {
         let amount = case["deals"][0]["amount"].as_str().unwrap();
         let mirrored = amount.strip_prefix('-').map_or_else(|| format!("-{amount}"), ToOwned::to_owned);
-        prop_assume!(minor(&json!(amount)) != 0);
+        if minor(&json!(amount)) == 0 {
+            return Ok(());
+        }
         let mirrored = answer(&with(case.clone(), "deals.0.amount", json!(mirrored)));
         let negated = |(payee, amount): (String, i128)| (payee, -amount);
         let expected: Vec<_> = amounts(&answer(&case)["deals"][0]).into_iter().map(negated).collect();

@@ -23,6 +23,8 @@
 //! # What is checked
 //!
 //! The [`model`] is a second ledger, written from the documentation and sharing no code with the first.
+//! [`model::attribution`] is a second `attribute`, in exact fractions; `tests/attribute.rs` compares the two over the cases of
+//! [`workload::attributions`].
 //!
 //! | check | what must hold |
 //! |---|---|

@@ -4,8 +4,10 @@
 //! well, 1 when a comparison found differences, 2 when something was refused or could not be done.
 
 mod apply;
+mod attribute;
 mod bench;
 mod calc;
+mod cases;
 mod copy;
 mod demo;
 mod error;
@@ -32,6 +34,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use ledger_core::id::LedgerName;
 
+use crate::attribute::Attribute;
+use crate::calc::Calc;
 use crate::error::CliError;
 use crate::output::Format;
 use crate::source::{Source, Target};
@@ -64,7 +68,10 @@ enum Command {
     #[command(subcommand)]
     Import(import::Args),
     /// Calculates deals under plans, without a store: one JSON case per line in, one result per line out.
-    Calc(calc::Args),
+    Calc(cases::Args),
+    /// Attributes deals to those who touched them, and says what that pays, without a store: one JSON case per line in, one
+    /// result per line out.
+    Attribute(cases::Args),
     /// Lists the facts of the log.
     Events(events::Args),
     /// Shows what the log comes to.
@@ -128,7 +135,8 @@ async fn run(cli: Cli) -> Result<Outcome, CliError> {
         Command::Demo => demo::run(&source).await,
         Command::Apply(args) => apply::run(&source, args).await,
         Command::Import(args) => import::run(&source, args).await,
-        Command::Calc(args) => calc::run(&args),
+        Command::Calc(args) => cases::run::<Calc>(&args),
+        Command::Attribute(args) => cases::run::<Attribute>(&args),
         Command::Events(args) => events::run(&source, args, cli.format).await,
         Command::Show(args) => show::run(&source, args, cli.format).await,
         Command::Explain(args) => explain::run(&source, args, cli.format).await,

@@ -165,6 +165,18 @@ pub struct Refusal {
     #[serde(rename = "error")]
     pub rejection: Rejection,
 }
+/// Reads a case from JSON.
+///
+/// # Errors
+/// [`Refusal`] of what is no case, with the place.
+pub fn read(text: &str) -> Result<Case, Refusal> {
+    serde_json::from_str(text).map_err(|error| {
+        let at = format!("line {} column {}", error.line(), error.column());
+        let case = serde_json::from_str::<serde_json::Value>(text).ok();
+        let case = case.and_then(|value| Some(value.get("case")?.as_str()?.to_owned()));
+        Refusal { case, rejection: Fault::Malformed(error.to_string()).at(at) }
+    })
+}
 
 /// Reads one case from JSON, and writes what comes out, or why nothing does, as one line of JSON.
 ///
@@ -182,17 +194,9 @@ pub struct Refusal {
 /// ```
 #[must_use]
 pub fn line(text: &str) -> String {
-    let answer = match serde_json::from_str::<Case>(text) {
-        Ok(case) => {
-            run(&case).map_or_else(|refusal| serde_json::to_string(&refusal), |done| serde_json::to_string(&done))
-        }
-        Err(error) => {
-            let at = format!("line {} column {}", error.line(), error.column());
-            let rejection = Fault::Malformed(error.to_string()).at(at);
-            let read = serde_json::from_str::<serde_json::Value>(text).ok();
-            let case = read.and_then(|read| Some(read.get("case")?.as_str()?.to_owned()));
-            serde_json::to_string(&Refusal { case, rejection })
-        }
+    let answer = match read(text).and_then(|case| run(&case)) {
+        Ok(outcome) => serde_json::to_string(&outcome),
+        Err(refusal) => serde_json::to_string(&refusal),
     };
     // Answers have string keys and no floats, so there is nothing that JSON cannot say.
     answer.unwrap_or_default()

@@ -184,14 +184,15 @@ impl fmt::Display for Credited {
     }
 }
 
-/// A part of a whole in percent, cut to two decimals.
+/// A part of a whole in percent, to two decimals.
 struct Percent(u128, u128);
 
 impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What is beyond the leading 100 bits shows in no decimal.
         let excess = (u128::BITS - self.1.leading_zeros()).saturating_sub(100);
-        let hundredths = ((self.0 >> excess) * 10_000).checked_div(self.1 >> excess).unwrap_or_default();
+        let (part, whole) = (self.0 >> excess, self.1 >> excess);
+        let hundredths = (part * 20_000 + whole).checked_div(whole * 2).unwrap_or_default();
         write!(f, "{}", Decimal::from_i128_with_scale(i128::try_from(hundredths).unwrap_or_default(), 2).normalize())
     }
 }

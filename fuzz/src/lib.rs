@@ -21,6 +21,7 @@
 )]
 
 mod allocate;
+mod attribute_case;
 mod calc_case;
 mod csv_import;
 mod decode_event;
@@ -34,6 +35,7 @@ mod transitions;
 mod verify;
 
 pub use allocate::allocate;
+pub use attribute_case::attribute_case;
 pub use calc_case::calc_case;
 pub use csv_import::csv_import;
 pub use decode_event::decode_event;
@@ -58,6 +60,7 @@ pub const LAWS: &[(&str, Law)] = &[
     ("csv_import", csv_import),
     ("plan_document", plan_document),
     ("calc_case", calc_case),
+    ("attribute_case", attribute_case),
     ("transitions", transitions),
 ];
 

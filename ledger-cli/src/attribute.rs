@@ -42,7 +42,12 @@ fn explain(out: &mut impl Write, outcome: &Outcome) -> Result<(), CliError> {
             }
         }
         if let Some(house) = house {
-            table.row(vec![text("  credit"), text("the house"), number(house.amount()), text("what no weight is given for")]);
+            table.row(vec![
+                text("  credit"),
+                text("the house"),
+                number(house.amount()),
+                text("what no weight is given for"),
+            ]);
         }
         for Entry { payee, kind, amount, because, .. } in entries {
             let what = format!("  {} entry", word(kind)?);

@@ -28,7 +28,7 @@ const SPAN: u64 = 10_000;
 /// How long a statement waits for who reads its rows slowly. It is let go then, with its connection, and a new one goes on from
 /// there.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How many pages wait to be looked at.
+/// How many pages wait at most to be looked at.
 const AHEAD: usize = 2;
 
 const REQUEST_COLUMNS: &str = "first_sequence, size, key, request_hash, actor, recorded_at_us, link";
@@ -214,11 +214,12 @@ impl Log {
         last: u64,
     ) -> Result<BoxStream<'c, Result<impl AsRef<[u8]> + use<>, sqlx::Error>>, sqlx::Error> {
         // Rows that stand before the first sequence are damage, and in the way of the first request.
-        let after = if after == 0 { i64::MIN } else { i64::try_from(after).unwrap_or(i64::MAX) };
+        let next = i64::try_from(after).unwrap_or(i64::MAX).saturating_add(1);
+        let first = if after == 0 { i64::MIN } else { next };
         let last = i64::try_from(last).unwrap_or(i64::MAX);
         // A copy takes no arguments. No name has a quote; and of a limit that it cannot foresee the planner makes no sort.
         let statement = format!(
-            "COPY (SELECT {columns} FROM payledger.{table} WHERE ledger = '{}' AND {sequence} > {after} AND {sequence} <= {last} \
+            "COPY (SELECT {columns} FROM payledger.{table} WHERE ledger = '{}' AND {sequence} >= {first} AND {sequence} <= {last} \
              ORDER BY {sequence} LIMIT (SELECT {SPAN})) TO STDOUT (FORMAT binary)",
             self.ledger.as_str().replace('\'', "''"),
         );
@@ -277,7 +278,9 @@ impl Rows {
                 },
             }
         }
-        let rest = self.bytes.split_off(std::mem::take(&mut self.whole));
+        // The next rows will need as much room.
+        let mut rest = Vec::with_capacity(self.bytes.len());
+        rest.extend(self.bytes.drain(std::mem::take(&mut self.whole)..));
         Ok(Some(std::mem::replace(&mut self.bytes, rest)))
     }
 }

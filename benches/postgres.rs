@@ -2,10 +2,11 @@
 //!
 //! An append is measured beside a bare insert of the same rows through the same driver: one statement too, the same tables and
 //! indexes, the same durability; no keys looked up, no guards, no links. A replay (decoded, every digest and link checked,
-//! folded to the summary) beside its pages alone, which nobody looks at, and a binary `COPY` of the same columns.
+//! folded to the summary) beside its pages alone, which nobody looks at, and a binary `COPY` of the same columns. In the end the
+//! log is replayed by a process that may not have as much memory as the log is long.
 //!
-//! `cargo bench -p benches --bench postgres`; `EVENTS=100000` sets the length of the log. The two take turns; figures are medians
-//! of seven rounds.
+//! `cargo bench -p benches --bench postgres`; `EVENTS=100000` sets the length of the log, `-- replay` leaves the appends out. The
+//! two take turns; figures are medians of seven rounds.
 
 #![allow(
     missing_docs,
@@ -16,6 +17,7 @@
     reason = "a benchmark that fails should stop"
 )]
 
+use std::process::Command;
 use std::time::Instant;
 
 use benches::groups::{Groups, median};
@@ -25,17 +27,35 @@ use ledger_core::projection::{Projected, replay};
 use ledger_core::store::{LogPage, Outcome, Store};
 use ledger_postgres::PgStore;
 use ledger_postgres::sqlx::postgres::PgPoolCopyExt;
-use ledger_postgres::sqlx::{Executor, PgPool, query};
+use ledger_postgres::sqlx::{Executor, PgPool, query, query_scalar};
 use ledger_postgres_testing::{Database, Server};
 
 const ROUNDS: usize = 7;
 
 #[tokio::main]
 async fn main() {
+    if let Ok(url) = std::env::var(LIMITED) {
+        let store = PgStore::connect(&url).await.unwrap();
+        return println!("{}", replayed(&store).await);
+    }
     // What is acknowledged is on the disk.
     let server = Server::start(&[]);
-    appends(&server).await;
+    if !std::env::args().any(|argument| argument == "replay") {
+        appends(&server).await;
+    }
     replays(&server).await;
+}
+
+/// Names the database that a process under a limit replays.
+const LIMITED: &str = "REPLAY_UNDER_A_LIMIT";
+/// What such a process may have of memory of its own: heap, stacks and all, in kB.
+const LIMIT: u64 = 48 * 1_024;
+
+/// Replays the ledger, and says how many events it has.
+async fn replayed(store: &PgStore) -> u64 {
+    let ledger = "main".parse().unwrap();
+    let done = replay::replay(store, &ledger, Projected::<Summary>::default(), PAGE_EVENTS, |_| {}).await.unwrap();
+    done.checkpoint().sequence
 }
 
 async fn appends(server: &Server) {
@@ -90,14 +110,11 @@ async fn replays(server: &Server) {
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
     for _ in 0..ROUNDS {
         let begin = Instant::now();
-        let mut after = 0;
-        while let Some(last) = store.read_log(&ledger, after, PAGE_EVENTS).await.unwrap().requests.last() {
-            after = last.last_sequence();
-        }
+        let mut open = store.log_pages(&ledger, 0, u64::MAX, PAGE_EVENTS);
+        while open.next().await.unwrap().is_some() {}
         pages.push(rows as f64 / begin.elapsed().as_secs_f64());
         let begin = Instant::now();
-        let done = replay::replay(&store, &ledger, Projected::<Summary>::default(), PAGE_EVENTS, |_| {}).await.unwrap();
-        assert!(done.checkpoint().sequence >= most);
+        assert!(replayed(&store).await >= most);
         ours.push(rows as f64 / begin.elapsed().as_secs_f64());
         let begin = Instant::now();
         copy(&database, "requests", "first_sequence, size, key, request_hash, actor, recorded_at_us, link").await;
@@ -109,6 +126,15 @@ async fn replays(server: &Server) {
     println!("{:>10} {:>10} {:>10} {:>6}  rows/s of events and requests", "replay", "pages", "copy", "ratio");
     println!("{ours:>10.0} {pages:>10.0} {theirs:>10.0} {:>5.0}%", 100.0 * ours / theirs);
     println!("{rows} rows, of which at most {} kB were in memory at once", memory("VmHWM").saturating_sub(before));
+    let size: i64 = query_scalar("SELECT sum(pg_column_size(e))::bigint / 1024 FROM payledger.events AS e")
+        .fetch_one(database.pool())
+        .await
+        .unwrap();
+    let mut limited = Command::new("sh");
+    limited.args(["-c", &format!("ulimit -d {LIMIT} && exec \"$0\"")]).arg(std::env::current_exe().unwrap());
+    let limited = limited.env(LIMITED, database.url()).output().unwrap();
+    println!("a log of {size} kB, replayed by a process of at most {LIMIT} kB: {}", limited.status);
+    assert!(limited.status.success(), "{}", String::from_utf8_lossy(&limited.stderr));
 }
 
 /// What the kernel counts of this process, in kB.

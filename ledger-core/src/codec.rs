@@ -165,8 +165,8 @@ pub fn decode(type_name: &str, schema_version: u16, payload: &[u8]) -> Result<Ev
         "payout" => Deserialize::deserialize(content).map(Event::Payout),
         _ => return Err(unknown()),
     };
-    let known = TYPES.contains(&type_name);
-    let event = event.map_err(|error| if known { malformed(error.to_string()) } else { unknown() })?;
+    let known = || TYPES.contains(&type_name);
+    let event = event.map_err(|error| if known() { malformed(error.to_string()) } else { unknown() })?;
     planted!(TrailingBytes => Ok(()), json.end()).map_err(|error| malformed(error.to_string()))?;
     Ok(event)
 }

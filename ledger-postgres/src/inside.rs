@@ -20,8 +20,8 @@ use ledger_core::Request;
 use ledger_core::engine::{Advice, ExecuteError, Receipt, direct};
 use ledger_core::id::{Key, LedgerName};
 use ledger_core::store::{
-    Append, BoxFuture, CheckpointRow, Head, LogPage, Outcome, ProjectionRow, ProjectionWrite, Promotion, SnapshotRow,
-    StoreError, StreamAfter, StreamPage,
+    Append, BoxFuture, CheckpointRow, Head, LogPage, OneByOne, Outcome, Pages, ProjectionRow, ProjectionWrite,
+    Promotion, SnapshotRow, StoreError, StreamAfter, StreamPage,
 };
 use ledger_core::stream::StreamName;
 use sqlx::{Connection, PgConnection, PgTransaction, query_scalar};
@@ -224,8 +224,9 @@ impl<'c> Inside<'c> {
         append::append(&mut connection, ledger, &[nothing], None).await.map(drop)
     }
 
-    async fn log(&self, ledger: &LedgerName, after: u64, limit: usize) -> Result<LogPage, StoreError> {
-        read::log(&mut *self.connection().await?, ledger, after, limit).await
+    /// Each when it is asked for: the connection is the host's.
+    fn pages_of<'a>(&'a self, ledger: &'a LedgerName, after: u64, until: u64, limit: usize) -> Box<dyn Pages + 'a> {
+        Box::new(OneByOne::new(self, ledger, after, until, limit))
     }
 
     /// The server's time.

@@ -18,6 +18,8 @@
 //! - An append is one statement, whatever the group: a caller that goes away leaves no transaction open, and no error that is
 //!   passed over becomes a commit. One that somebody else left open on the connection is rolled back before. Every read is one
 //!   statement too.
+//! - A replay reads by statements of some 10,000 events each, on one connection of the pool. None is held open for who looks at
+//!   them slowly: vacuum waits for no reader longer than about a second, and neither does who else wants the connection.
 //! - A request can also be [staged](stage) in a transaction of the host's, and stands or falls with it.
 //! - Rows are never changed: the application's role has no right to, and triggers refuse it to everybody. What finds that
 //!   somebody took them away is [`PgStore::check`], and what finds edited rows is the chain of links.
@@ -31,6 +33,7 @@ mod check;
 mod derived;
 mod error;
 mod inside;
+mod pages;
 mod read;
 mod row;
 mod schema;

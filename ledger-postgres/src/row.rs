@@ -126,9 +126,12 @@ pub(crate) fn digest(row: &PgRow, column: usize, sequence: u64, name: &str) -> R
 /// The driver itself panics over a date that no calendar has, such as infinity.
 fn date(row: &PgRow, column: usize, sequence: u64, name: &str) -> Result<Date, StoreError> {
     let days: i32 = row.try_get_unchecked(column).map_err(|error| damaged(sequence, name, &error.to_string()))?;
-    // The server counts from 2000-01-01, the calendar from the year 1.
-    let date = days.checked_add(730_120).and_then(Date::from_num_days_from_ce_opt);
-    date.ok_or_else(|| damaged(sequence, name, &format!("{days} days from 2000-01-01 on is no date")))
+    day(days).ok_or_else(|| damaged(sequence, name, &format!("{days} days from 2000-01-01 on is no date")))
+}
+
+/// A date as the server counts: in days from 2000-01-01 on. The calendar counts from the year 1.
+pub(crate) fn day(days: i32) -> Option<Date> {
+    days.checked_add(730_120).and_then(Date::from_num_days_from_ce_opt)
 }
 
 /// A number as the database counts.

@@ -6,16 +6,16 @@ use std::time::Duration;
 use compact_str::CompactString;
 use ledger_core::id::{Key, LedgerName};
 use ledger_core::store::{
-    Append, BoxFuture, CheckpointRow, Clock, Head, LogPage, Outcome, ProjectionRow, ProjectionWrite, Promotion,
+    Append, BoxFuture, CheckpointRow, Clock, Head, LogPage, Outcome, Pages, ProjectionRow, ProjectionWrite, Promotion,
     SnapshotRow, StoreError, StreamAfter, StreamPage,
 };
 use ledger_core::stream::StreamName;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, PgPool, Postgres};
-use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::error::reading;
+use crate::pages::LogPages;
 use crate::{append, derived, read, schema};
 
 /// How many connections a pool of this store's own has at most.
@@ -93,18 +93,9 @@ impl PgStore {
         self.pool.close().await;
     }
 
-    /// Reads a page on a task of its own where another thread can run it: what the page before holds is looked at meanwhile.
-    async fn log(&self, ledger: &LedgerName, after: u64, limit: usize) -> Result<LogPage, StoreError> {
-        let threads = Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
-        if !threads {
-            return read::log(&mut *self.connection().await?, ledger, after, limit).await;
-        }
-        let (pool, ledger) = (self.pool.clone(), ledger.clone());
-        let page = tokio::spawn(async move {
-            let mut connection = pool.acquire().await.map_err(reading)?;
-            read::log(&mut connection, &ledger, after, limit).await
-        });
-        page.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
+    /// On a task of their own.
+    fn pages_of<'a>(&'a self, ledger: &'a LedgerName, after: u64, until: u64, limit: usize) -> Box<dyn Pages + 'a> {
+        Box::new(LogPages::new(self, ledger, after, until, limit))
     }
 
     fn now_us(&self) -> Option<i64> {
@@ -187,7 +178,17 @@ macro_rules! impl_store {
                 after: u64,
                 limit: usize,
             ) -> BoxFuture<'a, Result<LogPage, StoreError>> {
-                Box::pin(self.log(ledger, after, limit))
+                Box::pin(async move { read::log(&mut *self.connection().await?, ledger, after, limit).await })
+            }
+
+            fn log_pages<'a>(
+                &'a self,
+                ledger: &'a LedgerName,
+                after: u64,
+                until: u64,
+                limit: usize,
+            ) -> Box<dyn Pages + 'a> {
+                self.pages_of(ledger, after, until, limit)
             }
 
             fn request<'a>(

@@ -123,6 +123,7 @@ async fn cut_reads_and_writes() {
         group.iter().map(|request| StreamAfter { stream: request.guards[0].stream.clone(), after: 0 }).collect();
     let names: Vec<StreamName> = streams.iter().map(|stream| stream.stream.clone()).collect();
     cut_everywhere!(pool, database.pool(), |polls| store.read_log(&name, 0, 1_000));
+    cut_everywhere!(pool, database.pool(), |polls| async { store.log_pages(&name, 0, u64::MAX, 100).next().await });
     cut_everywhere!(pool, database.pool(), |polls| store.read_streams(&name, &streams, None, 1_000));
     cut_everywhere!(pool, database.pool(), |polls| store.request(&name, &group[7].key));
     cut_everywhere!(pool, database.pool(), |polls| store.head(&name));

@@ -16,7 +16,7 @@ use crate::chain;
 use crate::id::LedgerName;
 use crate::projection::Checkpoint;
 use crate::recorded::{Damaged, Told, tell_page};
-use crate::store::{LogPage, RequestRow, Store, StoreError, page_size};
+use crate::store::{LogPage, Pages, RequestRow, Store, StoreError, page_size};
 
 /// Why the feed stopped. It stands where it stood; reading again is safe.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -54,6 +54,8 @@ pub struct Feed<'a> {
     position: Checkpoint,
     /// The last request that was read; none when the position was given from outside.
     last: Option<RequestRow>,
+    /// What follows the position and the page that is ahead, where it is known where the log goes on to.
+    pages: Option<Box<dyn Pages + 'a>>,
     /// The page after the position, when it was read while the one before was looked at.
     ahead: Option<Result<LogPage, StoreError>>,
 }
@@ -62,11 +64,12 @@ impl<'a> Feed<'a> {
     /// A feed of what comes after `from`, in pages of at most `page` events, a single larger request aside.
     #[must_use]
     pub fn new(store: &'a dyn Store, ledger: &'a LedgerName, from: Checkpoint, page: usize) -> Self {
-        Self { store, ledger, page: page_size(page), until: u64::MAX, position: from, last: None, ahead: None }
+        let page = page_size(page);
+        Self { store, ledger, page, until: u64::MAX, position: from, last: None, pages: None, ahead: None }
     }
 
-    /// The same, up to the request that has a sequence. As it is known where the log goes on, each page is read while the one
-    /// before it is looked at, so that the database and this program work at the same time; no more than two are in memory.
+    /// The same, up to the request that has a sequence. As it is known that the log goes on, it is read on while a page of it is
+    /// looked at, so that the database and this program work at the same time.
     pub(crate) fn until(self, sequence: u64) -> Self {
         Self { until: sequence, ..self }
     }
@@ -83,13 +86,13 @@ impl<'a> Feed<'a> {
     /// [`FeedError`]. An event that cannot be read is no error: it is told as such.
     pub async fn next(&mut self) -> Result<Option<Batch>, FeedError> {
         let ahead = self.ahead.take();
-        let mut page = if let Some(read) = ahead { read? } else { self.read(self.position.sequence).await? };
+        let mut page = if let Some(read) = ahead { read? } else { self.read().await? };
         if page.requests.is_empty() && page.events.is_empty() {
             if !self.is_behind().await? {
                 return Ok(None);
             }
             // Something was stored between the two reads.
-            page = self.read(self.position.sequence).await?;
+            page = self.read().await?;
         }
         let after = self.position.sequence;
         let Some(first) = page.requests.first() else {
@@ -99,18 +102,16 @@ impl<'a> Feed<'a> {
         if after.checked_add(1) != Some(first.first_sequence) {
             self.require_position().await?;
         }
-        let next = page.requests.last().map(RequestRow::last_sequence).filter(|last| *last < self.until);
-        let ahead = async {
-            let next = next.filter(|_| self.until < u64::MAX)?;
-            Some(self.read(next).await)
-        };
+        let goes_on = page.requests.last().is_some_and(|last| last.last_sequence() < self.until);
+        let mut pages = self.pages.take().filter(|_| goes_on);
+        let ahead = async { next_of(&mut pages).await.transpose() };
         let looked_at = async {
             let events = tell_page(self.ledger.as_str(), after, &page)?;
             Ok::<_, FeedError>(Batch { events, end: self.follow(&page).await? })
         };
         let (ahead, batch) = both(ahead, looked_at).await;
         let batch = batch?;
-        self.ahead = ahead;
+        (self.pages, self.ahead) = (pages, ahead);
         self.last = page.requests.into_iter().next_back();
         self.position = batch.end;
         Ok(Some(batch))
@@ -142,14 +143,14 @@ impl<'a> Feed<'a> {
         Ok(())
     }
 
-    async fn read(&self, after: u64) -> Result<LogPage, StoreError> {
-        let mut page = self.store.read_log(self.ledger, after, self.page).await?;
-        if self.until < u64::MAX {
-            page.requests.retain(|request| request.first_sequence <= self.until);
-            let end = page.requests.last().map_or(self.until, |last| last.last_sequence().max(self.until));
-            page.events.retain(|event| event.sequence <= end);
+    /// What follows the position; nothing at the end.
+    async fn read(&mut self) -> Result<LogPage, StoreError> {
+        let (after, until) = (self.position.sequence, self.until);
+        if until == u64::MAX {
+            return self.store.read_log(self.ledger, after, self.page).await;
         }
-        Ok(page)
+        self.pages = Some(self.store.log_pages(self.ledger, after, until, self.page));
+        Ok(next_of(&mut self.pages).await?.unwrap_or_default())
     }
 
     /// Whether the ledger has events that the feed has not given.
@@ -197,6 +198,16 @@ impl<'a> Feed<'a> {
     fn other_history(&self) -> FeedError {
         FeedError::OtherHistory { sequence: self.position.sequence }
     }
+}
+
+/// The next page. After an error or the last one there are no more: they begin anew at the position.
+async fn next_of(pages: &mut Option<Box<dyn Pages + '_>>) -> Result<Option<LogPage>, StoreError> {
+    let Some(open) = pages else { return Ok(None) };
+    let page = open.next().await;
+    if !matches!(page, Ok(Some(_))) {
+        *pages = None;
+    }
+    page
 }
 
 /// Two futures at once: the first is begun before the second.

@@ -1,6 +1,6 @@
 //! Replays a ledger: reads its log page by page, checks every digest and link on the way, and folds it.
 //!
-//! Only one page is in memory at a time. A replay to the end of a request gives a [`Projected`] that can be kept and gone on
+//! A few pages are in memory at a time, however long the log is. A replay to the end of a request gives a [`Projected`] that can be kept and gone on
 //! from; a replay as of a day in the past leaves events out, so it gives the bare state, which cannot.
 
 use chrono::{DateTime, Utc};

@@ -139,6 +139,7 @@ pub async fn run<F: Factory + ?Sized>(factory: &F) -> Report {
         ("C18", c18_rows_come_back_by_key(factory).await),
         ("C19", c19_a_promotion_replaces_at_once(factory).await),
         ("C20", c20_a_snapshot_is_replaced_as_a_whole(factory).await),
+        ("C21", c21_pages_follow_one_another(factory).await),
     ];
     Report { clauses }
 }
@@ -852,6 +853,73 @@ pub async fn c20_a_snapshot_is_replaced_as_a_whole<F: Factory + ?Sized>(factory:
     Ok(())
 }
 
+/// C21: the pages of a log that is read on and on are those that are read one by one, and can be left at any.
+///
+/// # Errors
+/// [`Failure`] when it does not hold.
+pub async fn c21_pages_follow_one_another<F: Factory + ?Sized>(factory: &F) -> Checked {
+    let bench = Bench::open(factory, "c21").await?;
+    let beside = bench.beside("c21-other");
+    for (number, size) in [1, 1, 4, 9, 2, 1, 30, 1, 1, 5].into_iter().enumerate() {
+        let name = format!("s{number}");
+        bench.appended(&bench.request(&name, &[(&name, Tip::EMPTY, size)], &[])).await?;
+        beside.appended(&beside.request(&name, &[(&name, Tip::EMPTY, size)], &[])).await?;
+    }
+    for limit in [0, 1, 3, 8, 30, 54, usize::MAX] {
+        let whole = bench.log().await?;
+        let ends: Vec<u64> = whole.requests.iter().map(RequestRow::last_sequence).collect();
+        for after in ends.iter().copied().chain([0, u64::MAX]) {
+            for until in ends.iter().copied().chain([0, 20, u64::MAX]) {
+                let mut due = whole.clone();
+                due.requests.retain(|row| row.first_sequence > after && row.first_sequence <= until);
+                let last = due.requests.last().map_or(0, RequestRow::last_sequence);
+                due.events.retain(|event| event.sequence > after && event.sequence <= last);
+                let found = read_on(&bench, after, until, limit, usize::MAX).await?;
+                ensure!(found == due, "pages of {limit} after {after} until {until} are other pages");
+            }
+        }
+        // Left after a page, the store is at once for others, and reading goes on from there whatever was stored meanwhile.
+        let end = ends.last().copied().unwrap_or_default();
+        let mut begun = bench.store.log_pages(&bench.ledger, 0, end, limit);
+        let left = read_on(&bench, 0, u64::MAX, limit, 1).await?;
+        let first = begun.next().await?.unwrap_or_default();
+        ensure!(first == left, "two who read pages of {limit} at once are given other pages");
+        let name = format!("later-{limit}");
+        bench.appended(&bench.request(&name, &[(&name, Tip::EMPTY, 1)], &[])).await?;
+        let after = left.requests.last().map_or(0, RequestRow::last_sequence);
+        let mut found = left;
+        append_page(&mut found, read_on(&bench, after, end, limit, usize::MAX).await?);
+        ensure!(found == whole, "what was left after a page of {limit} does not go on from there");
+        found = first;
+        while let Some(page) = begun.next().await? {
+            append_page(&mut found, page);
+        }
+        ensure!(found == whole, "pages of {limit} show what was stored after they were begun");
+    }
+    Ok(())
+}
+
+/// At most so many pages.
+async fn read_on(bench: &Bench, after: u64, until: u64, limit: usize, most: usize) -> Result<LogPage, Failure> {
+    let mut pages = bench.store.log_pages(&bench.ledger, after, until, limit);
+    let (mut found, mut count) = (LogPage::default(), 0);
+    while count < most
+        && let Some(page) = pages.next().await?
+    {
+        count += 1;
+        let full = !page.requests.is_empty() && (page.events.len() <= limit || page.requests.len() == 1);
+        ensure!(full, "a page of {limit} has {} requests, {} events", page.requests.len(), page.events.len());
+        append_page(&mut found, page);
+        ensure!(found.requests.len() <= 1_000, "pages of {limit} after {after} do not come to an end");
+    }
+    Ok(found)
+}
+
+fn append_page(log: &mut LogPage, page: LogPage) {
+    log.requests.extend(page.requests);
+    log.events.extend(page.events);
+}
+
 /// Appends `count` requests of one event each to a stream that all writers share, loading and trying again as long as others
 /// are quicker. Each also writes a stream of the writer's own.
 ///
@@ -1213,8 +1281,8 @@ mod tests {
     use compact_str::CompactString;
 
     use super::*;
-    use crate::store::StreamPage;
     use crate::store::memory::MemoryStore;
+    use crate::store::{OneByOne, Pages, StreamPage};
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
@@ -1267,11 +1335,13 @@ mod tests {
         C18FindsPlainKeysOnly,
         C19LeavesOldRows,
         C20KeepsTheLatestSnapshot,
+        C21ReadsBeyond,
+        C21EndsEarly,
     }
 
     use Fault::*;
 
-    const FAULTS: [Fault; 23] = [
+    const FAULTS: [Fault; 25] = [
         C1StoresTheFirstEventOfWhatConflicts,
         C2LeavesAGap,
         C3IgnoresDigests,
@@ -1295,6 +1365,8 @@ mod tests {
         C18FindsPlainKeysOnly,
         C19LeavesOldRows,
         C20KeepsTheLatestSnapshot,
+        C21ReadsBeyond,
+        C21EndsEarly,
     ];
 
     #[test]
@@ -1481,6 +1553,21 @@ mod tests {
                 }
                 Ok(page)
             })
+        }
+
+        fn log_pages<'a>(
+            &'a self,
+            ledger: &'a LedgerName,
+            after: u64,
+            until: u64,
+            limit: usize,
+        ) -> Box<dyn Pages + 'a> {
+            let until = match self.fault {
+                C21ReadsBeyond => u64::MAX,
+                C21EndsEarly => until.min(after.saturating_add(1)),
+                _ => until,
+            };
+            Box::new(OneByOne::new(self, ledger, after, until, limit))
         }
 
         fn request<'a>(

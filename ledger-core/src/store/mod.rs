@@ -25,6 +25,7 @@
 //! | C18 | a projection's rows come back as they were saved, by key and in pages, and are those of no other projection or ledger |
 //! | C19 | a promotion puts rows and checkpoint of one projection in place of another's, at once, if both are the expected ones |
 //! | C20 | a snapshot comes back as it was saved, replaced as a whole, for its stream and ledger only |
+//! | C21 | the pages of a log that is read on and on are those that are read one by one, and can be left at any |
 //!
 //! Snapshots, checkpoints and rows are derived: a store that loses them loses time, nothing else.
 
@@ -94,6 +95,16 @@ pub trait Store: Send + Sync {
         after: u64,
         limit: usize,
     ) -> BoxFuture<'a, Result<LogPage, StoreError>>;
+
+    /// The log after a sequence as [`read_log`](Self::read_log) gives it, page after page, without the requests that begin after
+    /// `until`: for who reads much of it. It can be left at any page; nothing of the store may be held up by who does, or by
+    /// who is slow.
+    ///
+    /// A store that can read ahead while a page is looked at does; without a method of its own it reads one page when it is
+    /// asked for it. However far it reads ahead, what it holds in memory does not grow with the log.
+    fn log_pages<'a>(&'a self, ledger: &'a LedgerName, after: u64, until: u64, limit: usize) -> Box<dyn Pages + 'a> {
+        Box::new(OneByOne::new(self, ledger, after, until, limit))
+    }
 
     /// The request that was stored under a key, with its events, if there is one.
     ///
@@ -193,6 +204,48 @@ pub trait Store: Send + Sync {
         ledger: &'a LedgerName,
         promotion: &'a Promotion,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
+}
+
+/// A log that is read on and on.
+pub trait Pages: Send + Sync {
+    /// The next page, or none after the last.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the rows could not be read. Begin again after the last page that was given.
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<LogPage>, StoreError>>;
+}
+
+/// Pages that are read one by one, each when it is asked for.
+pub struct OneByOne<'a, S: ?Sized> {
+    store: &'a S,
+    ledger: &'a LedgerName,
+    /// After which sequence there may be more; none after the last page.
+    after: Option<u64>,
+    until: u64,
+    limit: usize,
+}
+
+impl<'a, S: Store + ?Sized> OneByOne<'a, S> {
+    /// What [`Store::log_pages`] gives, of a store's [`Store::read_log`].
+    pub fn new(store: &'a S, ledger: &'a LedgerName, after: u64, until: u64, limit: usize) -> Self {
+        Self { store, ledger, after: Some(after), until, limit }
+    }
+}
+
+impl<S: Store + ?Sized> Pages for OneByOne<'_, S> {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<LogPage>, StoreError>> {
+        Box::pin(async move {
+            let Some(after) = self.after.take().filter(|after| *after < self.until) else { return Ok(None) };
+            let mut page = self.store.read_log(self.ledger, after, self.limit).await?;
+            page.requests.retain(|request| request.first_sequence <= self.until);
+            let last = page.requests.last().map(RequestRow::last_sequence);
+            let end = last.map_or(self.until, |last| last.max(self.until));
+            page.events.retain(|event| event.sequence <= end);
+            // A forged request may lead back.
+            self.after = last.filter(|last| *last > after);
+            Ok((!page.requests.is_empty() || !page.events.is_empty()).then_some(page))
+        })
+    }
 }
 
 /// Keeps a checkpoint in place of whatever is kept under its name.

@@ -39,8 +39,8 @@ use crate::source::{Source, Target};
 #[derive(Debug, Parser)]
 #[command(name = "payledger", version, propagate_version = true)]
 struct Cli {
-    /// Where the ledgers are kept: sqlite:PATH, postgres://USER@HOST/DATABASE (the password from PGPASSWORD or ~/.pgpass), or
-    /// memory: to try things out.
+    /// Where the ledgers are kept: sqlite:PATH, postgres://USER@HOST/DATABASE?sslmode=verify-full (the password from PGPASSWORD
+    /// or ~/.pgpass), or memory: to try things out.
     #[arg(long, global = true, default_value = "sqlite:./ledger.db", value_name = "STORE")]
     store: Target,
     /// Which ledger of the store.

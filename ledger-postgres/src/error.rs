@@ -1,5 +1,7 @@
 //! What went wrong, told from SQLSTATEs and names of constraints and never from texts.
 
+use std::io::ErrorKind;
+
 use ledger_core::store::StoreError;
 use sqlx::Error;
 use sqlx::error::DatabaseError;
@@ -34,6 +36,10 @@ fn tell(error: Error, in_flight: bool) -> StoreError {
         Error::Decode(_) | Error::ColumnDecode { .. } | Error::ColumnIndexOutOfBounds { .. } => {
             StoreError::Corrupt { sequence: 0, what: text }
         }
+        // Who does not understand the other at the beginning does not later either: a certificate that is not trusted.
+        Error::Io(error) if error.kind() == ErrorKind::InvalidData && !in_flight => {
+            StoreError::Unusable(format!("the server cannot be talked to; check its certificate and sslmode: {text}"))
+        }
         _ => lost(text),
     }
 }
@@ -44,7 +50,7 @@ fn is_crash(error: &dyn DatabaseError) -> bool {
 }
 
 /// The message with its code, and the constraint that does not hold. Never the detail, which shows values of rows.
-fn text(error: &Error) -> String {
+pub(crate) fn text(error: &Error) -> String {
     let Error::Database(database) = error else { return error.to_string() };
     let code = database.code().unwrap_or_default();
     let message = database.message();
@@ -75,6 +81,11 @@ pub(crate) fn class(code: &str) -> Class {
         "22023" => Class::Stop("the server refuses a setting of the connection; check the URL"),
         "42501" => Class::Stop("a privilege is missing; let `payledger store check` say which"),
         "53100" => Class::Stop("the disk of the database is full; make room and send it again"),
+        "26000" | "42P05" => {
+            Class::Stop("a pooler mixes up prepared statements; let it pool sessions or keep track of the statements")
+        }
+        "0A000" => Class::Stop("the server does not do that, or the tables were changed meanwhile; connect anew"),
+        "54000" => Class::Stop("the server's limits are too small for it; send less at once"),
         "3D000" | "57P04" => Class::Stop("there is no such database; check the URL"),
         "PL001" => Class::Stop("what a ledger has stored stays as it is; find out who tries to change it"),
         "PL002" => Class::Stop("this library and the database disagree; run `payledger store check`"),
@@ -105,8 +116,8 @@ mod tests {
         ];
         let gone = ["08000", "08003", "08006", "08007", "08P01", "25P03", "25P04", "40003", "57P01", "57P02", "57P05"];
         let stop = [
-            "22021", "22021", "22023", "28000", "28P01", "3D000", "3F000", "42501", "42601", "42703", "42883", "42P01",
-            "53100", "57P04", "0A000", "XX000", "P0001", "PL001", "PL002", "", "4", "25001",
+            "22021", "22023", "28000", "28P01", "3D000", "3F000", "42501", "42601", "42703", "42883", "42P01", "53100",
+            "57P04", "0A000", "26000", "42P05", "54000", "XX000", "P0001", "PL001", "PL002", "", "4", "25001",
         ];
         let contradiction = ["22003", "23502", "23505", "23514", "XX001", "XX002"];
         for code in nothing {

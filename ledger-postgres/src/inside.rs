@@ -28,7 +28,7 @@ use sqlx::{Connection, PgConnection, PgTransaction, query_scalar};
 use thiserror::Error;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::error::{reading, writing};
+use crate::error::{reading, text, writing};
 use crate::row::integer;
 use crate::store::impl_store;
 use crate::{append, derived, read};
@@ -99,12 +99,13 @@ impl From<ExecuteError> for TransactionError {
 /// A statement of the host's own failed. Where the connection broke, it may have been the commit.
 impl From<sqlx::Error> for TransactionError {
     fn from(error: sqlx::Error) -> Self {
+        // What is missing or contradicted is the host's, so that the ledger's advice would mislead.
+        let said = text(&error);
         match writing(error) {
             StoreError::Unknown(text) => Self::Unknown(text),
             StoreError::Unavailable(text) => Self::Retry(text),
-            // What it contradicts is the host's.
-            StoreError::Corrupt { what, .. } => {
-                Self::Failed(StoreError::Unusable(format!("a statement of the transaction is refused: {what}")).into())
+            StoreError::Corrupt { .. } | StoreError::Unusable(_) => {
+                Self::Failed(StoreError::Unusable(format!("a statement of the transaction is refused: {said}")).into())
             }
             error => Self::Failed(error.into()),
         }
@@ -112,6 +113,8 @@ impl From<sqlx::Error> for TransactionError {
 }
 
 /// Carries a request out in the transaction that a connection is in: under a new key or as the first receipt has it.
+///
+/// The transaction is the driver's: one that a statement of the host's own has ended behind its back is not noticed.
 ///
 /// At READ COMMITTED, what others have committed meanwhile is read and decided on. Under stricter isolation the transaction
 /// cannot see it, and has to be done again.

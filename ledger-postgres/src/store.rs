@@ -12,7 +12,7 @@ use ledger_core::store::{
 use ledger_core::stream::StreamName;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgPool, Postgres};
+use sqlx::{ConnectOptions, Connection, Executor, PgPool, Postgres};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::error::reading;
@@ -32,7 +32,8 @@ pub struct PgStore {
 }
 
 impl PgStore {
-    /// Opens the ledgers of a database, with a pool of connections of their own. The time is the server's.
+    /// Opens the ledgers of a database, with a pool of connections of their own. The time is the server's. A pooler in between
+    /// that refuses start-up options needs a pool that you make, see [`with_pool`](Self::with_pool).
     ///
     /// # Errors
     /// [`StoreError`], with what to do: the server cannot be reached, refuses the role, or the tables are not there.
@@ -117,10 +118,18 @@ impl PgStore {
         if !self.shared {
             return Ok(connection);
         }
-        // An empty statement begins nothing, but the driver looks whether something has begun.
-        match connection.begin_with("").await {
-            Err(sqlx::Error::BeginFailed) => {}
-            left_open => left_open.map_err(reading)?.rollback().await.map_err(reading)?,
+        // The statement begins nothing, but the driver looks whether something has begun; where something has failed before,
+        // the server refuses it.
+        let failed = match connection.begin_with("SELECT").await {
+            Err(sqlx::Error::BeginFailed) => false,
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(FAILED_TRANSACTION) => true,
+            left_open => {
+                left_open.map_err(reading)?.rollback().await.map_err(reading)?;
+                false
+            }
+        };
+        if failed {
+            connection.execute("ROLLBACK").await.map_err(reading)?;
         }
         Ok(connection)
     }
@@ -129,6 +138,9 @@ impl PgStore {
         self.pool.acquire().await.map_err(reading)
     }
 }
+
+/// The SQLSTATE of a statement in a transaction that has failed.
+const FAILED_TRANSACTION: &str = "25P02";
 
 /// What waits for a lock or a statement without end holds a connection, and whoever waits for that one.
 const SETTINGS: [(&str, &str); 4] = [
@@ -199,7 +211,7 @@ macro_rules! impl_store {
                 ledger: &'a LedgerName,
                 snapshot: &'a SnapshotRow,
             ) -> BoxFuture<'a, Result<(), StoreError>> {
-                Box::pin(async move { derived::save_snapshot(&mut *self.connection().await?, ledger, snapshot).await })
+                Box::pin(async move { derived::save_snapshot(&mut *self.committing().await?, ledger, snapshot).await })
             }
 
             fn load_snapshots<'a>(
@@ -223,7 +235,7 @@ macro_rules! impl_store {
                 ledger: &'a LedgerName,
                 write: &'a ProjectionWrite,
             ) -> BoxFuture<'a, Result<bool, StoreError>> {
-                Box::pin(async move { derived::project(&mut *self.connection().await?, ledger, write).await })
+                Box::pin(async move { derived::project(&mut *self.committing().await?, ledger, write).await })
             }
 
             fn read_rows<'a>(
@@ -250,7 +262,7 @@ macro_rules! impl_store {
                 ledger: &'a LedgerName,
                 promotion: &'a Promotion,
             ) -> BoxFuture<'a, Result<bool, StoreError>> {
-                Box::pin(async move { derived::promote(&mut *self.connection().await?, ledger, promotion).await })
+                Box::pin(async move { derived::promote(&mut *self.committing().await?, ledger, promotion).await })
             }
         }
     };

@@ -295,6 +295,15 @@ async fn a_broken_connection_before_the_commit_has_stored_nothing() {
     opened.execute(deal(1)).await.unwrap();
 }
 
+/// A host whose own table was missing was told to migrate the ledger.
+#[tokio::test]
+async fn a_failure_of_the_hosts_own_statement_has_no_advice_about_the_ledger() {
+    let database = database().await;
+    let error = database.pool().execute("SELECT 1 FROM public.nowhere").await.unwrap_err();
+    let told = TransactionError::from(error).to_string();
+    assert!(told.contains("nowhere") && !told.contains("payledger"), "{told}");
+}
+
 /// The engine of the same process decided on what was only staged, and rejected a payout that was possible after all.
 #[tokio::test]
 async fn the_engine_knows_nothing_of_what_is_only_staged() {

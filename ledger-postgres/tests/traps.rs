@@ -87,6 +87,38 @@ async fn nothing_is_acknowledged_in_a_transaction_that_was_left_open() {
     sound_log(&others, &name).await;
 }
 
+/// A transaction that had failed and was left open on a host's connection made every append on it fail, for ever.
+#[tokio::test]
+async fn a_failed_transaction_that_was_left_open_is_ended() {
+    let database = database().await;
+    let pool =
+        PgPoolOptions::new().max_connections(1).test_before_acquire(false).connect(&database.url()).await.unwrap();
+    let (store, name) = (PgStore::with_pool(pool.clone()), ledger("main"));
+    let mut left = pool.acquire().await.unwrap();
+    left.execute("BEGIN").await.unwrap();
+    assert!(left.execute("SELECT 1 / 0").await.is_err());
+    drop(left);
+    let outcomes = store.append(&name, &[request("a", 1)]).await.unwrap();
+    assert!(matches!(outcomes.as_slice(), [Outcome::Appended(_)]));
+    assert_eq!(PgStore::with_pool(database.pool().clone()).head(&name).await.unwrap().sequence, 1);
+}
+
+/// What a projection had folded was said to be kept, and went with a transaction that somebody else had left open.
+#[tokio::test]
+async fn no_checkpoint_is_acknowledged_in_a_transaction_that_was_left_open() {
+    let database = database().await;
+    let pool =
+        PgPoolOptions::new().max_connections(1).test_before_acquire(false).connect(&database.url()).await.unwrap();
+    let (store, name) = (PgStore::with_pool(pool.clone()), ledger("main"));
+    pool.acquire().await.unwrap().execute("BEGIN").await.unwrap();
+    let checkpoint =
+        CheckpointRow { name: "rows".into(), version: 1, sequence: 1, link: Digest([1; 32]), state: b"{}".to_vec() };
+    let write = ProjectionWrite { expected: None, checkpoint: checkpoint.clone(), clear: false, rows: Vec::new() };
+    assert_eq!(store.save_projection(&name, &write).await, Ok(true));
+    let others = PgStore::with_pool(database.pool().clone());
+    assert_eq!(others.load_checkpoint(&name, "rows").await, Ok(Some(checkpoint)));
+}
+
 /// An empty group moved the head to where it was, which a trigger refused as tampering.
 #[tokio::test]
 async fn a_group_of_nothing_stores_nothing() {

@@ -314,3 +314,12 @@ fn a_database_on_which_no_ledger_can_be_kept_is_refused() {
     let ascii = kept.runtime.block_on(Server::shared().create("TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'"));
     kept.run_at(&ascii.url(), &["store", "migrate", "up"]).refused("encoding is SQL_ASCII");
 }
+
+/// Who asks for an encrypted connection got one in plain text, or a program that knows of none.
+#[test]
+fn a_connection_that_cannot_be_encrypted_as_asked_is_none() {
+    let kept = Kept::on(durable());
+    let joint = if kept.url.contains('?') { '&' } else { '?' };
+    let run = kept.run_at(&format!("{}{joint}sslmode=require", kept.url), &["store", "migrate", "status"]).expect(2);
+    assert!(run.stderr.contains("server does not support TLS"), "{}", run.stderr);
+}

@@ -1,16 +1,18 @@
 //! What deals count to: the accounts of caps and of attainments, as a deal finds them and as it leaves them.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::Member;
-use super::document::Limit;
+use super::document::{Limit, Plan, PoolTerms};
 use super::refuse::Rule;
 use crate::calendar::{CapYear, CapYearRule};
 use crate::id::{CapProgramme, PayeeId, PoolId};
 use crate::money::{Currency, Money, MoneyError};
 
 /// What a contribution or an attainment counts to. Accounts are ordered by programme, payees before pools, name, year.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
     /// The programme.
@@ -22,7 +24,7 @@ pub struct Account {
 }
 
 /// Whose account it is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Owner {
     /// A payee's own.
@@ -53,6 +55,32 @@ impl Attained {
         Self { units: 0, revenue: zero, accrued: zero, company_dollar: zero }
     }
 
+    /// Both together.
+    ///
+    /// # Errors
+    /// [`MoneyError`] when they cannot be summed.
+    pub fn plus(&self, other: &Self) -> Result<Self, MoneyError> {
+        Ok(Self {
+            units: self.units.checked_add(other.units).ok_or(MoneyError::Overflow)?,
+            revenue: self.revenue.plus(other.revenue)?,
+            accrued: self.accrued.plus(other.accrued)?,
+            company_dollar: self.company_dollar.plus(other.company_dollar)?,
+        })
+    }
+
+    /// This without the other.
+    ///
+    /// # Errors
+    /// [`MoneyError`] when the other has more units, or the difference cannot be computed.
+    pub fn minus(&self, other: &Self) -> Result<Self, MoneyError> {
+        Ok(Self {
+            units: self.units.checked_sub(other.units).ok_or(MoneyError::Overflow)?,
+            revenue: self.revenue.minus(other.revenue)?,
+            accrued: self.accrued.minus(other.accrued)?,
+            company_dollar: self.company_dollar.minus(other.company_dollar)?,
+        })
+    }
+
     /// What is attained once a part of so many units is, too.
     pub(super) fn with(&self, part: Money, units: u32) -> Result<Self, Rule> {
         let units = self.units.checked_add(units.into()).ok_or(Rule::Overflow)?;
@@ -66,6 +94,16 @@ impl Attained {
     }
 }
 
+/// Writes the payee's name, or `pool:` and that of the pool.
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Payee(payee) => payee.fmt(f),
+            Self::Pool(pool) => f.pad(&format!("pool:{pool}")),
+        }
+    }
+}
+
 /// Looks up what was counted before a deal. What is not known counts from nothing.
 pub trait Books {
     /// What was contributed to a cap.
@@ -75,7 +113,8 @@ pub trait Books {
 }
 
 /// A cap that a deal touched, whether or not anything counted to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Contribution {
     /// The account.
     pub account: Account,
@@ -88,7 +127,8 @@ pub struct Contribution {
 }
 
 /// An attainment that a deal touched.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Progress {
     /// The account.
     pub account: Account,
@@ -101,7 +141,8 @@ pub struct Progress {
 /// What is left under a limit: never below zero.
 pub(crate) fn room(limit: Money, contributed: Money) -> Result<Money, MoneyError> {
     let room = limit.minus(contributed)?;
-    Ok(if room.is_negative() { Money::zero(limit.currency()) } else { room })
+    mark!(ContributedAboveLimit, room.is_negative());
+    Ok(if room.is_negative() && !planted!(NegativeRoom) { Money::zero(limit.currency()) } else { room })
 }
 
 impl Contribution {
@@ -132,12 +173,14 @@ pub(super) struct Desk<'a, 'b> {
     books: &'b dyn Books,
     pub(super) seats: Vec<Seat<'a>>,
     pub(super) caps: Vec<Contribution>,
+    /// What each of the caps was first said to be, and by which plan.
+    terms: Vec<(PoolTerms, Plan<'a>)>,
     pub(super) attained: Vec<Progress>,
 }
 
 impl<'a, 'b> Desk<'a, 'b> {
     pub(super) fn new(books: &'b dyn Books) -> Self {
-        Self { books, seats: Vec::new(), caps: Vec::new(), attained: Vec::new() }
+        Self { books, seats: Vec::new(), caps: Vec::new(), terms: Vec::new(), attained: Vec::new() }
     }
 
     /// The place of a payee's seat.
@@ -162,16 +205,27 @@ impl<'a, 'b> Desk<'a, 'b> {
         Ok(self.seats.len() - 1)
     }
 
-    fn cap(&mut self, member: &Member<'_>, limit: Limit<'_>) -> Result<usize, Rule> {
-        let account = member.account(&limit)?;
+    fn cap(&mut self, member: &Member<'a>, terms: Limit<'_>) -> Result<usize, Rule> {
+        let account = member.account(&terms)?;
         if let Some(place) = self.caps.iter().position(|known| known.account == account) {
-            return Ok(place);
+            return self.agree(place, &terms, member.plan).map(|()| place);
         }
-        let limit = limit.in_force(account.year, member.joined_on, member.plan.document().rounding)?;
+        let limit = terms.in_force(account.year, member.joined_on, member.plan.document().rounding)?;
         let before = self.books.contributed(&account).unwrap_or(Money::zero(limit.currency()));
         limit.same_currency(before)?;
         self.caps.push(Contribution { account, limit, before, after: before });
+        self.terms.push((member.plan.document().pool_terms(&terms), member.plan));
         Ok(self.caps.len() - 1)
+    }
+
+    /// Makes sure that two plans of one pool say the same of it.
+    fn agree(&self, place: usize, terms: &Limit<'_>, plan: Plan<'_>) -> Result<(), Rule> {
+        let Some((known, first)) = self.terms.get(place) else { return Ok(()) };
+        if *known == plan.document().pool_terms(terms) {
+            return Ok(());
+        }
+        let (first, second) = (first.id().clone(), plan.id().clone());
+        Err(Rule::PlansDisagree { first, second, what: "the limit of their pool" })
     }
 
     fn attainment(&mut self, member: &Member<'_>, programme: &CapProgramme, year: CapYearRule) -> Result<usize, Rule> {
@@ -188,7 +242,6 @@ impl Member<'_> {
     /// The account that a limit of the payee's plan is on.
     fn account(&self, limit: &Limit<'_>) -> Result<Account, Rule> {
         let year = limit.year.year_of(self.joined_on, self.day)?;
-        let of = limit.pool.map_or_else(|| Owner::Payee(self.payee.clone()), |pool| Owner::Pool(pool.clone()));
-        Ok(Account { programme: limit.programme.clone(), of, year })
+        Ok(Account { programme: limit.programme.clone(), of: limit.owner(self.payee), year })
     }
 }

@@ -16,15 +16,15 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::accounts::Owner;
 use super::field::Field;
 use super::refuse::{Rejection, Rule};
 use super::terms::Quantity;
 use crate::Date;
-use crate::calendar::{CapYear, CapYearRule, Zone};
+use crate::calendar::{CalendarError, CapYear, CapYearRule, Zone};
 use crate::chain::Digest;
 use crate::id::{CapProgramme, PayeeId, PlanId, PoolId, Text};
 use crate::money::{Currency, Money};
-use crate::plan::{Crossing, FeeOnCrossing, Shares};
 use crate::rate::{Rate, Rounding, mul_div};
 
 /// What a plan says. What is left out takes its default, and is written out when the document is stored or hashed.
@@ -37,6 +37,7 @@ pub struct Document {
     #[serde(default)]
     pub rounding: Rounding,
     /// Where the plan's days begin.
+    #[serde(default = "Zone::utc")]
     pub zone: Zone,
     /// The steps of the calculation, in their order.
     #[serde(default = "Step::usual")]
@@ -106,6 +107,22 @@ pub enum Split {
     Flat(Shares),
     /// Shares that change with what is attained.
     Tiered(Tiered),
+}
+
+/// What goes to the payee and what to the company; together exactly one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shares {
+    /// The payee's share.
+    pub payee: Rate,
+    /// The company's share.
+    pub company: Rate,
+}
+
+impl Shares {
+    fn all_to_payee() -> Self {
+        Self { payee: Rate::ONE, company: Rate::ZERO }
+    }
 }
 
 /// Shares that change with what is attained.
@@ -205,6 +222,28 @@ pub struct Capped {
     /// Whether that deal pays the fees for deals after the cap.
     #[serde(default)]
     pub fee_on_crossing: FeeOnCrossing,
+}
+
+/// What happens in the deal that reaches the cap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Crossing {
+    /// The deal is split: up to the cap at the shares before it, the rest at those after it.
+    #[default]
+    SplitWithinDeal,
+    /// The whole deal is at the shares before the cap, which counts from the next deal on.
+    WholeDealPreCap,
+}
+
+/// Whether the deal that crosses the cap pays the fees for deals after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeeOnCrossing {
+    /// It does not.
+    #[default]
+    No,
+    /// It does.
+    Yes,
 }
 
 /// A cap on the company dollar of a payee, or of payees together.
@@ -519,6 +558,11 @@ impl<'a> Plan<'a> {
         self.hash
     }
 
+    /// A document that was validated and hashed when it was published.
+    pub(crate) fn published(id: &'a PlanId, hash: Digest, document: &'a Document) -> Self {
+        Self { id, hash, document }
+    }
+
     /// What it says.
     #[must_use]
     pub fn document(&self) -> &'a Document {
@@ -614,11 +658,30 @@ impl SubCap {
     }
 }
 
+/// What plans of one pool have in common, so that its room is the same to all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PoolTerms {
+    limit: Money,
+    portion: Rate,
+    rounding: Rounding,
+    crossing: Option<Crossing>,
+}
+
 impl Limit<'_> {
+    /// Whose account it is on, for a payee under the plan.
+    pub(crate) fn owner(&self, payee: &PayeeId) -> Owner {
+        self.pool.map_or_else(|| Owner::Payee(payee.clone()), |pool| Owner::Pool(pool.clone()))
+    }
+
     /// The limit in force in a year: the plan's portion of it, and of that what is left for who joined within the year.
     pub(crate) fn in_force(&self, year: CapYear, joined_on: Option<Date>, rounding: Rounding) -> Result<Money, Rule> {
-        let (left, of) = match (self.proration, joined_on.filter(|day| year.contains(*day))) {
-            (Proration::None, _) | (_, None) => (1, 1),
+        let (left, of) = match (self.proration, joined_on) {
+            (Proration::None, _) => (1, 1),
+            (_, None) => return Err(CalendarError::MissingAnchor.into()),
+            (_, Some(day)) if day >= year.end => {
+                return Err(CalendarError::BeforeAnchor { date: year.start, anchor: day }.into());
+            }
+            (_, Some(day)) if day <= year.start => (1, 1),
             (Proration::Months, Some(day)) => (year.months_from(day), 12),
             (Proration::Days, Some(day)) => (year.days_from(day), year.days()),
         };
@@ -644,6 +707,15 @@ impl Document {
         self.order.iter().copied().filter(|step| step.stage() == 0)
     }
 
+    /// Everybody besides the payee and its mentor to whom a deal under the plan may pay.
+    pub(crate) fn beneficiaries(&self) -> impl Iterator<Item = &PayeeId> {
+        let fees = self.fees.iter().filter_map(|fee| match &fee.to {
+            FeeTo::Company => None,
+            FeeTo::Payee(payee) => Some(payee),
+        });
+        fees.chain(self.overrides.iter().map(|paid| &paid.to))
+    }
+
     /// What the franchise has off the top.
     pub(super) fn royalty_off_top(&self) -> Option<Rate> {
         let royalty = self.royalty.as_ref().filter(|royalty| royalty.basis == RoyaltyBasis::OffTop);
@@ -658,6 +730,12 @@ impl Document {
     /// The caps on the company dollar.
     pub(super) fn caps(&self) -> &[Cap] {
         self.cap.as_ref().map_or(&[], |capped| &capped.caps)
+    }
+
+    /// What the plan says of a pool.
+    pub(crate) fn pool_terms(&self, Limit { limit, portion, .. }: &Limit<'_>) -> PoolTerms {
+        let crossing = self.cap.as_ref().map(|capped| capped.crossing);
+        PoolTerms { limit: *limit, portion: *portion, rounding: self.rounding, crossing }
     }
 
     /// Every account that a deal under the plan counts to, with its field.
@@ -818,7 +896,7 @@ impl Document {
 }
 
 /// An amount of a currency that is not below zero.
-pub(super) fn not_negative(amount: Money, currency: Currency) -> Result<(), Rule> {
+pub(crate) fn not_negative(amount: Money, currency: Currency) -> Result<(), Rule> {
     Money::zero(currency).same_currency(amount)?;
     if amount.is_negative() { Err(Rule::Negative { amount }) } else { Ok(()) }
 }

@@ -6,10 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::document::{not_negative, share};
 use super::refuse::Rule;
-use crate::deal::Gci;
 use crate::id::{Actor, PayeeId, ReferrerId, Text};
-use crate::money::{Currency, Money};
-use crate::rate::Rate;
+use crate::money::{Currency, Money, MoneyError};
+use crate::rate::{Rate, Rounding};
 
 /// One side of a deal. With dual agency a deal has two, and the second sees what the first left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +33,34 @@ pub struct Side {
     /// What was agreed by hand.
     #[serde(default)]
     pub adjustments: Vec<Adjustment>,
+}
+
+/// How a gross commission income is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Gci {
+    /// It is given.
+    Amount(Money),
+    /// It is a rate of the price, rounded half away from zero.
+    OfPrice {
+        /// The price.
+        price: Money,
+        /// The rate.
+        rate: Rate,
+    },
+}
+
+impl Gci {
+    /// The amount, whatever its sign.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] when it does not fit.
+    pub fn amount(&self) -> Result<Money, MoneyError> {
+        match self {
+            Self::Amount(amount) => Ok(*amount),
+            Self::OfPrice { price, rate } => rate.of(*price, Rounding::HalfAwayFromZero),
+        }
+    }
 }
 
 /// A side's name.
@@ -80,9 +107,9 @@ pub enum Quantity {
 pub struct Sharer {
     /// The payee.
     pub payee: PayeeId,
-    /// Its part of the whole; all together exactly 1.
-    #[serde(default = "whole")]
-    pub weight: Rate,
+    /// Its part of the whole; all together exactly 1. Where nobody has one, all share equally.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<Rate>,
     /// Who stands by it, for plans that pay a mentor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mentor: Option<PayeeId>,
@@ -143,8 +170,4 @@ impl Quantity {
 
 fn one() -> u32 {
     1
-}
-
-fn whole() -> Rate {
-    Rate::ONE
 }

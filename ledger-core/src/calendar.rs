@@ -11,7 +11,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
@@ -139,6 +139,11 @@ pub enum CapYearRule {
         #[serde(default)]
         leap_day: LeapDay,
     },
+    /// The first day of the month in which each payee joined.
+    FirstOfJoinMonth {},
+    /// The first day of the month after the one in which each payee joined. The first cap year begins with the day they joined
+    /// and so is up to a month longer, also when that day was the first of its month.
+    FirstOfNextMonth {},
 }
 
 /// When an anniversary of February 29 falls in a year without one.
@@ -173,6 +178,28 @@ impl CapYear {
     #[must_use]
     pub fn days(&self) -> i64 {
         (self.end - self.start).num_days()
+    }
+
+    /// How many of its days are left from a day of it on, that day included.
+    #[must_use]
+    pub fn days_from(&self, day: Date) -> i64 {
+        (self.end - day).num_days()
+    }
+
+    /// How many of its twelve months are left from a day of it on, the month of that day counted whole. Its months begin on the
+    /// day of the month on which it begins itself.
+    ///
+    /// ```
+    /// # use ledger_core::calendar::CapYearRule;
+    /// let year = CapYearRule::calendar().year_of(None, "2025-06-01".parse()?)?;
+    /// assert_eq!(year.months_from("2025-04-30".parse()?), 9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn months_from(&self, day: Date) -> i64 {
+        let has_begun = |month| self.start.checked_add_months(Months::new(month)).is_some_and(|first| first <= day);
+        let gone: i64 = (1..12).map(|month| i64::from(has_begun(month))).sum();
+        12 - gone
     }
 }
 
@@ -230,12 +257,26 @@ impl CapYearRule {
         let (month, day, leap_day) = match *self {
             Self::Calendar { month, day } => (month.into(), day.into(), LeapDay::Clamp),
             Self::Anniversary { leap_day } => {
-                let anchor = anchor.ok_or(CalendarError::MissingAnchor)?;
-                in_range(anchor)?;
-                if date < anchor {
-                    return Err(CalendarError::BeforeAnchor { date, anchor });
-                }
+                let anchor = joined(anchor)?;
+                not_before(date, anchor)?;
                 (anchor.month(), anchor.day(), leap_day)
+            }
+            Self::FirstOfJoinMonth {} => {
+                let joined = joined(anchor)?;
+                let anchor = joined - Days::new(joined.day0().into());
+                not_before(date, anchor)?;
+                (anchor.month(), 1, LeapDay::Clamp)
+            }
+            Self::FirstOfNextMonth {} => {
+                let anchor = joined(anchor)?;
+                not_before(date, anchor)?;
+                let (year, month) =
+                    if anchor.month() == 12 { (anchor.year() + 1, 1) } else { (anchor.year(), anchor.month() + 1) };
+                let end = start_in(year + 1, month, 1, LeapDay::Clamp).ok_or(CalendarError::OutOfRange { date })?;
+                if date < end {
+                    return Ok(CapYear { start: anchor, end });
+                }
+                (month, 1, LeapDay::Clamp)
             }
         };
         self.validate()?;
@@ -251,6 +292,15 @@ impl CapYearRule {
 }
 
 const LEAP_YEAR: i32 = 2024;
+
+/// The day that a payee's own cap years are derived from.
+fn joined(anchor: Option<Date>) -> Result<Date, CalendarError> {
+    in_range(anchor.ok_or(CalendarError::MissingAnchor)?)
+}
+
+fn not_before(date: Date, anchor: Date) -> Result<(), CalendarError> {
+    if date < anchor { Err(CalendarError::BeforeAnchor { date, anchor }) } else { Ok(()) }
+}
 
 /// The day on which the cap year that starts in that year does; `None` for a day that is in no calendar.
 fn start_in(year: i32, month: u32, day: u32, leap_day: LeapDay) -> Option<Date> {

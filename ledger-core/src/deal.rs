@@ -21,7 +21,7 @@ use crate::commission::{self, Breakdown};
 use crate::decide::{Context, Decision, Misfit, Undecided};
 use crate::event;
 use crate::id::{DealId, EntryId, PayeeId, PayoutId, PlanId, Text};
-use crate::money::{Currency, Money};
+use crate::money::{Currency, Money, MoneyError};
 use crate::payee::{Assignment, Payee};
 use crate::plan::Split;
 use crate::rate::{Rate, Rounding};
@@ -266,11 +266,16 @@ impl Gci {
     /// # Errors
     /// [`Rejection::NegativeGci`] when it is below zero, an error of [`Money`] when it cannot be computed.
     pub fn amount(&self) -> Result<Money, Undecided> {
-        let gci = match self {
-            Self::Amount(amount) => *amount,
-            Self::OfPrice { price, rate } => rate.of(*price, Rounding::HalfAwayFromZero)?,
-        };
+        let gci = self.stated()?;
         if gci.is_negative() { Err(Rejection::NegativeGci { gci }.into()) } else { Ok(gci) }
+    }
+
+    /// The amount as it is stated, whatever its sign.
+    pub(crate) fn stated(&self) -> Result<Money, MoneyError> {
+        match self {
+            Self::Amount(amount) => Ok(*amount),
+            Self::OfPrice { price, rate } => rate.of(*price, Rounding::HalfAwayFromZero),
+        }
     }
 }
 

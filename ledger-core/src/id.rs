@@ -159,6 +159,14 @@ checked_text!(
     CapProgramme, "cap programme", is_name, NAME_RULE
 );
 checked_text!(
+    /// Payees that share one cap: a team, an office.
+    PoolId, "pool id", is_name, NAME_RULE
+);
+checked_text!(
+    /// Somebody outside who sent a deal and has a part of it for that.
+    ReferrerId, "referrer id", is_name, NAME_RULE
+);
+checked_text!(
     /// How money left outside any rail: `cheque`, `cash`, `payroll`.
     PaymentMethod, "payment method", is_name, NAME_RULE
 );

@@ -94,6 +94,10 @@ pub mod payout;
 pub mod plan;
 pub mod settings;
 
+// Who has what of a deal, under which plan.
+pub mod calc;
+pub mod waterfall;
+
 // The whole.
 pub mod command;
 pub mod decide;

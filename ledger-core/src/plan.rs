@@ -100,7 +100,7 @@ pub struct Shares {
 }
 
 impl Shares {
-    fn all_to_payee() -> Self {
+    pub(crate) fn all_to_payee() -> Self {
         Self { payee: Rate::ONE, company: Rate::ZERO }
     }
 }

@@ -17,6 +17,7 @@ mod plan;
 mod reports;
 mod settings;
 mod table;
+pub mod waterfall;
 
 use std::fmt::Display;
 

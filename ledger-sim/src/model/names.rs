@@ -59,7 +59,7 @@ fn perhaps<T: ?Sized>(value: Option<&T>, rule: impl FnOnce(&T) -> bool) -> bool 
 }
 
 /// 1 to 64 letters, digits or `. _ : @ + # -`, the first one a letter or a digit.
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     text.len() <= 64
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "._:@+#-".contains(c))
@@ -71,7 +71,7 @@ fn is_key(text: &str) -> bool {
 }
 
 /// 1 to 500 bytes, no control or direction characters, not only blanks.
-fn is_text(text: &str) -> bool {
+pub(super) fn is_text(text: &str) -> bool {
     let hidden = ['\u{200b}'..='\u{200f}', '\u{2028}'..='\u{202e}', '\u{2060}'..='\u{2069}', '\u{feff}'..='\u{feff}'];
     text.len() <= 500
         && text.chars().any(|c| !c.is_whitespace())

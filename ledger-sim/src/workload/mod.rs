@@ -4,6 +4,7 @@
 //! payee as the one before, comes again under its key or another, or is spoiled. Whatever comes is well-formed.
 
 mod amounts;
+pub mod cases;
 mod deals;
 mod parties;
 mod payouts;

@@ -1,0 +1,194 @@
+//! What deals count to: the accounts of caps and of attainments, as a deal finds them and as it leaves them.
+
+use serde::{Deserialize, Serialize};
+
+use super::Member;
+use super::document::Limit;
+use super::refuse::Rule;
+use crate::calendar::{CapYear, CapYearRule};
+use crate::id::{CapProgramme, PayeeId, PoolId};
+use crate::money::{Currency, Money, MoneyError};
+
+/// What a contribution or an attainment counts to. Accounts are ordered by programme, payees before pools, name, year.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// The programme.
+    pub programme: CapProgramme,
+    /// Whose account.
+    pub of: Owner,
+    /// The year.
+    pub year: CapYear,
+}
+
+/// Whose account it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Owner {
+    /// A payee's own.
+    Payee(PayeeId),
+    /// That of payees together.
+    Pool(PoolId),
+}
+
+/// What a payee attained in a year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attained {
+    /// How many were sold.
+    pub units: u64,
+    /// The payee's parts.
+    pub revenue: Money,
+    /// What the payee had of them.
+    pub accrued: Money,
+    /// What the company had of them, before any cap was reached.
+    pub company_dollar: Money,
+}
+
+impl Attained {
+    /// Nothing yet.
+    #[must_use]
+    pub fn nothing(currency: Currency) -> Self {
+        let zero = Money::zero(currency);
+        Self { units: 0, revenue: zero, accrued: zero, company_dollar: zero }
+    }
+
+    /// What is attained once a part of so many units is, too.
+    pub(super) fn with(&self, part: Money, units: u32) -> Result<Self, Rule> {
+        let units = self.units.checked_add(units.into()).ok_or(Rule::Overflow)?;
+        Ok(Self { units, revenue: self.revenue.plus(part)?, ..*self })
+    }
+
+    /// What is attained once a split is, too. What the company loses by one does not count.
+    pub(super) fn with_company_dollar(&self, amount: Money) -> Result<Self, Rule> {
+        let company_dollar = if amount.is_positive() { self.company_dollar.plus(amount)? } else { self.company_dollar };
+        Ok(Self { company_dollar, ..*self })
+    }
+}
+
+/// Looks up what was counted before a deal. What is not known counts from nothing.
+pub trait Books {
+    /// What was contributed to a cap.
+    fn contributed(&self, account: &Account) -> Option<Money>;
+    /// What was attained.
+    fn attained(&self, account: &Account) -> Option<Attained>;
+}
+
+/// A cap that a deal touched, whether or not anything counted to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contribution {
+    /// The account.
+    pub account: Account,
+    /// The limit in force.
+    pub limit: Money,
+    /// What was contributed before the deal.
+    pub before: Money,
+    /// What is contributed after it.
+    pub after: Money,
+}
+
+/// An attainment that a deal touched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// The account.
+    pub account: Account,
+    /// What was attained before the deal.
+    pub before: Attained,
+    /// What is attained after it.
+    pub after: Attained,
+}
+
+/// What is left under a limit: never below zero.
+pub(crate) fn room(limit: Money, contributed: Money) -> Result<Money, MoneyError> {
+    let room = limit.minus(contributed)?;
+    Ok(if room.is_negative() { Money::zero(limit.currency()) } else { room })
+}
+
+impl Contribution {
+    pub(super) fn room(&self) -> Result<Money, MoneyError> {
+        room(self.limit, self.after)
+    }
+
+    pub(super) fn room_before(&self) -> Result<Money, MoneyError> {
+        room(self.limit, self.before)
+    }
+}
+
+/// A payee in a deal: its plan, and its places among the accounts that the deal touches.
+pub(super) struct Seat<'a> {
+    pub(super) member: Member<'a>,
+    pub(super) caps: Vec<usize>,
+    pub(super) royalty: Option<usize>,
+    pub(super) fees: Vec<Option<usize>>,
+    pub(super) attainment: Option<usize>,
+    /// Whether the payee was on an earlier side of the deal.
+    pub(super) been_here: bool,
+    /// Which of the plan's fees that are charged once a deal were.
+    pub(super) charged: Vec<bool>,
+}
+
+/// The accounts that a deal touches, and who has seats at them.
+pub(super) struct Desk<'a, 'b> {
+    books: &'b dyn Books,
+    pub(super) seats: Vec<Seat<'a>>,
+    pub(super) caps: Vec<Contribution>,
+    pub(super) attained: Vec<Progress>,
+}
+
+impl<'a, 'b> Desk<'a, 'b> {
+    pub(super) fn new(books: &'b dyn Books) -> Self {
+        Self { books, seats: Vec::new(), caps: Vec::new(), attained: Vec::new() }
+    }
+
+    /// The place of a payee's seat.
+    pub(super) fn seat(&mut self, members: &[Member<'a>], payee: &PayeeId) -> Result<usize, Rule> {
+        if let Some(place) = self.seats.iter().position(|seat| seat.member.payee == payee) {
+            return Ok(place);
+        }
+        let member = members.iter().copied().find(|member| member.payee == payee);
+        let member = member.ok_or_else(|| Rule::UnknownPayee { payee: payee.clone() })?;
+        let document = member.plan.document();
+        let caps = document.caps().iter().map(|cap| self.cap(&member, cap.limit())).collect::<Result<_, _>>()?;
+        let royalty = document.royalty.as_ref().and_then(|royalty| royalty.cap.as_ref());
+        let royalty = royalty.map(|cap| self.cap(&member, cap.limit())).transpose()?;
+        let mut fees = Vec::with_capacity(document.fees.len());
+        for fee in &document.fees {
+            fees.push(fee.sub_cap.as_ref().map(|cap| self.cap(&member, cap.limit())).transpose()?);
+        }
+        let attainment = document.attainment.as_ref();
+        let attainment = attainment.map(|a| self.attainment(&member, &a.programme, a.year)).transpose()?;
+        let charged = vec![false; fees.len()];
+        self.seats.push(Seat { member, caps, royalty, fees, attainment, been_here: false, charged });
+        Ok(self.seats.len() - 1)
+    }
+
+    fn cap(&mut self, member: &Member<'_>, limit: Limit<'_>) -> Result<usize, Rule> {
+        let account = member.account(&limit)?;
+        if let Some(place) = self.caps.iter().position(|known| known.account == account) {
+            return Ok(place);
+        }
+        let limit = limit.in_force(account.year, member.joined_on, member.plan.document().rounding)?;
+        let before = self.books.contributed(&account).unwrap_or(Money::zero(limit.currency()));
+        limit.same_currency(before)?;
+        self.caps.push(Contribution { account, limit, before, after: before });
+        Ok(self.caps.len() - 1)
+    }
+
+    fn attainment(&mut self, member: &Member<'_>, programme: &CapProgramme, year: CapYearRule) -> Result<usize, Rule> {
+        let year = year.year_of(member.joined_on, member.day)?;
+        let account = Account { programme: programme.clone(), of: Owner::Payee(member.payee.clone()), year };
+        let nothing = Attained::nothing(member.plan.document().currency);
+        let before = self.books.attained(&account).unwrap_or(nothing);
+        self.attained.push(Progress { account, before, after: before });
+        Ok(self.attained.len() - 1)
+    }
+}
+
+impl Member<'_> {
+    /// The account that a limit of the payee's plan is on.
+    fn account(&self, limit: &Limit<'_>) -> Result<Account, Rule> {
+        let year = limit.year.year_of(self.joined_on, self.day)?;
+        let of = limit.pool.map_or_else(|| Owner::Payee(self.payee.clone()), |pool| Owner::Pool(pool.clone()));
+        Ok(Account { programme: limit.programme.clone(), of, year })
+    }
+}

@@ -1,0 +1,466 @@
+//! The waterfall: who has what of a deal's commission.
+//!
+//! ```text
+//! GCI of a side ─► off the top ─► shared by the payees ─► each part split, up to the caps ─► fees, mentor, bonuses, overrides
+//!               concession,       largest remainder       company dollar │ share             in the plan's order
+//!               referral out,                             beyond the cap │
+//!               royalty                                                        ─► adjustments ─► the lines sum to the GCI
+//! ```
+//!
+//! Every rule is a field of the [plan document](Document); every line says by which rule it [came about](Because).
+
+mod accounts;
+mod document;
+mod explain;
+mod field;
+mod ladder;
+mod ratio;
+mod refuse;
+mod split;
+mod steps;
+mod terms;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use accounts::Desk;
+use document::not_negative;
+use split::Cut;
+use steps::Turn;
+
+pub use accounts::{Account, Attained, Books, Contribution, Owner, Progress};
+pub use document::{
+    Attainment, Base, Bonus, Cap, CapOf, Capped, Charged, Deficit, Document, Fee, FeeAmount, FeeTo, Mentee, Mode,
+    Override, OwnCap, Per, Plan, Proration, ReferralIn, Royalty, RoyaltyBasis, Split, Step, SubCap, Threshold, Tier,
+    Tiered, Tiers, Timing, When,
+};
+pub use explain::{Because, Of, Reason};
+pub use field::Field;
+pub use refuse::{Rejection, Rule};
+pub use terms::{Adjustment, OffTop, Party, Quantity, Sharer, Side, SideKind};
+
+pub(crate) use accounts::room;
+pub(crate) use document::Limit;
+
+use crate::Date;
+use crate::allocation::allocate;
+use crate::id::{PayeeId, Text};
+use crate::limits::PAYEES_PER_DEAL;
+use crate::money::{Currency, Money};
+use crate::rate::{Rate, Rounding};
+
+/// A payee of a deal: the plan that holds for it, and the day on which the deal counts under that plan.
+#[derive(Debug, Clone, Copy)]
+pub struct Member<'a> {
+    /// The payee.
+    pub payee: &'a PayeeId,
+    /// The plan.
+    pub plan: Plan<'a>,
+    /// The day that its own years are derived from.
+    pub joined_on: Option<Date>,
+    /// The day of the deal where the plan is.
+    pub day: Date,
+}
+
+/// A deal, calculated.
+#[derive(Debug, Clone)]
+pub struct Calculation<'a> {
+    /// Its sides, as they were given.
+    pub sides: Vec<Calculated<'a>>,
+    /// Every cap that it touched.
+    pub contributions: Vec<Contribution>,
+    /// Every attainment that it touched.
+    pub progress: Vec<Progress>,
+}
+
+/// A side, calculated.
+#[derive(Debug, Clone, Serialize)]
+pub struct Calculated<'a> {
+    /// Which side.
+    pub side: SideKind,
+    /// Its gross commission income.
+    pub gci: Money,
+    /// What is left of it once the top is taken off.
+    pub net: Money,
+    /// Who has what. They sum to the gross commission income and the referral-in.
+    pub lines: Vec<Line<'a>>,
+}
+
+/// What one party has of a side, or pays.
+#[derive(Debug, Clone, Serialize)]
+pub struct Line<'a> {
+    /// Whose part of the side it is of; none for what is of the side as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<&'a PayeeId>,
+    /// Who has it or, below zero, pays it.
+    pub party: Party,
+    /// What it is.
+    pub kind: Kind,
+    /// Its name in the plan; the reason of an adjustment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a Text>,
+    /// How much.
+    pub amount: Money,
+    /// Why so much.
+    pub because: Because<'a>,
+}
+
+/// What a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// What the client gets back.
+    Concession,
+    /// What a referrer outside has.
+    ReferralOut,
+    /// What the franchise has.
+    Royalty,
+    /// What another house paid, where it is the company's.
+    ReferralIn,
+    /// What the company has of the split, up to the cap.
+    CompanyDollar,
+    /// What it has beyond the cap.
+    PostCapCompany,
+    /// What the payee has of the split.
+    Share,
+    /// A fee.
+    Fee,
+    /// What a mentee pays.
+    Mentee,
+    /// A bonus.
+    Bonus,
+    /// An override.
+    Override,
+    /// What was agreed by hand.
+    Adjustment,
+}
+
+/// Calculates a deal, side after side: the second sees what the first left of the caps. `members` has everyone who is on a side;
+/// `books` says what was counted before.
+///
+/// ```
+/// use ledger_core::waterfall::{Account, Attained, Books, Document, Kind, Member, Plan, Side, calculate};
+/// use ledger_core::money::Money;
+///
+/// /// 8,200 of 15,000 are contributed.
+/// struct Contributed;
+/// impl Books for Contributed {
+///     fn contributed(&self, _: &Account) -> Option<Money> { Money::parse("8200 USD").ok() }
+///     fn attained(&self, _: &Account) -> Option<Attained> { None }
+/// }
+///
+/// let document: Document = serde_json::from_str(
+///     r#"{"currency":"USD","zone":"America/New_York","split":{"flat":{"payee":"0.7","company":"0.3"}},
+///         "cap":{"caps":[{"programme":"house","limit":"15000 USD","year":{"calendar":{"month":1,"day":1}}}]}}"#,
+/// )?;
+/// let (ann, standard) = ("ann".parse()?, "standard".parse()?);
+/// let plan = Plan::new(&standard, &document)?;
+/// let members = [Member { payee: &ann, plan, joined_on: None, day: "2025-06-01".parse()? }];
+/// let sides: Vec<Side> = serde_json::from_str(r#"[{"gci":{"amount":"30000 USD"},"payees":[{"payee":"ann"}]}]"#)?;
+/// let deal = calculate(&sides, &members, &Contributed)?;
+///
+/// let [company, agent] = &deal.sides[0].lines[..] else { panic!("{deal:?}") };
+/// assert_eq!((company.kind, company.amount.to_string()), (Kind::CompanyDollar, "6800.00 USD".to_owned()));
+/// assert_eq!((agent.kind, agent.amount.to_string()), (Kind::Share, "23200.00 USD".to_owned()));
+/// assert_eq!(
+///     company.because.to_string(),
+///     "30% of the part of 30,000.00 USD is 9,000.00 USD; the cap had 6,800.00 USD left (split.flat.company of plan standard)"
+/// );
+/// assert_eq!(deal.contributions[0].after.to_string(), "15000.00 USD");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`Rejection`] that names the field and the rule; then nothing is calculated.
+pub fn calculate<'a>(
+    sides: &'a [Side],
+    members: &[Member<'a>],
+    books: &dyn Books,
+) -> Result<Calculation<'a>, Rejection> {
+    if sides.is_empty() {
+        return Err(Rule::Malformed("a deal has a side".into()).at("sides"));
+    }
+    let (mut desk, mut calculated) = (Desk::new(books), Vec::with_capacity(sides.len()));
+    for (index, side) in sides.iter().enumerate() {
+        let place = |error: Rejection| error.within(format_args!("sides.{index}"));
+        if sides.iter().take(index).any(|earlier| earlier.side == side.side) {
+            return Err(place(Rule::NamedTwice { name: format!("{:?}", side.side).to_lowercase() }.at("side")));
+        }
+        calculated.push(calculate_side(&mut desk, members, side).map_err(place)?);
+    }
+    Ok(Calculation { sides: calculated, contributions: desk.caps, progress: desk.attained })
+}
+
+fn calculate_side<'a>(
+    desk: &mut Desk<'a, '_>,
+    members: &[Member<'a>],
+    side: &'a Side,
+) -> Result<Calculated<'a>, Rejection> {
+    let seats = seats(desk, members, side)?;
+    let first = seats.first().copied().and_then(|seat| seated(desk, seat));
+    let first = first.ok_or_else(|| Rule::WeightsDoNotSum { sum: "0".into() }.at("payees"))?;
+    let currency = first.plan.document().currency;
+    let gci = side.gci.stated().map_err(|error| Rule::from(error).at("gci"))?;
+    not_negative(gci, currency).map_err(|rule| rule.at("gci"))?;
+    let zero = Money::zero(currency);
+    let referral = side.referral_in.unwrap_or(zero);
+    not_negative(referral, currency).map_err(|rule| rule.at("referral_in"))?;
+
+    let weights = weights(side)?;
+    if let Some(other) =
+        seats.iter().filter_map(|seat| seated(desk, *seat)).find(|other| !agree(&first.plan, &other.plan))
+    {
+        let (first, second) = (first.plan.id().clone(), other.plan.id().clone());
+        return Err(Rule::PlansDisagree { first, second }.at("payees"));
+    }
+    check_adjustments(side, currency)?;
+
+    let mut lines = Vec::with_capacity(side.off_top.len() + 1 + 4 * seats.len());
+    let net = take_off_top(side, first, gci, &mut lines)?;
+    let of_side = |rule: Rule| rule.at("");
+    let nets = shared(net, &weights).map_err(of_side)?;
+    let grosses = shared(gci, &weights).map_err(of_side)?;
+    let referrals = if referral.is_zero() { Vec::new() } else { shared(referral, &weights).map_err(of_side)? };
+
+    let mut parts = Vec::with_capacity(seats.len());
+    for (place, (seat, net)) in seats.iter().zip(nets).enumerate() {
+        let shares_referral =
+            seated(desk, *seat).is_some_and(|member| member.plan.document().referral_in == ReferralIn::Shared);
+        let referral = referrals.get(place).filter(|_| shares_referral).copied().unwrap_or(zero);
+        parts.push((*seat, net.plus(referral).map_err(|error| Rule::from(error).at(""))?));
+    }
+    let cuts =
+        split::split(desk, &parts, side.units).map_err(|(place, rule)| rule.at(Field::nth("payees", place, "")))?;
+
+    for (place, ((sharer, cut), gross)) in side.payees.iter().zip(&cuts).zip(grosses).enumerate() {
+        let Some((seat, part)) = parts.get(place).copied() else { continue };
+        let Some(member) = seated(desk, seat) else { continue };
+        let at = |rule: Rule| rule.at(Field::nth("payees", place, ""));
+        split_lines(member, sharer, part, cut, &mut lines);
+        let turn = Turn::new(seat, member, sharer, place, &weights, side.units, (gross, part), cut, &mut lines);
+        let agent = turn.take(desk).map_err(at)?;
+        if agent.is_negative() && member.plan.document().deficit == Deficit::Refuse {
+            return Err(at(Rule::Deficit { payee: sharer.payee.clone(), amount: agent }));
+        }
+    }
+    for (place, ((sharer, seat), amount)) in side.payees.iter().zip(&seats).zip(referrals).enumerate() {
+        let Some(member) = seated(desk, *seat) else { continue };
+        if member.plan.document().referral_in == ReferralIn::Company && !amount.is_zero() {
+            let reason = Reason::Weight { weight: sharer.weight, whole: referral };
+            let because =
+                Because { plan: Some(member.plan), field: Field::at("referral_in"), reason, full: amount, room: None };
+            let of = side.payees.get(place).map(|sharer| &sharer.payee);
+            lines.push(Line { of, party: Party::Company, kind: Kind::ReferralIn, name: None, amount, because });
+        }
+    }
+    adjust(desk, &seats, side, currency, &mut lines)?;
+
+    let whole = gci.plus(referral).map_err(|error| Rule::from(error).at(""))?;
+    let sum = Money::sum(currency, lines.iter().map(|line| line.amount)).map_err(|error| Rule::from(error).at(""))?;
+    if sum != whole {
+        return Err(Rule::DoesNotBalance { lines: sum, whole }.at(""));
+    }
+    count(desk, &parts, &cuts, side.units).map_err(of_side)?;
+    Ok(Calculated { side: side.side, gci, net, lines })
+}
+
+/// The places of the side's payees, in the order listed.
+fn seats<'a>(desk: &mut Desk<'a, '_>, members: &[Member<'a>], side: &'a Side) -> Result<Vec<usize>, Rejection> {
+    if side.payees.len() > PAYEES_PER_DEAL {
+        return Err(Rule::TooMany { count: side.payees.len(), bounds: refuse::PAYEES }.at("payees"));
+    }
+    let mut seats = Vec::with_capacity(side.payees.len());
+    for (place, sharer) in side.payees.iter().enumerate() {
+        let at = |rule: Rule| rule.at(Field::nth("payees", place, ""));
+        let seat = desk.seat(members, &sharer.payee).map_err(at)?;
+        if seats.contains(&seat) {
+            return Err(at(Rule::NamedTwice { name: sharer.payee.to_string() }));
+        }
+        if sharer.mentor.as_ref() == Some(&sharer.payee) {
+            return Err(Rule::Conflicting("nobody is the own mentor").at(Field::nth("payees", place, "mentor")));
+        }
+        seats.push(seat);
+    }
+    Ok(seats)
+}
+
+fn seated<'a>(desk: &Desk<'a, '_>, seat: usize) -> Option<Member<'a>> {
+    desk.seats.get(seat).map(|seat| seat.member)
+}
+
+/// What is taken off the top is taken once, whoever's plan says so.
+fn agree(one: &Plan<'_>, other: &Plan<'_>) -> bool {
+    let (one, other) = (one.document(), other.document());
+    std::ptr::eq(one, other) || {
+        one.off_the_top().eq(other.off_the_top()) && one.royalty_off_top() == other.royalty_off_top()
+    }
+}
+
+fn weights(side: &Side) -> Result<Vec<u64>, Rejection> {
+    let sum = side.payees.iter().try_fold(Rate::ZERO, |sum, sharer| sum.plus(sharer.weight));
+    let sum = match sum {
+        Ok(Rate::ONE) => return Ok(side.payees.iter().map(|sharer| sharer.weight.mantissa().unsigned_abs()).collect()),
+        Ok(sum) => sum.to_string(),
+        Err(error) => error.to_string(),
+    };
+    Err(Rule::WeightsDoNotSum { sum }.at("payees"))
+}
+
+fn shared(total: Money, weights: &[u64]) -> Result<Vec<Money>, Rule> {
+    if weights.len() == 1 { Ok(vec![total]) } else { allocate(total, weights).map_err(split::unshared) }
+}
+
+/// Takes off the top what the deal and the first payee's plan say, in the plan's order. What is left.
+fn take_off_top<'a>(
+    side: &'a Side,
+    first: Member<'a>,
+    gci: Money,
+    lines: &mut Vec<Line<'a>>,
+) -> Result<Money, Rejection> {
+    let document = first.plan.document();
+    for (index, item) in side.off_top.iter().enumerate() {
+        let (OffTop::Concession(amount) | OffTop::ReferralOut { amount, .. }) = item;
+        amount.validate(document.currency).map_err(|rule| rule.at(Field::nth("off_top", index, "")))?;
+    }
+    let mut left = gci;
+    for step in document.off_the_top() {
+        if let (Step::Royalty, Some(rate)) = (step, document.royalty_off_top()) {
+            let because = (Some(first.plan), Field::at("royalty.rate"));
+            let line =
+                off_top(left, Quantity::Rate(rate), document.rounding, because, (Party::Franchise, Kind::Royalty));
+            left = take(left, line.map_err(|rule| rule.at("off_top"))?, lines).map_err(|rule| rule.at("off_top"))?;
+        }
+        for (index, item) in side.off_top.iter().enumerate() {
+            let (amount, to) = match (step, item) {
+                (Step::Concession, OffTop::Concession(amount)) => (*amount, (Party::Client, Kind::Concession)),
+                (Step::ReferralOut, OffTop::ReferralOut { to, amount }) => {
+                    (*amount, (Party::Referrer(to.clone()), Kind::ReferralOut))
+                }
+                _ => continue,
+            };
+            let field = Field::nth("off_top", index, "");
+            let line = off_top(left, amount, document.rounding, (None, field), to);
+            left = take(left, line.map_err(|rule| rule.at(field))?, lines).map_err(|rule| rule.at(field))?;
+        }
+    }
+    Ok(left)
+}
+
+fn off_top<'a>(
+    left: Money,
+    amount: Quantity,
+    rounding: Rounding,
+    (plan, field): (Option<Plan<'a>>, Field),
+    (party, kind): (Party, Kind),
+) -> Result<Line<'a>, Rule> {
+    let (amount, reason) = match amount {
+        Quantity::Flat(flat) => (flat, Reason::Stated),
+        Quantity::Rate(rate) => (rate.of(left, rounding)?, Reason::RateOf { rate, of: Of::Left, base: left }),
+    };
+    let because = Because { plan, field, reason, full: amount, room: None };
+    Ok(Line { of: None, party, kind, name: None, amount, because })
+}
+
+fn take<'a>(left: Money, line: Line<'a>, lines: &mut Vec<Line<'a>>) -> Result<Money, Rule> {
+    let rest = left.minus(line.amount)?;
+    if rest.is_negative() {
+        return Err(Rule::ExceedsCommission { taken: line.amount, left });
+    }
+    if !line.amount.is_zero() {
+        lines.push(line);
+    }
+    Ok(rest)
+}
+
+/// What the company and the payee have of the split.
+fn split_lines<'a>(member: Member<'a>, sharer: &'a Sharer, part: Money, cut: &Cut<'a>, lines: &mut Vec<Line<'a>>) {
+    let plan = Some(member.plan);
+    let of = Some(&sharer.payee);
+    let line = |party, kind, amount, because| Line { of, party, kind, name: None, amount, because };
+    let (field, reason) = cut.because;
+    let full = if cut.capped { cut.company_dollar } else { cut.uncapped };
+    let because = Because { plan, field, reason, full, room: cut.room };
+    lines.push(line(Party::Company, Kind::CompanyDollar, cut.company_dollar, because));
+    if let Some((rate, base)) = cut.post_cap.filter(|_| !cut.extra.is_zero()) {
+        let reason = Reason::RateOf { rate, of: Of::Beyond, base };
+        let because = Because { plan, field: Field::at("cap.post_cap.company"), reason, full: cut.extra, room: None };
+        lines.push(line(Party::Company, Kind::PostCapCompany, cut.extra, because));
+    }
+    let reason = Reason::Rest { part, company_dollar: cut.company_dollar, post_cap_company: cut.extra };
+    let because = Because { plan, field: Field::at("split"), reason, full: cut.share, room: None };
+    lines.push(line(Party::Payee(sharer.payee.clone()), Kind::Share, cut.share, because));
+}
+
+fn check_adjustments(side: &Side, currency: Currency) -> Result<(), Rejection> {
+    for (index, adjustment) in side.adjustments.iter().enumerate() {
+        let at = |name, rule: Rule| rule.at(Field::nth("adjustments", index, name));
+        let amount = adjustment.amount;
+        Money::zero(currency).same_currency(amount).map_err(|error| at("amount", error.into()))?;
+        if !amount.is_positive() {
+            return Err(at("amount", Rule::NotPositive { amount }));
+        }
+        if adjustment.from == adjustment.to {
+            return Err(at("to", Rule::Conflicting("an adjustment moves money from one party to another")));
+        }
+        for (name, party) in [("from", &adjustment.from), ("to", &adjustment.to)] {
+            let Party::Payee(payee) = party else { continue };
+            if !side.payees.iter().any(|sharer| sharer.payee == *payee) {
+                return Err(at(name, Rule::UnknownPayee { payee: payee.clone() }));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn adjust<'a>(
+    desk: &Desk<'a, '_>,
+    seats: &[usize],
+    side: &'a Side,
+    currency: Currency,
+    lines: &mut Vec<Line<'a>>,
+) -> Result<(), Rejection> {
+    for (index, adjustment) in side.adjustments.iter().enumerate() {
+        let Adjustment { from, to, amount, reason, actor } = adjustment;
+        for (party, amount) in [(from, amount.negated()), (to, *amount)] {
+            let field = Field::nth("adjustments", index, "");
+            let because = Because { plan: None, field, reason: Reason::Decided { actor }, full: amount, room: None };
+            let (party, name) = (party.clone(), Some(reason));
+            lines.push(Line { of: None, party, kind: Kind::Adjustment, name, amount, because });
+        }
+    }
+    // Only what is decided by hand can take more from a payee than the steps before, which were checked, left.
+    let payers: BTreeSet<&Party> = side.adjustments.iter().map(|adjustment| &adjustment.from).collect();
+    for (place, (sharer, seat)) in side.payees.iter().zip(seats).enumerate() {
+        let party = Party::Payee(sharer.payee.clone());
+        let may_owe = seated(desk, *seat).is_some_and(|m| m.plan.document().deficit == Deficit::Receivable);
+        if may_owe || !payers.contains(&party) {
+            continue;
+        }
+        let at = |rule: Rule| rule.at(Field::nth("payees", place, ""));
+        let own = lines.iter().filter(|line| line.party == party).map(|line| line.amount);
+        let amount = Money::sum(currency, own).map_err(|error| at(error.into()))?;
+        if amount.is_negative() {
+            return Err(at(Rule::Deficit { payee: sharer.payee.clone(), amount }));
+        }
+    }
+    Ok(())
+}
+
+/// What the side leaves behind for the next one, and for the next deal.
+fn count(desk: &mut Desk<'_, '_>, parts: &[(usize, Money)], cuts: &[Cut<'_>], units: u32) -> Result<(), Rule> {
+    for ((seat, part), cut) in parts.iter().zip(cuts) {
+        let Some(seat) = desk.seats.get_mut(*seat) else { continue };
+        seat.been_here = true;
+        for place in &seat.caps {
+            if let Some(cap) = desk.caps.get_mut(*place).filter(|_| cut.company_dollar.is_positive()) {
+                cap.after = cap.after.plus(cut.company_dollar)?;
+            }
+        }
+        if let Some(known) = seat.attainment.and_then(|place| desk.attained.get_mut(place)) {
+            let after = known.after.with(*part, units)?.with_company_dollar(cut.company_dollar)?;
+            known.after = Attained { accrued: after.accrued.plus(cut.share)?, ..after };
+        }
+    }
+    Ok(())
+}

@@ -3,8 +3,9 @@
 use chrono_tz::Tz;
 
 use super::settings::CAPABILITIES;
-use super::{Why, calendar};
-use crate::act::{Act, Amount, Ask, CapYear, Credit, Day, Document, Gci, Part};
+use super::{Why, calendar, waterfall};
+use crate::act::{Act, Amount, Ask, Credit, Day, Gci, Part, Side};
+use crate::side;
 
 /// Whether everything in a request can be read. Identifiers of payouts are taken as the ledger writes them.
 pub(super) fn check(ask: &Ask) -> Result<(), Why> {
@@ -23,14 +24,22 @@ fn can_read(act: &Act) -> bool {
             is_name(payee) && is_name(plan) && is_day(from) && perhaps(until.as_ref(), is_day)
         }
         Act::EndAssignment { payee, until } => is_name(payee) && is_day(until),
-        Act::Publish { plan, document } => is_name(plan) && is_document(document),
+        Act::Publish { plan, document } => is_name(plan) && is_read(waterfall::Plan::read(&document.stored())),
         Act::Register { deal, gci } => is_name(deal) && is_gci(gci),
         Act::Attribute { deal, credit } => is_name(deal) && is_credit(credit),
         Act::Complete { deal, on } => is_name(deal) && is_day(on),
         Act::Record { deal, gci, credit, on } => is_name(deal) && is_gci(gci) && is_credit(credit) && is_day(on),
         Act::Reverse { deal, reason } => is_name(deal) && is_text(reason),
-        Act::SetOpeningBalance { payee, on, amount, reason } => {
-            is_name(payee) && is_day(on) && is_amount(amount) && is_text(reason)
+        Act::RegisterSides { deal, sides } => is_name(deal) && are_sides(sides),
+        Act::RecordSides { deal, sides, on } => is_name(deal) && are_sides(sides) && is_day(on),
+        Act::SetOpeningBalance { payee, on, amount, reason, programme } => {
+            let named = perhaps(programme.as_deref(), is_name);
+            is_name(payee) && is_day(on) && is_amount(amount) && is_text(reason) && named
+        }
+        Act::SetOpeningAttainment { payee, on, units: _, revenue, accrued, company_dollar, reason } => {
+            let mut amounts = [revenue, accrued, company_dollar].into_iter();
+            let amounts = amounts.all(|amount| perhaps(amount.as_ref(), is_amount));
+            is_name(payee) && is_day(on) && amounts && is_text(reason)
         }
         Act::Create { payee, currency: _, through, period, notes } => {
             is_name(payee)
@@ -106,6 +115,10 @@ fn is_gci(gci: &Gci) -> bool {
     }
 }
 
+fn are_sides(sides: &[Side]) -> bool {
+    is_read(waterfall::sides(&side::stored(sides), side::currency(sides)))
+}
+
 fn is_credit(credit: &Credit) -> bool {
     match credit {
         Credit::Equal(payees) => payees.iter().all(|payee| is_name(payee)),
@@ -113,14 +126,7 @@ fn is_credit(credit: &Credit) -> bool {
     }
 }
 
-fn is_document(document: &Document) -> bool {
-    is_part(&document.payee)
-        && is_part(&document.company)
-        && perhaps(document.cap.as_ref(), |cap| {
-            is_name(&cap.programme)
-                && !matches!(cap.year, CapYear::Calendar { month, day } if month.max(day) > u8::MAX.into())
-                && is_amount(&cap.limit)
-                && perhaps(cap.post_cap.as_ref(), |(payee, company)| is_part(payee) && is_part(company))
-                && perhaps(cap.fee.as_ref(), is_amount)
-        })
+/// Whether what is calculated can be read; what it says is judged later.
+fn is_read<T>(read: Result<T, waterfall::Code>) -> bool {
+    !matches!(read, Err(waterfall::Code::Malformed))
 }

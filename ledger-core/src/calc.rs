@@ -26,10 +26,10 @@ use crate::Date;
 use crate::calendar::{CapYear, CapYearRule, in_range};
 use crate::id::{CapProgramme, DealId, PayeeId, PlanId, PoolId};
 use crate::money::{Currency, Money};
-use crate::plan::Crossing;
 use crate::rate::{Rate, Rounding, mul_div};
 use crate::waterfall::{
-    Account, Attained, Books, Calculated, Document, Limit, Member, Owner, Plan, Rejection, Rule, Side, calculate, room,
+    Account, Attained, Books, Calculated, Document, Limit, Member, Owner, Plan, PoolTerms, Rejection, Rule, Side,
+    calculate, not_negative, room,
 };
 
 /// What is to be calculated.
@@ -342,10 +342,19 @@ fn path_at(text: impl Iterator<Item = u8>) -> String {
             (b'[', _) => path.push(Within::List { index: 0 }),
             (b'}' | b']', _) => drop(path.pop()),
             (b':', Some(Within::Object { key })) => *key = std::mem::take(&mut last),
-            (b',', Some(Within::Object { key })) => key.clear(),
+            (b',', Some(Within::Object { key })) => {
+                key.clear();
+                last.clear();
+            }
             (b',', Some(Within::List { index })) => *index += 1,
             _ => {}
         }
+    }
+    // A name that is not followed by its value yet is what went wrong.
+    if let Some(Within::Object { key }) = path.last_mut()
+        && key.is_empty()
+    {
+        *key = last;
     }
     let steps = path.into_iter().map(|within| match within {
         Within::Object { key } => key,
@@ -442,7 +451,7 @@ fn plans(case: &Case) -> Result<BTreeMap<&PlanId, Plan<'_>>, Rejection> {
     let mut plans = BTreeMap::new();
     let mut programmes: BTreeMap<&CapProgramme, CapYearRule> = BTreeMap::new();
     let mut caps: BTreeMap<&CapProgramme, bool> = BTreeMap::new();
-    let mut pools: BTreeMap<(&CapProgramme, &PoolId), (Money, Rate, Option<Crossing>)> = BTreeMap::new();
+    let mut pools: BTreeMap<(&CapProgramme, &PoolId), PoolTerms> = BTreeMap::new();
     for (id, document) in &case.plans {
         let at = |error: Rejection| error.within(format_args!("plans.{id}"));
         if document.currency != case.currency {
@@ -456,7 +465,6 @@ fn plans(case: &Case) -> Result<BTreeMap<&PlanId, Plan<'_>>, Rejection> {
         {
             return Err(at(differ(&attainment.programme, "year").at("attainment.year")));
         }
-        let crossing = document.cap.as_ref().map(|capped| capped.crossing);
         for (field, limit) in document.limits() {
             let Limit { programme, pool, year, .. } = limit;
             let at = |name: &str, what| at(differ(programme, what).at(name).within(field));
@@ -467,9 +475,9 @@ fn plans(case: &Case) -> Result<BTreeMap<&PlanId, Plan<'_>>, Rejection> {
                 return Err(at("of", "kind of account"));
             }
             let Some(pool) = pool else { continue };
-            let terms = (limit.limit, limit.portion, crossing);
+            let terms = document.pool_terms(&limit);
             if *pools.entry((programme, pool)).or_insert(terms) != terms {
-                return Err(at("limit", "limit, portion or crossing"));
+                return Err(at("limit", "limit, portion, crossing or rounding"));
             }
         }
     }
@@ -544,7 +552,7 @@ fn open(
     counted: &mut Counted,
 ) -> Result<(), Rejection> {
     let Opening { programme, of, on, contributed } = opening;
-    Money::zero(case.currency).same_currency(*contributed).map_err(|error| Rule::from(error).at("contributed"))?;
+    not_negative(*contributed, case.currency).map_err(|rule| rule.at("contributed"))?;
     let unknown = || Rule::NoProgramme { programme: programme.clone(), day: *on }.at("programme");
     let (limit, rounding, joined_on) = match of {
         Owner::Payee(id) => {
@@ -591,8 +599,7 @@ fn open_attainment(
     let year = attainment.year.year_of(member.joined_on, *on).map_err(|error| Rule::from(error).at("on"))?;
     let amount = |name: &str, amount: Option<Money>| {
         let amount = amount.unwrap_or(Money::zero(case.currency));
-        Money::zero(case.currency).same_currency(amount).map_err(|error| Rule::from(error).at(name))?;
-        if amount.is_negative() { Err(Rule::Negative { amount }.at(name)) } else { Ok(amount) }
+        not_negative(amount, case.currency).map(|()| amount).map_err(|rule| rule.at(name))
     };
     let attained = Attained {
         units: *units,
@@ -617,9 +624,6 @@ fn cap_outcome(account: Account, limit: Money, contributed: Money) -> Result<Cap
 fn progress(limit: Money, contributed: Money) -> Result<Rate, Rule> {
     if !limit.is_positive() || limit.minus(contributed)?.is_negative() {
         return Ok(Rate::ONE);
-    }
-    if contributed.is_negative() {
-        return Ok(Rate::ZERO);
     }
     let parts = mul_div(contributed.minor().into(), 10_000, limit.minor().into(), Rounding::HalfAwayFromZero)?;
     Rate::from_decimal(rust_decimal::Decimal::from_i128_with_scale(parts, 4)).map_err(|_| Rule::Overflow)

@@ -79,6 +79,12 @@ impl Zone {
         Tz::from_str(name).map(Self).map_err(|_| CalendarError::UnknownZone { name: excerpt(name) })
     }
 
+    /// The zone without an offset.
+    #[must_use]
+    pub const fn utc() -> Self {
+        Self(Tz::UTC)
+    }
+
     /// The IANA name, such as `America/New_York`.
     #[must_use]
     pub fn name(&self) -> &'static str {

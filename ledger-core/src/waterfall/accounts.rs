@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Member;
-use super::document::Limit;
+use super::document::{Limit, Plan, PoolTerms};
 use super::refuse::Rule;
 use crate::calendar::{CapYear, CapYearRule};
 use crate::id::{CapProgramme, PayeeId, PoolId};
@@ -132,12 +132,14 @@ pub(super) struct Desk<'a, 'b> {
     books: &'b dyn Books,
     pub(super) seats: Vec<Seat<'a>>,
     pub(super) caps: Vec<Contribution>,
+    /// What each of the caps was first said to be, and by which plan.
+    terms: Vec<(PoolTerms, Plan<'a>)>,
     pub(super) attained: Vec<Progress>,
 }
 
 impl<'a, 'b> Desk<'a, 'b> {
     pub(super) fn new(books: &'b dyn Books) -> Self {
-        Self { books, seats: Vec::new(), caps: Vec::new(), attained: Vec::new() }
+        Self { books, seats: Vec::new(), caps: Vec::new(), terms: Vec::new(), attained: Vec::new() }
     }
 
     /// The place of a payee's seat.
@@ -162,16 +164,27 @@ impl<'a, 'b> Desk<'a, 'b> {
         Ok(self.seats.len() - 1)
     }
 
-    fn cap(&mut self, member: &Member<'_>, limit: Limit<'_>) -> Result<usize, Rule> {
-        let account = member.account(&limit)?;
+    fn cap(&mut self, member: &Member<'a>, terms: Limit<'_>) -> Result<usize, Rule> {
+        let account = member.account(&terms)?;
         if let Some(place) = self.caps.iter().position(|known| known.account == account) {
-            return Ok(place);
+            return self.agree(place, &terms, member.plan).map(|()| place);
         }
-        let limit = limit.in_force(account.year, member.joined_on, member.plan.document().rounding)?;
+        let limit = terms.in_force(account.year, member.joined_on, member.plan.document().rounding)?;
         let before = self.books.contributed(&account).unwrap_or(Money::zero(limit.currency()));
         limit.same_currency(before)?;
         self.caps.push(Contribution { account, limit, before, after: before });
+        self.terms.push((member.plan.document().pool_terms(&terms), member.plan));
         Ok(self.caps.len() - 1)
+    }
+
+    /// Makes sure that two plans of one pool say the same of it.
+    fn agree(&self, place: usize, terms: &Limit<'_>, plan: Plan<'_>) -> Result<(), Rule> {
+        let Some((known, first)) = self.terms.get(place) else { return Ok(()) };
+        if *known == plan.document().pool_terms(terms) {
+            return Ok(());
+        }
+        let (first, second) = (first.id().clone(), plan.id().clone());
+        Err(Rule::PlansDisagree { first, second, what: "the limit of their pool" })
     }
 
     fn attainment(&mut self, member: &Member<'_>, programme: &CapProgramme, year: CapYearRule) -> Result<usize, Rule> {

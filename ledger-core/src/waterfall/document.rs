@@ -20,7 +20,7 @@ use super::field::Field;
 use super::refuse::{Rejection, Rule};
 use super::terms::Quantity;
 use crate::Date;
-use crate::calendar::{CapYear, CapYearRule, Zone};
+use crate::calendar::{CalendarError, CapYear, CapYearRule, Zone};
 use crate::chain::Digest;
 use crate::id::{CapProgramme, PayeeId, PlanId, PoolId, Text};
 use crate::money::{Currency, Money};
@@ -37,6 +37,7 @@ pub struct Document {
     #[serde(default)]
     pub rounding: Rounding,
     /// Where the plan's days begin.
+    #[serde(default = "Zone::utc")]
     pub zone: Zone,
     /// The steps of the calculation, in their order.
     #[serde(default = "Step::usual")]
@@ -614,11 +615,25 @@ impl SubCap {
     }
 }
 
+/// What plans of one pool have in common, so that its room is the same to all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PoolTerms {
+    limit: Money,
+    portion: Rate,
+    rounding: Rounding,
+    crossing: Option<Crossing>,
+}
+
 impl Limit<'_> {
     /// The limit in force in a year: the plan's portion of it, and of that what is left for who joined within the year.
     pub(crate) fn in_force(&self, year: CapYear, joined_on: Option<Date>, rounding: Rounding) -> Result<Money, Rule> {
-        let (left, of) = match (self.proration, joined_on.filter(|day| year.contains(*day))) {
-            (Proration::None, _) | (_, None) => (1, 1),
+        let (left, of) = match (self.proration, joined_on) {
+            (Proration::None, _) => (1, 1),
+            (_, None) => return Err(CalendarError::MissingAnchor.into()),
+            (_, Some(day)) if day >= year.end => {
+                return Err(CalendarError::BeforeAnchor { date: year.start, anchor: day }.into());
+            }
+            (_, Some(day)) if day <= year.start => (1, 1),
             (Proration::Months, Some(day)) => (year.months_from(day), 12),
             (Proration::Days, Some(day)) => (year.days_from(day), year.days()),
         };
@@ -658,6 +673,12 @@ impl Document {
     /// The caps on the company dollar.
     pub(super) fn caps(&self) -> &[Cap] {
         self.cap.as_ref().map_or(&[], |capped| &capped.caps)
+    }
+
+    /// What the plan says of a pool.
+    pub(crate) fn pool_terms(&self, Limit { limit, portion, .. }: &Limit<'_>) -> PoolTerms {
+        let crossing = self.cap.as_ref().map(|capped| capped.crossing);
+        PoolTerms { limit: *limit, portion: *portion, rounding: self.rounding, crossing }
     }
 
     /// Every account that a deal under the plan counts to, with its field.
@@ -818,7 +839,7 @@ impl Document {
 }
 
 /// An amount of a currency that is not below zero.
-pub(super) fn not_negative(amount: Money, currency: Currency) -> Result<(), Rule> {
+pub(crate) fn not_negative(amount: Money, currency: Currency) -> Result<(), Rule> {
     Money::zero(currency).same_currency(amount)?;
     if amount.is_negative() { Err(Rule::Negative { amount }) } else { Ok(()) }
 }

@@ -11,6 +11,7 @@ use super::document::{Base, Mode, Plan, Threshold, Tiered, Tiers};
 use super::field::Field;
 use super::ladder::{bands, reached};
 use super::ratio::Ratio;
+use super::terms::Sharer;
 use crate::id::Actor;
 use crate::money::Money;
 use crate::plan::Shares;
@@ -45,10 +46,12 @@ pub enum Reason<'a> {
         /// The base.
         base: Money,
     },
-    /// What a payee's weight is of an amount that a whole side shares.
+    /// A payee's part of an amount that a whole side shares.
     Weight {
-        /// The weight.
-        weight: Rate,
+        /// The weight; none where all share equally.
+        weight: Option<Rate>,
+        /// How many share.
+        payees: usize,
         /// What is shared.
         whole: Money,
     },
@@ -203,8 +206,11 @@ impl fmt::Display for Because<'_> {
         match self.reason {
             Reason::Stated => write!(f, "{full} as stated")?,
             Reason::RateOf { rate, of, base } => write!(f, "{} of {of} {} is {full}", Percent(rate), Grouped(base))?,
-            Reason::Weight { weight, whole } => {
+            Reason::Weight { weight: Some(weight), whole, .. } => {
                 write!(f, "the payee's weight of {} in {} is {full}", Percent(weight), Grouped(whole))?;
+            }
+            Reason::Weight { weight: None, payees, whole } => {
+                write!(f, "an equal part of {} among {payees} is {full}", Grouped(whole))?;
             }
             Reason::LesserOf { flat, rate, of, base } => {
                 let (flat, base) = (Grouped(flat), Grouped(base));
@@ -321,6 +327,11 @@ impl<T: fmt::Display> Serialize for Shown<T> {
 }
 
 impl Reason<'_> {
+    /// A payee's part of what a side shares; who shares with nobody has it as it is.
+    pub(super) fn weight(sharer: &Sharer, payees: usize, whole: Money) -> Self {
+        if payees == 1 { Self::Stated } else { Self::Weight { weight: sharer.weight, payees, whole } }
+    }
+
     /// The numbers, under the names that the plan documents have for them.
     fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         match self {
@@ -331,9 +342,12 @@ impl Reason<'_> {
                 map.serialize_entry("of", of.name())?;
                 map.serialize_entry("base", base)
             }
-            Self::Weight { weight, whole } => {
-                map.serialize_entry("reason", "weight")?;
-                map.serialize_entry("weight", weight)?;
+            Self::Weight { weight, payees, whole } => {
+                map.serialize_entry("reason", if weight.is_some() { "weight" } else { "equal" })?;
+                match weight {
+                    Some(weight) => map.serialize_entry("weight", weight)?,
+                    None => map.serialize_entry("payees", payees)?,
+                }
                 map.serialize_entry("whole", whole)
             }
             Self::LesserOf { flat, rate, of, base } => {

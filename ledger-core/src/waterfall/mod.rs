@@ -25,7 +25,6 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use accounts::Desk;
-use document::not_negative;
 use split::Cut;
 use steps::Turn;
 
@@ -41,7 +40,7 @@ pub use refuse::{Rejection, Rule};
 pub use terms::{Adjustment, OffTop, Party, Quantity, Sharer, Side, SideKind};
 
 pub(crate) use accounts::room;
-pub(crate) use document::Limit;
+pub(crate) use document::{Limit, PoolTerms, not_negative};
 
 use crate::Date;
 use crate::allocation::allocate;
@@ -212,7 +211,7 @@ fn calculate_side<'a>(
         seats.iter().filter_map(|seat| seated(desk, *seat)).find(|other| !agree(&first.plan, &other.plan))
     {
         let (first, second) = (first.plan.id().clone(), other.plan.id().clone());
-        return Err(Rule::PlansDisagree { first, second }.at("payees"));
+        return Err(Rule::PlansDisagree { first, second, what: "what is taken off the top" }.at("payees"));
     }
     check_adjustments(side, currency)?;
 
@@ -247,7 +246,7 @@ fn calculate_side<'a>(
     for (place, ((sharer, seat), amount)) in side.payees.iter().zip(&seats).zip(referrals).enumerate() {
         let Some(member) = seated(desk, *seat) else { continue };
         if member.plan.document().referral_in == ReferralIn::Company && !amount.is_zero() {
-            let reason = Reason::Weight { weight: sharer.weight, whole: referral };
+            let reason = Reason::weight(sharer, seats.len(), referral);
             let because =
                 Because { plan: Some(member.plan), field: Field::at("referral_in"), reason, full: amount, room: None };
             let of = side.payees.get(place).map(|sharer| &sharer.payee);
@@ -298,9 +297,14 @@ fn agree(one: &Plan<'_>, other: &Plan<'_>) -> bool {
 }
 
 fn weights(side: &Side) -> Result<Vec<u64>, Rejection> {
-    let sum = side.payees.iter().try_fold(Rate::ZERO, |sum, sharer| sum.plus(sharer.weight));
-    let sum = match sum {
-        Ok(Rate::ONE) => return Ok(side.payees.iter().map(|sharer| sharer.weight.mantissa().unsigned_abs()).collect()),
+    let given: Vec<Rate> = side.payees.iter().filter_map(|sharer| sharer.weight).collect();
+    if given.is_empty() {
+        return Ok(vec![1; side.payees.len()]);
+    }
+    let sum = match given.iter().copied().try_fold(Rate::ZERO, Rate::plus) {
+        Ok(Rate::ONE) if given.len() == side.payees.len() => {
+            return Ok(given.into_iter().map(|weight| weight.mantissa().unsigned_abs()).collect());
+        }
         Ok(sum) => sum.to_string(),
         Err(error) => error.to_string(),
     };

@@ -100,7 +100,7 @@ pub enum Rule {
         company: Rate,
     },
     /// The weights of a side's payees are not the whole.
-    #[error("the weights sum to {sum}, not to 1")]
+    #[error("the weights given sum to {sum}: give all payees of the side one, together 1, or none for equal parts")]
     WeightsDoNotSum {
         /// What they sum to, as far as it can be written.
         sum: String,
@@ -169,13 +169,15 @@ pub enum Rule {
         /// What would be left.
         amount: Money,
     },
-    /// What is taken off the top is taken once, so the plans of a side must say the same about it.
-    #[error("plans {first} and {second} take other things off the top: give the payees of a side plans that agree")]
+    /// What is taken off the top is taken once, and a pool has one limit, so plans that meet in a deal must say the same.
+    #[error("plans {first} and {second} disagree on {what}: give the payees of a deal plans that agree")]
     PlansDisagree {
         /// A plan.
         first: PlanId,
         /// The other.
         second: PlanId,
+        /// On what.
+        what: &'static str,
     },
     /// A result does not fit, or an exact value on the way to it.
     #[error(

@@ -1,7 +1,7 @@
 //! The split of the payees' parts with the company, and the caps on it.
 
 use super::accounts::{Attained, Desk, Owner, Seat};
-use super::document::{Per, Split, Tiers};
+use super::document::{Document, Per, Split, Tiered, Tiers};
 use super::explain::{Of, Reason};
 use super::field::Field;
 use super::ladder::{Band, climb, net_yielding};
@@ -161,7 +161,7 @@ fn cut<'a>(uncut: &Uncut<'a>, seat: &Seat<'a>) -> Result<Cut<'a>, Rule> {
     let whole = Ratio::whole(part.minor());
     let beyond = match (capped, crossed) {
         (true, _) => whole,
-        (false, true) => whole.minus(net_yielding(bands, company_dollar)?)?,
+        (false, true) => whole.minus(least_net(document, bands, company_dollar)?)?,
         (false, false) => Ratio::ZERO,
     };
     let post_cap = document.cap.as_ref().map(|capped| capped.post_cap.company).filter(|_| capped || crossed);
@@ -174,6 +174,14 @@ fn cut<'a>(uncut: &Uncut<'a>, seat: &Seat<'a>) -> Result<Cut<'a>, Rule> {
     let share = part.minus(company_dollar)?.minus(extra)?;
     let room = if crossed { Some(company_dollar) } else { room };
     Ok(Cut { capped, crossed, company_dollar, beyond, post_cap, extra, share, because, uncapped, room })
+}
+
+/// The least net of which the company has so much, the payee having its minimum of it.
+fn least_net(document: &Document, bands: &[Band], company_dollar: Money) -> Result<Ratio, Rule> {
+    let net = net_yielding(bands, company_dollar)?;
+    let Split::Tiered(Tiered { minimum: Some(minimum), .. }) = &document.split else { return Ok(net) };
+    let least = Ratio::whole(minimum.plus(company_dollar)?.minor());
+    Ok(if least.compare(net).is_gt() { least } else { net })
 }
 
 /// Nothing but sums can go wrong where weights are known to be above zero.

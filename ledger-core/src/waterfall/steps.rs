@@ -138,7 +138,7 @@ impl<'a, 't> Turn<'a, 't> {
             (of, _) => (of.into(), Ratio::whole(self.base(of)?.minor())),
         };
         let made = match amount {
-            FeeAmount::Flat(flat) => (self.prorated(flat)?, Reason::Weight { weight: self.sharer.weight, whole: flat }),
+            FeeAmount::Flat(flat) => (self.prorated(flat)?, Reason::weight(self.sharer, self.weights.len(), flat)),
             FeeAmount::Rate(rate) => self.rate(rate, of, base)?,
             FeeAmount::LesserOf { flat, rate } => {
                 let (flat, (rated, reason)) = (self.prorated(flat)?, self.rate(rate, of, base)?);

@@ -80,9 +80,9 @@ pub enum Quantity {
 pub struct Sharer {
     /// The payee.
     pub payee: PayeeId,
-    /// Its part of the whole; all together exactly 1.
-    #[serde(default = "whole")]
-    pub weight: Rate,
+    /// Its part of the whole; all together exactly 1. Where nobody has one, all share equally.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<Rate>,
     /// Who stands by it, for plans that pay a mentor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mentor: Option<PayeeId>,
@@ -143,8 +143,4 @@ impl Quantity {
 
 fn one() -> u32 {
     1
-}
-
-fn whole() -> Rate {
-    Rate::ONE
 }

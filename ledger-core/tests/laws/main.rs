@@ -16,3 +16,4 @@ mod history;
 mod ledger;
 mod model;
 mod record;
+mod waterfall;

@@ -499,13 +499,14 @@ impl<'a> Draw<'a> {
         let most = if rest.len() > 4 && self.choices.maybe(600) { rest.len() } else { rest.len().min(3) };
         let count = 1 + self.choices.index(most);
         let count = if most > 4 { most } else { count };
+        let equal = self.choices.maybe(if count == 1 { 700 } else { 300 });
         let mut weights = self.weights(count).into_iter();
         let mut credited: Vec<Value> = Vec::new();
         for _ in 0..count {
             let payee = rest.remove(self.choices.index(rest.len()));
             let mut fields = json!({ "payee": payee });
             let weight = weights.next().unwrap_or_default();
-            if weight != "1" || self.choices.maybe(300) {
+            if !equal {
                 fields["weight"] = weight.into();
             }
             if self.choices.maybe(300) {
@@ -651,7 +652,7 @@ impl<'a> Draw<'a> {
             let tiers = from.iter().map(|from| json!({ "from": from, "payee": "0.7", "company": "0.3" }));
             json!({ "tiered": { "tiers": { "attainment": { "quota": one, "tiers": tiers.collect::<Vec<_>>() } } } })
         };
-        let (at, value) = match self.choices.work(48) {
+        let (at, value) = match self.choices.work(62) {
             0 => (format!("{side}/gci"), json!({ "amount": minus })),
             1 => (format!("{side}/gci"), json!({ "amount": other })),
             2 => (format!("{side}/gci"), json!({ "amount": "1.23456 USD" })),
@@ -719,7 +720,31 @@ impl<'a> Draw<'a> {
                 (format!("{plan}/cap/caps"), json!([pool]))
             }
             45 => (format!("{split}/extra"), json!(1)),
-            46 => ("/currency".to_owned(), json!(if other == "7 USD" { "USD" } else { "EUR" })),
+            46 => ("/caps/0/contributed".to_owned(), json!(minus)),
+            47 => ("/caps/0/programme".to_owned(), json!("nothing")),
+            48 => ("/caps/0/on".to_owned(), json!("1999-12-31")),
+            49 => {
+                let first = case.pointer("/caps/0").cloned().unwrap_or_default();
+                (format!("/caps/{}", case["caps"].as_array().map_or(0, Vec::len)), first)
+            }
+            50 => ("/attainments/0/accrued".to_owned(), json!(minus)),
+            51 => ("/attainments/0/programme".to_owned(), json!("nothing")),
+            52 => ("/attainments/0/payee".to_owned(), json!("nobody")),
+            53 => (format!("{payee}/weight"), Value::Null),
+            54 => (format!("{plan}/attainment/year"), calendar(1, 2)),
+            55 => (format!("{plan}/cap/caps/0/year"), calendar(1, 2)),
+            56 => (format!("{plan}/cap/caps/0/limit"), json!(self.amount(123_456))),
+            57 => (format!("{plan}/cap/crossing"), json!("whole_deal_pre_cap")),
+            58 => (format!("{plan}/rounding"), json!("half_even")),
+            59 => (format!("{plan}/attainment"), Value::Null),
+            60 => {
+                let at = [&plan, &split, side, &payee, "/deals/0", "/payees/p1", "/payees/p1/plans/0"];
+                let at = self.choices.one_of(&at.map(ToOwned::to_owned)).cloned().unwrap_or_default();
+                let fields = case.pointer(&at).and_then(Value::as_object);
+                let names: Vec<String> = fields.into_iter().flatten().map(|(name, _)| name.clone()).collect();
+                (format!("{at}/{}", self.choices.one_of(&names).cloned().unwrap_or_default()), Value::Null)
+            }
+            61 => ("/currency".to_owned(), json!(if other == "7 USD" { "USD" } else { "EUR" })),
             _ => (format!("{plan}/zone"), json!("America/Nowhere")),
         };
         put(case, &at, value);

@@ -166,19 +166,25 @@ impl Reader {
         let side = sides.get(fields.word("side", &sides)?).copied().unwrap_or_default().to_owned();
         let payees = list(fields.get("payees")?, |value| {
             let fields = Object::of(value, &["payee", "weight", "mentor"])?;
-            Ok(Credited {
-                payee: name(fields.get("payee")?)?,
-                weight: fields.maybe("weight", rate)?.unwrap_or_else(Exact::one),
-                mentor: fields.maybe("mentor", name)?,
-            })
+            Ok((name(fields.get("payee")?)?, fields.maybe("weight", rate)?, fields.maybe("mentor", name)?))
         })?;
         if payees.len() > 50 {
             return Err(Code::TooMany);
         }
-        distinct(payees.iter().map(|credited| credited.payee.as_str()), Code::NamedTwice)?;
-        if sum(payees.iter().map(|credited| &credited.weight)) != Exact::one() {
+        distinct(payees.iter().map(|(payee, ..)| payee.as_str()), Code::NamedTwice)?;
+        let weights: Vec<Exact> = match payees.iter().filter_map(|(_, weight, _)| weight.clone()).collect::<Vec<_>>() {
+            none if none.is_empty() => payees.iter().map(|_| Exact::one()).collect(),
+            all if all.len() == payees.len() && sum(&all) == Exact::one() => all,
+            _ => return Err(Code::WeightsDoNotSum),
+        };
+        if payees.is_empty() {
             return Err(Code::WeightsDoNotSum);
         }
+        let payees: Vec<Credited> = payees
+            .into_iter()
+            .zip(weights)
+            .map(|((payee, _, mentor), weight)| Credited { payee, weight, mentor })
+            .collect();
         if payees.iter().any(|credited| credited.mentor.as_ref() == Some(&credited.payee)) {
             return Err(Code::Conflicting);
         }

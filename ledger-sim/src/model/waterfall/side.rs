@@ -243,6 +243,7 @@ impl<'a> Books<'a> {
             });
         }
         self.mark("several payees", members.len() > 1);
+        self.mark("equal shares", weights.len() > 1 && weights.iter().all(|weight| *weight == Exact::one()));
         self.mark("ten payees", members.len() >= 10);
         Ok(members)
     }

@@ -116,6 +116,7 @@ pub(super) struct OffTop {
 #[derive(Debug)]
 pub(super) struct Credited {
     pub payee: String,
+    /// In proportion to those of the others.
     pub weight: Exact,
     pub mentor: Option<String>,
 }

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::Date;
 use crate::account::Status;
-use crate::deal::Line;
+use crate::deal::Completion;
 use crate::event::Event;
 use crate::payout;
 use crate::projection::caps::Progress;
@@ -282,15 +282,15 @@ pub fn is(bug: Bug) -> bool {
 
 // What is too long for the line that it spoils.
 
-pub(crate) fn in_year_of(day: Date, lines: &[Line]) -> Vec<Line> {
-    let mut lines = lines.to_vec();
-    for year in lines.iter_mut().filter_map(|line| Some(&mut line.cap.as_mut()?.account.year)) {
+pub(crate) fn in_year_of(day: Date, completion: &Completion) -> Box<Completion> {
+    let mut completion = Box::new(completion.clone());
+    for year in completion.caps.iter_mut().map(|cap| &mut cap.account.year) {
         while year.end <= day {
             let next = year.end.checked_add_months(chrono::Months::new(12));
             (year.start, year.end) = (year.end, next.unwrap_or(Date::MAX));
         }
     }
-    lines
+    completion
 }
 
 pub(crate) fn paid_if_claimed(status: Status) -> Status {

@@ -1,11 +1,10 @@
 //! Tiers: which of them a payee's part lies in, and what the payee has of it.
 
 use super::accounts::Attained;
-use super::document::{Mode, Tier, Tiered, Tiers};
+use super::document::{Mode, Shares, Tier, Tiered, Tiers};
 use super::ratio::Ratio;
 use super::refuse::Rule;
 use crate::money::{Money, MoneyError};
-use crate::plan::Shares;
 use crate::rate::{Rate, Rounding};
 
 /// What of a part lies in one tier, exactly.

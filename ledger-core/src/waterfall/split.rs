@@ -1,7 +1,7 @@
 //! The split of the payees' parts with the company, and the caps on it.
 
 use super::accounts::{Attained, Desk, Owner, Seat};
-use super::document::{Document, Per, Split, Tiered, Tiers};
+use super::document::{Capped, Crossing, Document, Per, Split, Tiered, Tiers};
 use super::explain::{Of, Reason};
 use super::field::Field;
 use super::ladder::{Band, climb, net_yielding};
@@ -9,7 +9,6 @@ use super::ratio::Ratio;
 use super::refuse::Rule;
 use crate::allocation::{AllocationError, allocate};
 use crate::money::Money;
-use crate::plan::Crossing;
 use crate::rate::Rate;
 
 /// What a split makes of a payee's part.
@@ -111,7 +110,7 @@ fn want<'a>(desk: &Desk<'a, '_>, seat: &Seat<'a>, part: Money, units: u32) -> Re
     };
     let zero = Money::zero(part.currency());
     let capped = room.is_some_and(Money::is_zero);
-    let within = document.cap.as_ref().is_some_and(|capped| capped.crossing == Crossing::SplitWithinDeal);
+    let within = document.cap.as_ref().is_some_and(splits_within);
     let counts = match own {
         _ if capped => zero,
         Some(own) if within && uncapped.is_positive() => uncapped.min(own)?,
@@ -135,8 +134,7 @@ fn share_pools(desk: &Desk<'_, '_>, seats: &[&Seat<'_>], uncut: &mut [Uncut<'_>]
     let wants: Vec<Money> = uncut.iter().map(|uncut| uncut.counts).collect();
     for (place, pool) in desk.caps.iter().enumerate().filter(|(_, cap)| matches!(cap.account.of, Owner::Pool(_))) {
         let wanted = |(seat, want): (&&Seat<'_>, &Money)| {
-            let capped = seat.member.plan.document().cap.as_ref();
-            let within = capped.is_some_and(|capped| capped.crossing == Crossing::SplitWithinDeal);
+            let within = seat.member.plan.document().cap.as_ref().is_some_and(splits_within);
             let of_pool = within && want.is_positive() && seat.caps.contains(&place);
             if of_pool { want.minor().unsigned_abs() } else { 0 }
         };
@@ -153,14 +151,24 @@ fn share_pools(desk: &Desk<'_, '_>, seats: &[&Seat<'_>], uncut: &mut [Uncut<'_>]
     Ok(())
 }
 
+fn splits_within(capped: &Capped) -> bool {
+    capped.crossing == planted!(CrossingInverted => Crossing::WholeDealPreCap, Crossing::SplitWithinDeal)
+}
+
 fn cut<'a>(uncut: &Uncut<'a>, seat: &Seat<'a>) -> Result<Cut<'a>, Rule> {
     let Uncut { part, because, uncapped, ref bands, room, counts: company_dollar } = *uncut;
     let document = seat.member.plan.document();
     let capped = uncut.is_capped();
-    let crossed = !capped && company_dollar.compare(uncapped)?.is_lt();
+    let crossed =
+        !capped && (company_dollar.compare(uncapped)?.is_lt() || planted!(ExactHitCrosses) && room == Some(uncapped));
+    mark!(CappedFromTheStart, capped);
+    mark!(CapCrossed, crossed);
+    mark!(CapHitExactly, !capped && room == Some(uncapped));
+    mark!(CapOvershot, room.is_some_and(|room| company_dollar.minor() > room.minor()));
     let whole = Ratio::whole(part.minor());
     let beyond = match (capped, crossed) {
         (true, _) => whole,
+        (false, true) if planted!(BeyondOfRest) => whole.minus(Ratio::whole(company_dollar.minor()))?,
         (false, true) => whole.minus(least_net(document, bands, company_dollar)?)?,
         (false, false) => Ratio::ZERO,
     };

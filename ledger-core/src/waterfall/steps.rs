@@ -1,7 +1,7 @@
 //! What comes after the split: fees, what a mentee pays, bonuses and overrides, for one payee after another.
 
 use super::accounts::Desk;
-use super::document::{Base, Charged, Fee, FeeAmount, FeeTo, Step, Threshold, Timing, When};
+use super::document::{Base, Charged, Fee, FeeAmount, FeeOnCrossing, FeeTo, Step, Threshold, Timing, When};
 use super::explain::{Because, Of, Reason};
 use super::field::Field;
 use super::ratio::Ratio;
@@ -12,7 +12,6 @@ use super::{Kind, Line, Member};
 use crate::allocation::allocate;
 use crate::id::Text;
 use crate::money::Money;
-use crate::plan::FeeOnCrossing;
 use crate::rate::Rate;
 
 /// A payee's turn on a side.
@@ -211,7 +210,7 @@ impl<'a, 't> Turn<'a, 't> {
 
     /// The payee's part of a flat amount, which the whole side shares.
     fn prorated(&self, flat: Money) -> Result<Money, Rule> {
-        if self.weights.len() == 1 {
+        if self.weights.len() == 1 || planted!(FeeToEach) {
             return Ok(flat);
         }
         let shares = allocate(flat, self.weights).map_err(unshared)?;

@@ -584,7 +584,7 @@ mod tests {
     fn what_is_read_says_what_was_written() {
         for text in [FULL, r#"{"currency":"GBP","split":{"flat":{"payee":"0.8","company":"0.2"}}}"#] {
             let document = Document::from_json(text).unwrap();
-            let core = |text: &str| serde_json::from_str::<ledger_core::plan::Document>(text).unwrap();
+            let core = |text: &str| serde_json::from_str::<ledger_core::waterfall::Document>(text).unwrap();
             assert_eq!(core(&document.to_string()), core(text));
             assert_eq!(serde_json::to_string(&core(text)).unwrap(), document.stored());
             assert_eq!(Document::from_json(&document.to_string()).unwrap(), document);

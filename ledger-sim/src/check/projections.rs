@@ -128,7 +128,7 @@ fn caps(model: &Model, all: &All) -> Result<(), String> {
     same(|| "how many cap accounts there are".into(), caps.len(), found.len())?;
     for (cap, (account, progress)) in caps.into_iter().zip(found) {
         let of = format!("the cap {}/{}/{}", cap.programme, of_name(&cap.of), cap.start);
-        let named = format!("the cap {}/{}/{}", account.programme, account.payee, account.year.start);
+        let named = format!("the cap {}/{}/{}", account.programme, account.of, account.year.start);
         same(|| "whose cap it is".into(), &of, &named)?;
         same(|| format!("the last day of {of}"), cap.end.to_string(), account.year.end.to_string())?;
         cap_progress(&of, cap, progress)?;

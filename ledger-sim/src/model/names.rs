@@ -5,7 +5,8 @@ use chrono_tz::Tz;
 use super::settings::CAPABILITIES;
 use super::{Why, calendar, waterfall};
 use crate::act::{Act, Amount, Ask, Credit, Day, Gci, Part, Side};
-use crate::side;
+use crate::document::Charge;
+use crate::side::{Adjustment, OffTop, Party, Sharer};
 
 /// Whether everything in a request can be read. Identifiers of payouts are taken as the ledger writes them.
 pub(super) fn check(ask: &Ask) -> Result<(), Why> {
@@ -30,8 +31,8 @@ fn can_read(act: &Act) -> bool {
         Act::Complete { deal, on } => is_name(deal) && is_day(on),
         Act::Record { deal, gci, credit, on } => is_name(deal) && is_gci(gci) && is_credit(credit) && is_day(on),
         Act::Reverse { deal, reason } => is_name(deal) && is_text(reason),
-        Act::RegisterSides { deal, sides } => is_name(deal) && are_sides(sides),
-        Act::RecordSides { deal, sides, on } => is_name(deal) && are_sides(sides) && is_day(on),
+        Act::RegisterSides { deal, sides } => is_name(deal) && sides.iter().all(is_side),
+        Act::RecordSides { deal, sides, on } => is_name(deal) && sides.iter().all(is_side) && is_day(on),
         Act::SetOpeningBalance { payee, on, amount, reason, programme } => {
             let named = perhaps(programme.as_deref(), is_name);
             is_name(payee) && is_day(on) && is_amount(amount) && is_text(reason) && named
@@ -115,8 +116,35 @@ fn is_gci(gci: &Gci) -> bool {
     }
 }
 
-fn are_sides(sides: &[Side]) -> bool {
-    is_read(waterfall::sides(&side::stored(sides), side::currency(sides)))
+fn is_side(side: &Side) -> bool {
+    let Side { side: _, gci, referral_in, units: _, off_top, payees, adjustments } = side;
+    is_gci(gci)
+        && perhaps(referral_in.as_ref(), is_amount)
+        && off_top.iter().all(|item| match item {
+            OffTop::Concession(amount) => is_charge(amount),
+            OffTop::ReferralOut { to, amount } => is_name(to) && is_charge(amount),
+        })
+        && payees.iter().all(|Sharer { payee, weight, mentor }| {
+            is_name(payee) && perhaps(weight.as_ref(), is_part) && perhaps(mentor.as_deref(), is_name)
+        })
+        && adjustments.iter().all(|Adjustment { from, to, amount, reason, actor }| {
+            is_party(from) && is_party(to) && is_amount(amount) && is_text(reason) && is_name(actor)
+        })
+}
+
+fn is_charge(charge: &Charge) -> bool {
+    match charge {
+        Charge::Flat(amount) => is_amount(amount),
+        Charge::Rate(rate) => is_part(rate),
+        Charge::LesserOf { flat, rate } => is_amount(flat) && is_part(rate),
+    }
+}
+
+fn is_party(party: &Party) -> bool {
+    match party {
+        Party::Company | Party::Client | Party::Franchise => true,
+        Party::Payee(name) | Party::Referrer(name) => is_name(name),
+    }
 }
 
 fn is_credit(credit: &Credit) -> bool {

@@ -31,8 +31,8 @@ impl Workload {
         known.map_or_else(Totals::default, |known| known.totals)
     }
 
-    /// The commissions with which a payee would come to a limit, a tier or a threshold.
-    fn targets(&self, world: &World<'_>, payee: &str, document: &Document, day: Day) -> Vec<i128> {
+    /// The commissions with which a payee would come to a limit, a tier or a threshold, or `off` from it.
+    fn targets(&self, world: &World<'_>, payee: &str, document: &Document, day: Day, off: i128) -> Vec<i128> {
         let before = self.attained(world, payee, document);
         let mut targets = Vec::new();
         let company = company(document, &before);
@@ -71,7 +71,7 @@ impl Workload {
                 targets.push((threshold - before, rate));
             }
         }
-        targets.into_iter().map(|(units, rate)| yielding(units, rate)).collect()
+        targets.into_iter().map(|(units, rate)| yielding(units + off, rate)).collect()
     }
 
     /// The commission of a deal of one payee under a plan.
@@ -92,9 +92,9 @@ impl Workload {
                 yielding(cap.limit.0, company) / (1 + i128::from(world.choices.work(6))) + 1
             }
             (Size::OfRoom, _) => {
-                let targets = self.targets(world, payee, document, day);
                 let off = [0, 1, -1, 0, 2].get(world.choices.index(5)).copied().unwrap_or(0);
-                let target = world.choices.one_of(&targets).map(|target| target + off);
+                let targets = self.targets(world, payee, document, day, off);
+                let target = world.choices.one_of(&targets).copied();
                 target.filter(|target| (1..LARGEST).contains(target)).unwrap_or_else(|| ordinary(world))
             }
             _ => ordinary(world),

@@ -8,7 +8,7 @@ pub mod cases;
 mod deals;
 mod parties;
 mod payouts;
-mod plans;
+pub mod plans;
 mod recent;
 mod sides;
 mod spoil;

@@ -74,6 +74,8 @@ impl Workload {
         let began = payee.joined_on.unwrap_or_else(|| plus(world.today, -400));
         let from = ends.max().unwrap_or(began);
         let from = if world.choices.maybe(50) { plus(from, i64::from(world.choices.work(40)) - 20) } else { from };
+        // Who had no plan yet has one from today on at the latest, or nothing would ever be asked of the only one there is.
+        let from = if payee.assignments.is_empty() { from.min(world.today) } else { from };
         let moves = self.swarm.has(Habit::Moves) && world.choices.maybe(200);
         let until = moves.then(|| plus(world.today.max(from), 1 + i64::from(world.choices.work(90))));
         (world.staff(), Act::Assign { payee: payee.id.clone(), plan: plan.id.clone(), version, from, until })

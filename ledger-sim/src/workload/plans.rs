@@ -19,13 +19,13 @@ const ZONES: [&str; 4] = ["America/New_York", "Pacific/Kiritimati", "Asia/Kolkat
 const NEW_YEAR: CapYear = CapYear::Calendar { month: 1, day: 1 };
 
 /// What draws the plans of a ledger.
-pub(super) struct Plans<'a> {
-    pub choices: &'a mut Choices,
-    pub swarm: &'a Swarm,
+struct Plans<'a> {
+    choices: &'a mut Choices,
+    swarm: &'a Swarm,
 }
 
 /// A new document, of programmes of its own.
-pub(super) fn draw(choices: &mut Choices, swarm: &Swarm, foreign: bool, number: usize) -> Document {
+pub fn draw(choices: &mut Choices, swarm: &Swarm, foreign: bool, number: usize) -> Document {
     let other = foreign && choices.maybe(250);
     let currency = if other { choices.one_of(&CURRENCIES).copied().unwrap_or(swarm.base) } else { swarm.base };
     let mut plans = Plans { choices, swarm };
@@ -381,7 +381,7 @@ impl Plans<'_> {
 }
 
 /// A document that the ledger refuses.
-pub(super) fn spoil(choices: &mut Choices, document: &mut Document) {
+pub fn spoil(choices: &mut Choices, document: &mut Document) {
     let currency = document.currency;
     let other = CURRENCIES.into_iter().find(|other| *other != currency).unwrap_or(currency);
     let one = Amount(1, currency);

@@ -1,6 +1,6 @@
 //! The deals of a ledger: what its accounts hold is given, and what a deal moves is told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -116,7 +116,8 @@ impl Side {
     }
 }
 
-/// The account of a limit of a plan on a day, with what is in force of it: of the programme that is named, or of the first.
+/// The account of a limit of a plan on a day, with what is in force of it: of the programme that is named, or of its
+/// first cap.
 pub(in crate::model) fn in_force(
     sharer: &Sharer<'_>,
     currency: Currency,
@@ -125,8 +126,10 @@ pub(in crate::model) fn in_force(
 ) -> Result<Account, Code> {
     let case = case(std::slice::from_ref(sharer), currency);
     let mut books = Books::new(&case);
-    let mut limits = sharer.plan.limits();
-    let limit = limits.find(|limit| programme.is_none_or(|programme| limit.programme == programme));
+    let limit = match programme {
+        Some(programme) => sharer.plan.limits().find(|limit| limit.programme == programme),
+        None => sharer.plan.cap.as_ref().and_then(|cap| cap.caps.first()),
+    };
     let key = books.touch(limit.ok_or(Code::NoPlan)?, sharer.plan, sharer.name, on, None)?;
     books.account(&key)
 }
@@ -142,10 +145,15 @@ pub(in crate::model) fn calculate(
 ) -> Result<Calculated, Code> {
     let case = case(sharers, currency);
     let mut books = Books::new(&case);
-    let (mut caps, mut attainments) = (Vec::new(), Vec::new());
+    let (mut caps, mut attainments, mut pools) = (Vec::new(), Vec::new(), BTreeMap::new());
     for sharer in sharers {
         for limit in sharer.plan.limits() {
             let key = books.touch(limit, sharer.plan, sharer.name, on, None)?;
+            let whole_deal = sharer.plan.cap.as_ref().is_some_and(|cap| cap.whole_deal);
+            let terms = (&limit.limit, &limit.portion, whole_deal, sharer.plan.half_even);
+            if limit.pool.is_some() && *pools.entry(key.clone()).or_insert(terms) != terms {
+                return Err(Code::PlansDisagree);
+            }
             if caps.iter().all(|(known, _)| *known != key) {
                 let before = contributed(&key.0, &key.1, key.2);
                 books.contribute(&key, &Exact::whole(before));

@@ -49,7 +49,7 @@ pub(super) fn sides(text: &str, currency: Currency) -> Read<Vec<Side>> {
     let value: Value = serde_json::from_str(text).map_err(|_| Code::Malformed)?;
     let sides = list(&value, |side| Reader { currency }.side(side))?;
     if sides.is_empty() {
-        return Err(Code::Malformed);
+        return Err(Code::TooMany);
     }
     distinct(sides.iter().map(|side| side.side.as_str()), Code::NamedTwice)?;
     Ok(sides)

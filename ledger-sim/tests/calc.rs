@@ -12,7 +12,7 @@ use ledger_sim::model::waterfall::{Code, calc, calc_marked};
 use ledger_sim::workload::cases::{Drawn, draw};
 
 /// Everything that a case can come to, as the model marks it. `two_thousand_cases_reach_every_feature` demands each.
-const FEATURES: [&str; 80] = [
+const FEATURES: [&str; 81] = [
     "above quota",
     "adjustment",
     "anniversary",
@@ -25,6 +25,7 @@ const FEATURES: [&str; 80] = [
     "concession",
     "crosses",
     "crosses on a ladder",
+    "crosses at the minimum",
     "crosses with a minimum",
     "crosses with nothing granted",
     "dual agency",
@@ -592,9 +593,14 @@ fn a_tier_and_the_cap_are_crossed_in_one_deal() {
     plan["split"]["tiered"]["minimum"] = json!("1700 USD");
     let expected = "company_dollar company 300.00; share ann 1700.00";
     assert_eq!(told(&year(plan.clone(), json!({}), json!([deal("D1", "2000")])))[0], expected);
-    plan["cap"]["caps"][0]["limit"] = json!("200 USD");
+    let mut narrow = plan.clone();
+    narrow["cap"]["caps"][0]["limit"] = json!("200 USD");
     let expected = "company_dollar company 200.00; post_cap_company company 10.00; share ann 1790.00";
-    assert_eq!(told(&year(plan, json!({}), json!([deal("D1", "2000")])))[0], expected);
+    assert_eq!(told(&year(narrow, json!({}), json!([deal("D1", "2000")])))[0], expected);
+    // Of 3,000 the ladder leaves the payee more than the minimum, but of the first 2,000 it would not: the company had 400 of
+    // the first 2,100.
+    let expected = "company_dollar company 400.00; post_cap_company company 90.00; share ann 2510.00";
+    assert_eq!(told(&year(plan, json!({}), json!([deal("D1", "3000")])))[0], expected);
 }
 
 /// A sub-cap: the fee that fills it, what replaces it from the next deal on, and the second side of the deal that filled it.

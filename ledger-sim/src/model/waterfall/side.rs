@@ -297,7 +297,8 @@ impl<'a> Books<'a> {
                     let post_base = &member.part - member.cut.net_that_yields(&granted);
                     self.mark("crosses with nothing granted", granted.is_zero());
                     self.mark("crosses on a ladder", member.plan.split.measure != Measure::Nothing);
-                    self.mark("crosses with a minimum", member.cut.minimum.is_some());
+                    self.mark("crosses with a minimum", member.plan.split.minimum.is_some());
+                    self.mark("crosses at the minimum", member.cut.at_minimum);
                     (granted, post_base)
                 }
                 Some(granted) => {
@@ -475,7 +476,7 @@ impl<'a> Books<'a> {
         };
         self.mark(name, true);
         self.mark("tiers per deal", split.per_deal);
-        self.mark("minimum", cut.minimum.is_some());
+        self.mark("minimum", cut.at_minimum);
         self.mark("no units", split.measure == Measure::Units && units.is_zero());
         if split.per_deal {
             return;

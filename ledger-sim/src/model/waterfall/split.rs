@@ -8,8 +8,10 @@ pub(super) struct Cut {
     pieces: Vec<Piece>,
     /// The company's share.
     pub company: Exact,
-    /// The payee's share if a minimum made it larger.
-    pub minimum: Option<Exact>,
+    /// The least share of the payee.
+    minimum: Option<Exact>,
+    /// The payee's share is the least.
+    pub at_minimum: bool,
 }
 
 struct Piece {
@@ -52,11 +54,9 @@ pub(super) fn cut(split: &Split, part: &Exact, before: &Measures, units: &Exact,
             part - ((rate() * (&revenue - quota).or_zero()).round(half_even) - &before.accrued)
         }
     };
-    let payee = part - &company;
-    match split.minimum.clone().filter(|minimum| part.is_positive() && *minimum > payee) {
-        Some(minimum) => Cut { pieces, company: part - &minimum, minimum: Some(minimum) },
-        None => Cut { pieces, company, minimum: None },
-    }
+    let minimum = split.minimum.clone().filter(|_| part.is_positive());
+    let raised = minimum.as_ref().map(|minimum| part - minimum).filter(|left| *left < company);
+    Cut { pieces, at_minimum: raised.is_some(), company: raised.unwrap_or(company), minimum }
 }
 
 /// The last band whose beginning is reached.
@@ -118,7 +118,7 @@ impl Cut {
                 break;
             }
         }
-        // What the minimum leaves to the company is less than the ladder's share.
+        // The ladder leaves so much to the company, and the minimum must too.
         self.minimum.as_ref().map_or(net.clone(), |minimum| net.max(company + minimum))
     }
 }

@@ -406,7 +406,7 @@ fn calculate_case(case: &Case) -> Result<Outcome<'_>, Rejection> {
         if !names.insert(&deal.deal) {
             return Err(at(Rule::NamedTwice { name: deal.deal.to_string() }.at("deal")));
         }
-        deals.push(calculate_deal(case, &payees, deal, &mut counted).map_err(at)?);
+        deals.push(calculate_deal(&payees, deal, &mut counted).map_err(at)?);
     }
     let caps = counted.caps.into_iter().map(|(account, (limit, contributed))| cap_outcome(account, limit, contributed));
     let caps = caps.collect::<Result<_, _>>().map_err(|rule| rule.at("caps"))?;
@@ -418,7 +418,6 @@ fn calculate_case(case: &Case) -> Result<Outcome<'_>, Rejection> {
 }
 
 fn calculate_deal<'a>(
-    case: &Case,
     payees: &BTreeMap<&'a PayeeId, Assigned<'a>>,
     deal: &'a Deal,
     counted: &mut Counted,
@@ -436,7 +435,6 @@ fn calculate_deal<'a>(
         }
     }
     let calculation = calculate(&deal.sides, &members, counted)?;
-    debug_assert!(calculation.sides.iter().all(|side| side.gci.currency() == case.currency));
     for cap in calculation.contributions {
         counted.caps.insert(cap.account, (cap.limit, cap.after));
     }

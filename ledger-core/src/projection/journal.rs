@@ -352,7 +352,7 @@ mod tests {
 
     use super::*;
     use crate::projection::replay::fold;
-    use crate::projection::testing::Books;
+    use crate::projection::testing::{Books, TWO_SIDES};
 
     fn balances(books: &Books) -> Vec<String> {
         let journal = fold::<Journal>(&books.events);
@@ -366,7 +366,7 @@ mod tests {
         books.deal("d-1", "60000.00 USD", &["amy"], "2026-02-01");
         books.deal("d-2", "1000.00 USD", &["amy"], "2026-02-02");
         let payout = books.payout("amy", "2026-02-03");
-        let company = ["income:company dollar -15000.00", "income:post-cap fees -250.00"];
+        let company = ["income:company dollar -15000.00", "income:fees -250.00"];
         let receivable = "assets:commission receivable 61000.00";
         assert_eq!(balances(&books), [receivable, company[0], company[1], "liabilities:claimed:amy -45750.00"]);
         books.pay(payout, "2026-02-04");
@@ -401,6 +401,43 @@ mod tests {
         let payout = books.last_payout();
         books.move_payout("ann", "2026-01-07", "void", payout, r#","reason":"typo""#);
         assert_eq!(balances(&books), []);
+    }
+
+    /// Each party's part stands on its own account, and a reversal leaves nothing anywhere.
+    #[test]
+    fn every_party_of_a_deal_has_its_account() {
+        let mut books = Books::with_two_payees();
+        books.with_a_team();
+        let record =
+            format!(r#"{{"deal.record_sides":{{"deal":"t-1","sides":{TWO_SIDES},"completed_on":"2026-02-01"}}}}"#);
+        books.ask("ann", "2026-02-01", &record);
+        let balances = |books: &Books| {
+            let journal = fold::<Journal>(&books.events);
+            let line = |of: Balance<'_>| format!("{} {}", of.account, of.balance.show(of.currency));
+            journal.balances().into_iter().map(line).collect::<Vec<_>>()
+        };
+        let accounts: Vec<_> =
+            balances(&books).iter().map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect();
+        let expected = [
+            "assets:commission receivable",
+            "income:referrals",
+            "income:company dollar",
+            "income:fees",
+            "income:mentees",
+            "expenses:bonuses",
+            "expenses:overrides",
+            "expenses:adjustments",
+            "liabilities:clients",
+            "liabilities:franchise",
+            "liabilities:referrer:joe",
+            "liabilities:payable:amy",
+            "liabilities:payable:bo",
+            "liabilities:payable:el",
+            "liabilities:payable:fy",
+        ];
+        assert_eq!(accounts, expected);
+        books.ask("ann", "2026-02-02", r#"{"deal.reverse":{"deal":"t-1","reason":"withdrawn"}}"#);
+        assert_eq!(balances(&books), [""; 0]);
     }
 
     proptest! {

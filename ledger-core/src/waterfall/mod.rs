@@ -259,11 +259,15 @@ fn calculate_side<'a>(
     not_negative(referral, currency).map_err(|rule| rule.at("referral_in"))?;
 
     let weights = weights(side)?;
-    if let Some(other) =
-        seats.iter().filter_map(|seat| seated(desk, *seat)).find(|other| !agree(&first.plan, &other.plan))
-    {
-        let (first, second) = (first.plan.id().clone(), other.plan.id().clone());
-        return Err(Rule::PlansDisagree { first, second, what: "what is taken off the top" }.at("payees"));
+    for (place, other) in seats.iter().filter_map(|seat| seated(desk, *seat)).enumerate() {
+        let found = other.plan.document().currency;
+        if found != currency {
+            return Err(Rule::WrongCurrency { found, expected: currency }.at(Field::nth("payees", place, "")));
+        }
+        if !agree(&first.plan, &other.plan) {
+            let (first, second) = (first.plan.id().clone(), other.plan.id().clone());
+            return Err(Rule::PlansDisagree { first, second, what: "what is taken off the top" }.at("payees"));
+        }
     }
     check_adjustments(side, currency)?;
 
@@ -295,13 +299,13 @@ fn calculate_side<'a>(
             return Err(at(Rule::Deficit { payee: sharer.payee.clone(), amount: agent }));
         }
     }
-    for (place, ((sharer, seat), amount)) in side.payees.iter().zip(&seats).zip(referrals).enumerate() {
+    for ((sharer, seat), amount) in side.payees.iter().zip(&seats).zip(referrals) {
         let Some(member) = seated(desk, *seat) else { continue };
         if member.plan.document().referral_in == ReferralIn::Company && !amount.is_zero() {
             let reason = Reason::weight(sharer, seats.len(), referral);
             let because =
                 Because { plan: Some(member.plan), field: Field::at("referral_in"), reason, full: amount, room: None };
-            let of = side.payees.get(place).map(|sharer| &sharer.payee);
+            let of = Some(&sharer.payee);
             lines.push(Line { of, party: Party::Company, kind: Kind::ReferralIn, name: None, amount, because });
         }
     }

@@ -180,7 +180,7 @@ fn cut<'a>(uncut: &Uncut<'a>, seat: &Seat<'a>) -> Result<Cut<'a>, Rule> {
     };
     let post_cap = post_cap.map(|rate| rounded(beyond).map(|base| (rate, base))).transpose()?;
     let share = part.minus(company_dollar)?.minus(extra)?;
-    let room = if crossed { Some(company_dollar) } else { room };
+    let room = if crossed { Some(company_dollar) } else { room.filter(|_| !capped) };
     Ok(Cut { capped, crossed, company_dollar, beyond, post_cap, extra, share, because, uncapped, room })
 }
 

@@ -1,5 +1,8 @@
 //! What cannot be calculated is refused with its field and its rule, and nothing of the case is.
 
+use ledger_core::Money;
+use ledger_core::id::{PayeeId, PlanId};
+use ledger_core::waterfall::{Account, Attained, Books, Document, Member, Plan, Side, calculate};
 use serde_json::{Value, json};
 
 use crate::case::{Case, cap, fee, flat, plan, sample, side, with};
@@ -258,6 +261,56 @@ fn who_would_owe_is_refused_unless_the_plan_says_otherwise() {
     let mut deal = side("1000 USD", &["ann"]);
     deal["adjustments"] = json!([{"from": {"payee": "ann"}, "to": "company", "amount": "700.01 USD", "reason": "desk", "actor": "broker"}]);
     assert_eq!(Case::of(flat("0.7", "0.3")).deal(deal).refused(), "deficit at deals.0.sides.0.payees.0");
+}
+
+struct Nothing;
+
+impl Books for Nothing {
+    fn contributed(&self, _: &Account) -> Option<Money> {
+        None
+    }
+
+    fn attained(&self, _: &Account) -> Option<Attained> {
+        None
+    }
+}
+
+/// A deal of ann's and bob's, each under a plan of their own, without a case around it: nobody else has seen to it that their
+/// plans go together. What the first account has after it, or the refusal.
+fn together(ann: Value, bob: Value) -> String {
+    let [ann, bob] = [ann, bob].map(|plan| serde_json::from_value::<Document>(plan).unwrap());
+    let payees: [PayeeId; 2] = ["ann", "bob"].map(|name| name.parse().unwrap());
+    let names: [PlanId; 2] = ["one", "two"].map(|name| name.parse().unwrap());
+    let plans = [Plan::new(&names[0], &ann).unwrap(), Plan::new(&names[1], &bob).unwrap()];
+    let day = "2025-06-01".parse().unwrap();
+    let members = [0, 1].map(|i| Member { payee: &payees[i], plan: plans[i], joined_on: None, day });
+    let sides: Vec<Side> = serde_json::from_value(json!([side("100 USD", &["ann", "bob"])])).unwrap();
+    match calculate(&sides, &members, &Nothing) {
+        Ok(deal) => deal.contributions.first().map(|cap| cap.after.to_string()).unwrap_or_default(),
+        Err(refusal) => format!("{} at {}", refusal.rule.code(), refusal.at),
+    }
+}
+
+#[test]
+fn plans_that_meet_in_a_pool_agree_on_it() {
+    let of_pool = |limit: &str, rounding: &str| {
+        let mut pool = cap("team", limit);
+        pool["of"] = json!({"pool": "north"});
+        with(with(flat("0.7", "0.3"), "cap", json!({"caps": [pool]})), "rounding", rounding.into())
+    };
+    let one = of_pool("1000 USD", "half_even");
+    assert_eq!(together(one.clone(), one.clone()), "30.00 USD");
+    for other in [of_pool("999 USD", "half_even"), of_pool("1000 USD", "half_away_from_zero")] {
+        assert_eq!(together(one.clone(), other), "plans_disagree at sides.0.payees.1");
+    }
+}
+
+/// Catches a part that is taken for dollars under a plan in euros, where no amount of the plan would have told.
+#[test]
+fn plans_that_meet_in_a_deal_have_its_currency() {
+    let in_euros = with(flat("0.7", "0.3"), "currency", "EUR".into());
+    assert_eq!(together(flat("0.7", "0.3"), in_euros.clone()), "wrong_currency at sides.0.payees.1");
+    assert_eq!(together(in_euros, flat("0.7", "0.3")), "wrong_currency at sides.0.gci");
 }
 
 /// The exact way up a ladder of rates with twelve decimals does not fit: a wrong cent would be worse than a refusal.

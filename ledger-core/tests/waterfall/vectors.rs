@@ -48,6 +48,16 @@ fn v08_a_minimum_holds_below_and_not_above() {
 
 const ACCELERATOR: [(&str, &str); 3] = [("0 USD", "0.05"), ("100000 USD", "0.06"), ("125000 USD", "0.07")];
 
+/// Catches a walk back down the ladder that forgets the minimum: the payee would have less beyond the cap than without it.
+#[test]
+fn a_minimum_holds_also_in_the_deal_that_crosses_the_cap() {
+    let mut plan = tiered("revenue", &[("0 USD", "0.7"), ("300 USD", "0.8")], json!({"minimum": "1700 USD"}));
+    plan["cap"] = json!({"caps": [cap("house", "200 USD")], "post_cap": {"payee": "0.9", "company": "0.1"}});
+    let answer = Case::of(plan).sale("2000 USD").calculated();
+    let lines = ["company_dollar company 200.00", "post_cap_company company 10.00", "share ann 1790.00"];
+    assert_eq!(answer.lines(0, 0), lines.map(|line| format!("ann: {line}")));
+}
+
 #[test]
 fn v15_marginal_tiers_are_of_what_lies_in_them() {
     assert_eq!(ann(tiered("revenue", &ACCELERATOR, json!({})), "150000 USD"), "8250.00");

@@ -191,7 +191,7 @@ impl Command {
         let measured = document.attainment.as_ref().ok_or_else(unmeasured)?;
         let year = measured.year.year_of(known.joined_on(), *on)?;
         let account = Account { programme: measured.programme.clone(), of: Owner::Payee(payee.clone()), year };
-        if slice.attainment(&account)?.opened {
+        if slice.attainment(&account)?.opened && !planted!(OpenedTwice) {
             return Err(Rejection::AlreadyOpened.into());
         }
         let amounts = [*revenue, *accrued, *company_dollar];
@@ -210,6 +210,7 @@ impl Command {
         // What could not be folded is refused here, while nothing is stored.
         slice.attainment(&account)?.with(&opening)?;
         let (stream, reason, units) = (stream(&account), reason.clone(), opening.units);
+        mark!(AttainmentOpened);
         let event = Event::OpeningSet { account, units, revenue, accrued, company_dollar, reason };
         Ok(context.decision().effective(*on).with(stream, event))
     }
@@ -224,6 +225,11 @@ impl Attainment {
 pub(crate) fn evolve(state: &mut Attainment, event: &Event) -> Result<(), Misfit> {
     let by = event.attained();
     let total = match event {
+        Event::OpeningSet { .. } if planted!(AttainmentNotOpened) => {
+            state.opened = true;
+            return Ok(());
+        }
+        Event::Reversed { .. } if planted!(AttainmentKept) => return Ok(()),
         Event::OpeningSet { .. } => {
             state.opened = true;
             state.with(&by)

@@ -277,6 +277,7 @@ pub(crate) fn evolve(state: &mut Cap, event: &Event) -> Result<(), Misfit> {
         }
         Event::Contributed { amount, .. } => state.add(*amount),
         Event::Reversed { .. } if planted!(RoomNotGivenBack) => Ok(()),
+        Event::Reversed { account, .. } if planted!(PoolRoomKept) && matches!(account.of, Owner::Pool(_)) => Ok(()),
         Event::Reversed { amount, .. } => state.add(amount.negated()),
         Event::Reached { .. } => Ok(()),
         Event::ProgrammeOpened { .. } => Err(Misfit("the event is of the programme, not of an account")),

@@ -550,7 +550,11 @@ fn complete(context: &Context<'_>, deal: &Deal, day: Date, mut decision: Decisio
     }
     let mentors = sides.iter().flat_map(|side| &side.payees).filter_map(|sharer| sharer.mentor.as_ref());
     let beneficiaries = members.iter().flat_map(|member| member.plan.document().beneficiaries());
-    known_payees(slice, mentors.chain(beneficiaries).collect())?;
+    if !planted!(StrangerPaid) {
+        let known = known_payees(slice, mentors.chain(beneficiaries).collect());
+        mark!(StrangerNamed, matches!(known, Err(Undecided::Rejected(_))));
+        known?;
+    }
 
     let account = |payee: &PayeeId| StreamId::Account { payee: payee.clone(), currency };
     let books = Looked { slice, in_vain: RefCell::default() };
@@ -558,7 +562,9 @@ fn complete(context: &Context<'_>, deal: &Deal, day: Date, mut decision: Decisio
     books.found(sharers.iter().map(|sharer| account(&sharer.payee)))?;
     let calculation = calculation?;
     let sides: Vec<_> = calculation.sides.iter().map(SideLines::from).collect();
+    mark!(DualAgency, sides.len() > 1);
     let entries = entries(&sides, |index| Some(context.new_entry(index)))?;
+    planted!(OnlySharersBooked => entries.retain(|earned| sharers.iter().any(|sharer| sharer.payee == earned.payee)));
     slice.require(entries.iter().map(|earned| account(&earned.payee)))?;
 
     let Calculation { contributions: caps, progress: attainments, .. } = calculation;
@@ -578,6 +584,7 @@ fn complete(context: &Context<'_>, deal: &Deal, day: Date, mut decision: Decisio
     }
     for Earned { payee, entry, amount } in &completion.entries {
         let Some(entry) = *entry else { continue };
+        mark!(ReceivableBooked, amount.is_negative());
         posted.push(book(payee, entry, Source::Commission { deal: deal.id.clone() }, *amount, day));
     }
     decision = decision.with(StreamId::Deal(deal.id.clone()), Event::Completed(completion));
@@ -743,6 +750,7 @@ fn reverse(context: &Context<'_>, deal: &Deal, reason: &Text) -> Result<Decision
         decision = decision.with(cap::stream(account), event);
     }
     for Progress { account, before, after } in attainments() {
+        mark!(AttainmentGivenBack);
         let event = attainment::Event::reversed(account.clone(), deal.id.clone(), after.minus(before)?);
         decision = decision.with(attainment::stream(account), event);
     }
@@ -751,6 +759,10 @@ fn reverse(context: &Context<'_>, deal: &Deal, reason: &Text) -> Result<Decision
         let account = context.slice.account(payee, currency)?;
         let booked = account.entry(entry).ok_or(Misfit("the entry of the deal is not booked"))?;
         let (payee, amount) = (payee.clone(), booked.amount);
+        mark!(ReceivableTakenBack, amount.is_negative());
+        if planted!(ReceivableLeft) && amount.is_negative() {
+            continue;
+        }
         mark!(ReversalWhileClaimed, matches!(booked.status, Status::Claimed(_)));
         decision = match planted!(ReversalWhileClaimed => crate::planted::paid_if_claimed(booked.status), booked.status)
         {

@@ -93,5 +93,6 @@ pub mod real;
 pub mod run;
 pub mod scheduler;
 pub mod shrink;
+pub mod side;
 pub mod swarm;
 pub mod workload;

@@ -221,9 +221,10 @@ impl<'a, 'b> Desk<'a, 'b> {
     /// Makes sure that two plans of one pool say the same of it.
     fn agree(&self, place: usize, terms: &Limit<'_>, plan: Plan<'_>) -> Result<(), Rule> {
         let Some((known, first)) = self.terms.get(place) else { return Ok(()) };
-        if *known == plan.document().pool_terms(terms) {
+        if *known == plan.document().pool_terms(terms) || planted!(PoolsDisagree) {
             return Ok(());
         }
+        mark!(PlansDisagree);
         let (first, second) = (first.id().clone(), plan.id().clone());
         Err(Rule::PlansDisagree { first, second, what: "the limit of their pool" })
     }

@@ -670,12 +670,14 @@ pub(crate) struct PoolTerms {
 impl Limit<'_> {
     /// Whose account it is on, for a payee under the plan.
     pub(crate) fn owner(&self, payee: &PayeeId) -> Owner {
-        self.pool.map_or_else(|| Owner::Payee(payee.clone()), |pool| Owner::Pool(pool.clone()))
+        let pool = self.pool.filter(|_| !planted!(PoolOfEach));
+        pool.map_or_else(|| Owner::Payee(payee.clone()), |pool| Owner::Pool(pool.clone()))
     }
 
     /// The limit in force in a year: the plan's portion of it, and of that what is left for who joined within the year.
     pub(crate) fn in_force(&self, year: CapYear, joined_on: Option<Date>, rounding: Rounding) -> Result<Money, Rule> {
-        let (left, of) = match (self.proration, joined_on) {
+        let portion = planted!(PortionForgotten => Rate::ONE, self.portion);
+        let (left, of) = match (planted!(NotProrated => Proration::None, self.proration), joined_on) {
             (Proration::None, _) => (1, 1),
             (_, None) => return Err(CalendarError::MissingAnchor.into()),
             (_, Some(day)) if day >= year.end => {
@@ -685,11 +687,12 @@ impl Limit<'_> {
             (Proration::Months, Some(day)) => (year.months_from(day), 12),
             (Proration::Days, Some(day)) => (year.days_from(day), year.days()),
         };
-        if left == of && self.portion == Rate::ONE {
+        mark!(Prorated, left != of);
+        if left == of && portion == Rate::ONE {
             return Ok(self.limit);
         }
         // A limit is below 2^63, a rate up to 1 at most 10^12, the days of a year below 2^9.
-        let portion = i128::from(self.limit.minor()) * i128::from(self.portion.mantissa());
+        let portion = i128::from(self.limit.minor()) * i128::from(portion.mantissa());
         let minor = mul_div(portion, left.into(), i128::from(Rate::SCALE) * i128::from(of), rounding)?;
         Ok(Money::from_minor(minor, self.limit.currency())?)
     }
@@ -704,7 +707,8 @@ impl Document {
 
     /// The steps before the commission is shared, in the plan's order.
     pub(super) fn off_the_top(&self) -> impl Iterator<Item = Step> {
-        self.order.iter().copied().filter(|step| step.stage() == 0)
+        let order = planted!(OrderIgnored => &Step::USUAL[..], &self.order);
+        order.iter().copied().filter(|step| step.stage() == 0)
     }
 
     /// Everybody besides the payee and its mentor to whom a deal under the plan may pay.

@@ -265,6 +265,7 @@ fn calculate_side<'a>(
             return Err(Rule::WrongCurrency { found, expected: currency }.at(Field::nth("payees", place, "")));
         }
         if !agree(&first.plan, &other.plan) {
+            mark!(PlansDisagree);
             let (first, second) = (first.plan.id().clone(), other.plan.id().clone());
             return Err(Rule::PlansDisagree { first, second, what: "what is taken off the top" }.at("payees"));
         }
@@ -282,6 +283,8 @@ fn calculate_side<'a>(
     for (place, (seat, net)) in seats.iter().zip(nets).enumerate() {
         let shares_referral =
             seated(desk, *seat).is_some_and(|member| member.plan.document().referral_in == ReferralIn::Shared);
+        let shares_referral = shares_referral && !planted!(ReferralInKept);
+        mark!(ReferralInShared, shares_referral && !referral.is_zero());
         let referral = referrals.get(place).filter(|_| shares_referral).copied().unwrap_or(zero);
         parts.push((*seat, net.plus(referral).map_err(|error| Rule::from(error).at(""))?));
     }
@@ -295,13 +298,15 @@ fn calculate_side<'a>(
         split_lines(member, sharer, part, cut, &mut lines);
         let turn = Turn::new(seat, member, sharer, place, &weights, side.units, (gross, part), cut, &mut lines);
         let agent = turn.take(desk).map_err(at)?;
-        if agent.is_negative() && member.plan.document().deficit == Deficit::Refuse {
+        if agent.is_negative() && member.plan.document().deficit == Deficit::Refuse && !planted!(DeficitUnseen) {
+            mark!(DeficitRefused);
             return Err(at(Rule::Deficit { payee: sharer.payee.clone(), amount: agent }));
         }
     }
     for ((sharer, seat), amount) in side.payees.iter().zip(&seats).zip(referrals) {
         let Some(member) = seated(desk, *seat) else { continue };
-        if member.plan.document().referral_in == ReferralIn::Company && !amount.is_zero() {
+        let keeps = planted!(ReferralInKept) || member.plan.document().referral_in == ReferralIn::Company;
+        if keeps && !amount.is_zero() {
             let reason = Reason::weight(sharer, seats.len(), referral);
             let because =
                 Because { plan: Some(member.plan), field: Field::at("referral_in"), reason, full: amount, room: None };
@@ -384,8 +389,13 @@ fn take_off_top<'a>(
     for step in document.off_the_top() {
         if let (Step::Royalty, Some(rate)) = (step, document.royalty_off_top()) {
             let because = (Some(first.plan), Field::at("royalty.rate"));
-            let line =
-                off_top(left, Quantity::Rate(rate), document.rounding, because, (Party::Franchise, Kind::Royalty));
+            let line = off_top(
+                planted!(OffTopOfWhole => gci, left),
+                Quantity::Rate(rate),
+                document.rounding,
+                because,
+                (Party::Franchise, Kind::Royalty),
+            );
             left = take(left, line.map_err(|rule| rule.at("off_top"))?, lines).map_err(|rule| rule.at("off_top"))?;
         }
         for (index, item) in side.off_top.iter().enumerate() {
@@ -397,7 +407,7 @@ fn take_off_top<'a>(
                 _ => continue,
             };
             let field = Field::nth("off_top", index, "");
-            let line = off_top(left, amount, document.rounding, (None, field), to);
+            let line = off_top(planted!(OffTopOfWhole => gci, left), amount, document.rounding, (None, field), to);
             left = take(left, line.map_err(|rule| rule.at(field))?, lines).map_err(|rule| rule.at(field))?;
         }
     }
@@ -421,7 +431,8 @@ fn off_top<'a>(
 
 fn take<'a>(left: Money, line: Line<'a>, lines: &mut Vec<Line<'a>>) -> Result<Money, Rule> {
     let rest = left.minus(line.amount)?;
-    if rest.is_negative() {
+    if rest.is_negative() && !planted!(OffTopUnbounded) {
+        mark!(ExceedsCommission);
         return Err(Rule::ExceedsCommission { taken: line.amount, left });
     }
     if !line.amount.is_zero() {
@@ -516,7 +527,9 @@ fn count(desk: &mut Desk<'_, '_>, parts: &[(usize, Money)], cuts: &[Cut<'_>], un
             }
         }
         if let Some(known) = seat.attainment.and_then(|place| desk.attained.get_mut(place)) {
-            let after = known.after.with(*part, units)?.with_company_dollar(cut.company_dollar)?;
+            let units = planted!(OneUnit => 1, units);
+            let counts = planted!(BeyondAttained => cut.company_dollar.plus(cut.extra)?, cut.company_dollar);
+            let after = known.after.with(*part, units)?.with_company_dollar(counts)?;
             known.after = Attained { accrued: after.accrued.plus(cut.share)?, ..after };
         }
     }

@@ -95,12 +95,19 @@ fn want<'a>(desk: &Desk<'a, '_>, seat: &Seat<'a>, part: Money, units: u32) -> Re
         }
         Split::Tiered(tiered) => {
             let nothing = Attained::nothing(document.currency);
-            let attained = seat.attainment.and_then(|place| desk.attained.get(place)).map(|known| known.after);
-            let before = attained.filter(|_| tiered.per == Per::Year).unwrap_or(nothing);
+            let attained = seat.attainment.and_then(|place| desk.attained.get(place));
+            let attained = attained.map(|known| planted!(SidesBlind => known.before, known.after));
+            let before = attained.filter(|_| tiered.per == Per::Year || planted!(TiersPerYear)).unwrap_or(nothing);
             let (uncapped, bands) = climb(tiered, &before, part, units, document.rounding)?;
-            let most = tiered.minimum.filter(|_| part.is_positive()).map(|minimum| part.minus(minimum)).transpose()?;
+            mark!(TierCrossed, bands.iter().filter(|band| band.net.is_positive()).count() > 1);
+            let most = tiered
+                .minimum
+                .filter(|_| part.is_positive() || planted!(MinimumOfNothing))
+                .map(|minimum| part.minus(minimum))
+                .transpose()?;
             match most {
                 Some(most) if most.compare(uncapped)?.is_lt() => {
+                    mark!(MinimumPaid);
                     let because = Reason::Minimum { part, minimum: part.minus(most)? };
                     (most, bands, (Field::at("split.tiered.minimum"), because))
                 }
@@ -140,9 +147,10 @@ fn share_pools(desk: &Desk<'_, '_>, seats: &[&Seat<'_>], uncut: &mut [Uncut<'_>]
         };
         let weights: Vec<u64> = seats.iter().zip(&wants).map(wanted).collect();
         let (room, all) = (pool.room()?, weights.iter().copied().map(i128::from).sum::<i128>());
-        if all <= room.minor().into() {
+        if all <= room.minor().into() || planted!(PoolRoomToEach) {
             continue;
         }
+        mark!(PoolSharedOut, weights.iter().filter(|weight| **weight > 0).count() > 1);
         let shares = allocate(room, &weights).map_err(unshared)?;
         for ((uncut, share), _) in uncut.iter_mut().zip(shares).zip(weights).filter(|(_, weight)| *weight > 0) {
             uncut.counts = uncut.counts.min(share)?;
@@ -163,6 +171,8 @@ fn cut<'a>(uncut: &Uncut<'a>, seat: &Seat<'a>) -> Result<Cut<'a>, Rule> {
         !capped && (company_dollar.compare(uncapped)?.is_lt() || planted!(ExactHitCrosses) && room == Some(uncapped));
     mark!(CappedFromTheStart, capped);
     mark!(CapCrossed, crossed);
+    mark!(CapCrossedOnTiers, crossed && matches!(document.split, Split::Tiered(_)));
+    mark!(NegativeCompanyDollar, company_dollar.is_negative());
     mark!(CapHitExactly, !capped && room == Some(uncapped));
     mark!(CapOvershot, room.is_some_and(|room| company_dollar.minor() > room.minor()));
     let whole = Ratio::whole(part.minor());
@@ -188,6 +198,9 @@ fn cut<'a>(uncut: &Uncut<'a>, seat: &Seat<'a>) -> Result<Cut<'a>, Rule> {
 fn least_net(document: &Document, bands: &[Band], company_dollar: Money) -> Result<Ratio, Rule> {
     let net = net_yielding(bands, company_dollar)?;
     let Split::Tiered(Tiered { minimum: Some(minimum), .. }) = &document.split else { return Ok(net) };
+    if planted!(CrossingWithoutMinimum) {
+        return Ok(net);
+    }
     let least = Ratio::whole(minimum.plus(company_dollar)?.minor());
     Ok(if least.compare(net).is_gt() { least } else { net })
 }

@@ -42,9 +42,9 @@ pub fn deal(number: usize, payee: usize, cents: usize, day: NaiveDate) -> String
     )
 }
 
-const PLAN: &str = r#"{"plan.publish":{"plan":"p","document":{"currency":"USD","split":{"capped":{
-    "pre_cap":{"payee":"0.7","company":"0.3"},"cap":{"programme":"main","limit":"15000 USD",
-    "year":{"calendar":{"month":1,"day":1}}},"post_cap_fee":"25 USD"}}}}}"#;
+const PLAN: &str = r#"{"plan.publish":{"plan":"p","document":{"currency":"USD","split":{"flat":{"payee":"0.7","company":"0.3"}},
+    "cap":{"caps":[{"programme":"main","limit":"15000 USD","year":{"calendar":{"month":1,"day":1}}}]},
+    "fees":[{"name":"post-cap","timing":"post_cap","amount":{"flat":"25 USD"}}]}}}"#;
 
 impl History {
     /// A ledger with payees under a capped plan, and nothing else yet.

@@ -5,11 +5,12 @@ use ledger_core::Date;
 use ledger_core::attribution::Attribution;
 use ledger_core::calendar::Zone;
 use ledger_core::command::{Command, Request};
-use ledger_core::deal::{self, Gci};
+use ledger_core::deal;
 use ledger_core::id::{Actor, Key, PayeeId, PayoutId, PlanId, Text};
 use ledger_core::money::Currency;
 use ledger_core::rate::Rate;
 use ledger_core::settings::{self, Capability};
+use ledger_core::waterfall::Gci;
 use ledger_core::{payee, payout, plan};
 
 use crate::sales::Sale;
@@ -22,12 +23,10 @@ const APPROVER: &str = "ben";
 const PLAN: &str = "king-county";
 const PLAN_DOCUMENT: &str = r#"{
     "currency": "USD",
-    "split": {"capped": {
-        "pre_cap": {"payee": "0.7", "company": "0.3"},
-        "cap": {"programme": "king-county", "limit": "15000.00 USD", "year": {"calendar": {"month": 1, "day": 1}}},
-        "post_cap": {"payee": "1", "company": "0"},
-        "post_cap_fee": "250.00 USD"
-    }}
+    "zone": "America/Los_Angeles",
+    "split": {"flat": {"payee": "0.7", "company": "0.3"}},
+    "cap": {"caps": [{"programme": "king-county", "limit": "15000.00 USD", "year": {"calendar": {"month": 1, "day": 1}}}]},
+    "fees": [{"name": "after the cap", "timing": "post_cap", "amount": {"flat": "250.00 USD"}}]
 }"#;
 
 fn request(key: &str, actor: &str, day: Date, command: impl Into<Command>) -> Result<Request> {

@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use ledger_cli::import::{Columns, Field, Table};
 use ledger_core::attribution::{Attribution, Weight};
 use ledger_core::command::Command;
-use ledger_core::deal::{self, Gci};
+use ledger_core::deal;
+use ledger_core::waterfall::Gci;
 use ledger_core::{Currency, Money, Request};
 
 /// Each row of a table is a request or is refused, none is lost or comes twice, and what was understood is understood alike

@@ -4,25 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use ledger_core::account::{self, Source as EntrySource};
-use ledger_core::attribution::{Attribution, Credit};
-use ledger_core::cap::{self, CapAccount};
-use ledger_core::deal::{self, Gci, Line};
+use ledger_core::attribution::Attribution;
+use ledger_core::deal::{self, Basis, Completion, Earned, Line, PlanInForce};
 use ledger_core::event::Event;
-use ledger_core::id::{CapProgramme, DealId, EntryId, PayeeId, PayoutId, PlanId, Text};
+use ledger_core::id::{CapProgramme, DealId, EntryId, PayeeId, PayoutId, Text};
 use ledger_core::limits::PAGE_EVENTS;
-use ledger_core::plan::Document;
+use ledger_core::projection::plans::Plans;
 use ledger_core::projection::replay::each_event;
 use ledger_core::projection::sum::Sum;
 use ledger_core::recorded::Recorded;
 use ledger_core::store::Store;
-use ledger_core::{Date, Money, payee, payout, plan};
+use ledger_core::waterfall::{Account, Contribution, Document, Owner, Party, SideKind};
+use ledger_core::{Date, Money, cap, payee, payout};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::Outcome;
 use crate::error::CliError;
 use crate::output::{Format, stdout};
 use crate::source::Source;
-use crate::words::{attribution, basis, describe, instant, source as entry_source, split};
+use crate::words::{attribution, basis, describe, document, instant, kind, side_name, source as entry_source};
 
 /// What `explain` is asked.
 #[derive(Debug, clap::Subcommand)]
@@ -36,8 +37,8 @@ pub enum Args {
     Cap {
         /// The cap.
         programme: CapProgramme,
-        /// The payee.
-        payee: PayeeId,
+        /// The payee, or `pool:` and the name of a pool.
+        payee: String,
         /// The year in which the cap year begins, or any day in it; every cap year without it.
         year: Option<String>,
     },
@@ -110,86 +111,188 @@ impl Fact {
     }
 }
 
-/// What was said of a deal before it was calculated.
+/// A deal as it was calculated, with everything that this came from. It is calculated again to say why; what is stored is what holds.
 #[derive(Clone, Serialize)]
-struct Inputs {
-    basis: Gci,
-    gci: Money,
-    attribution: Option<Attribution>,
-    credits: Vec<Credit>,
-}
-
-/// One payee's part of a deal with everything that it came from.
-#[derive(Clone, Serialize)]
-struct Part {
-    deal: DealId,
-    completed_on: Date,
+struct Calculated {
     sequence: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    inputs: Option<Inputs>,
-    line: Line,
+    basis: Option<Basis>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    plan: Option<Document>,
+    attribution: Option<Attribution>,
+    completion: Completion,
+    /// What the plan version of each sharer says.
+    documents: Vec<Option<Document>>,
+    sides: Vec<SideExplained>,
+    /// Where the calculation comes to something else than what is stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calc_divergence: Option<String>,
 }
 
-impl Part {
-    fn words(&self) -> Vec<String> {
+#[derive(Clone, Serialize)]
+struct SideExplained {
+    side: SideKind,
+    gci: Money,
+    net: Money,
+    lines: Vec<LineExplained>,
+}
+
+#[derive(Clone, Serialize)]
+struct LineExplained {
+    #[serde(flatten)]
+    line: Line,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    because: Option<Value>,
+}
+
+impl LineExplained {
+    fn words(&self) -> String {
+        let Line { of, party, kind: what, name, amount } = &self.line;
+        let (verb, amount) = if amount.is_negative() { ("pays", amount.negated()) } else { ("gets", *amount) };
+        let name = name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+        let of = of.as_ref().filter(|of| *party != Party::Payee(PayeeId::clone(of)));
+        let of = of.map(|of| format!(" on {of}'s part")).unwrap_or_default();
+        let because = self.because.as_ref().and_then(|because| because["words"].as_str());
+        let because = because.map(|because| format!(": {because}")).unwrap_or_default();
+        format!("{party} {verb} {amount}, {}{name}{of}{because}", kind(*what))
+    }
+}
+
+impl Calculated {
+    /// In words what concerns a payee, or everything.
+    fn words(&self, payee: Option<&PayeeId>) -> Vec<String> {
+        let Completion { deal, gci, plans, caps, entries, .. } = &self.completion;
         let mut words = Vec::new();
-        if let Some(Inputs { basis: known, gci, attribution: model, .. }) = &self.inputs {
-            words.push(format!("deal {} brings {gci}, {}", self.deal, basis(known)));
-            if let Some(model) = model {
-                words.push(format!("it is credited {}", attribution(model)));
+        if let Some(known) = &self.basis {
+            words.push(format!("deal {deal} brings {gci}, {}", basis(known)));
+        }
+        if let Some(model) = &self.attribution {
+            words.push(format!("it is credited {}", attribution(model)));
+        }
+        let asked = |other: &PayeeId| payee.is_none_or(|payee| payee == other);
+        for (PlanInForce { payee, plan, version, plan_hash }, says) in plans.iter().zip(&self.documents) {
+            if asked(payee) {
+                let hash = plan_hash.to_string();
+                let says = says.as_ref().map(|says| format!(": {}", document(says))).unwrap_or_default();
+                let hash = hash.get(..12).unwrap_or(&hash);
+                words.push(format!("{payee} is under plan {plan} version {version} (document {hash}…){says}"));
             }
         }
-        words.extend(split(&self.line, self.plan.as_ref()));
+        for Contribution { account: Account { programme, of, year }, limit, before, .. } in caps {
+            let concerns = match of {
+                Owner::Payee(payee) => asked(payee),
+                Owner::Pool(_) => true,
+            };
+            if concerns {
+                let left = Sum::from(*limit).minus((*before).into()).max(Sum::ZERO).show(limit.currency());
+                let currency = limit.currency();
+                words.push(format!(
+                    "before this deal {left} {currency} of {of}'s cap {programme} of {limit} for {year} was left"
+                ));
+            }
+        }
+        for SideExplained { side, gci, net, lines } in &self.sides {
+            if self.sides.len() > 1 {
+                words.push(format!("{} brings {gci}, of which {net} is left off the top", side_name(*side)));
+            }
+            let concerns = |line: &&LineExplained| {
+                line.line.of.as_ref().is_none_or(asked)
+                    || matches!(&line.line.party, Party::Payee(party) if asked(party))
+            };
+            words.extend(lines.iter().filter(concerns).map(LineExplained::words));
+        }
+        let entries = entries.iter().filter(|earned| asked(&earned.payee));
+        words.extend(entries.map(|Earned { payee, amount, .. }| format!("together {payee} gets {amount}")));
+        words.extend(self.calc_divergence.iter().map(|divergence| format!("calc_divergence: {divergence}")));
         words
     }
 }
 
-/// Reads the parts of deals off the log.
+/// Reads calculated deals off the log.
 #[derive(Default)]
-struct Parts {
-    plans: BTreeMap<(PlanId, u32), Document>,
+struct Deals {
+    plans: Plans,
     names: BTreeMap<PayeeId, Text>,
+    joined_on: BTreeMap<PayeeId, Date>,
     /// The deals that are not calculated yet.
-    open: BTreeMap<DealId, Inputs>,
+    open: BTreeMap<DealId, (Basis, Option<Attribution>)>,
 }
 
-impl Parts {
-    /// Takes an event in; the parts of the deal that it calculates come out.
-    fn of(&mut self, recorded: &Recorded) -> Vec<Part> {
+impl Deals {
+    /// Takes an event in; the deal that it calculates comes out, if it is wanted.
+    fn of(&mut self, recorded: &Recorded, is_wanted: impl Fn(&Completion) -> bool) -> Option<Calculated> {
         match &recorded.event {
-            Event::Payee(payee::Event::Enrolled { payee, name, .. }) => {
+            Event::Payee(payee::Event::Enrolled { payee, name, joined_on }) => {
                 self.names.insert(payee.clone(), name.clone());
+                self.joined_on.extend(joined_on.map(|day| (payee.clone(), day)));
             }
-            Event::Plan(plan::Event::Published { plan, version, document, .. }) => {
-                self.plans.insert((plan.clone(), *version), document.clone());
+            Event::Plan(event) => self.plans.apply(event),
+            Event::Deal(deal::Event::Registered { deal, basis, .. }) => {
+                self.open.insert(deal.clone(), (basis.clone(), None));
             }
-            Event::Deal(deal::Event::Registered { deal, basis, gci }) => {
-                let inputs = Inputs { basis: basis.clone(), gci: *gci, attribution: None, credits: Vec::new() };
-                self.open.insert(deal.clone(), inputs);
-            }
-            Event::Deal(deal::Event::Attributed { deal, attribution, credits }) => {
-                if let Some(inputs) = self.open.get_mut(deal) {
-                    inputs.attribution = Some(attribution.clone());
-                    inputs.credits.clone_from(credits);
+            Event::Deal(deal::Event::Attributed { deal, attribution, .. }) => {
+                if let Some((_, known)) = self.open.get_mut(deal) {
+                    *known = Some(attribution.clone());
                 }
             }
-            Event::Deal(deal::Event::Completed { deal, completed_on, lines, .. }) => {
-                let inputs = self.open.remove(deal);
-                let part = |line: &Line| Part {
-                    deal: deal.clone(),
-                    completed_on: *completed_on,
-                    sequence: recorded.sequence,
-                    inputs: inputs.clone(),
-                    plan: self.plans.get(&(line.plan.clone(), line.version)).cloned(),
-                    line: line.clone(),
-                };
-                return lines.iter().map(part).collect();
+            Event::Deal(deal::Event::Completed(completion)) => {
+                let terms = self.open.remove(&completion.deal);
+                return is_wanted(completion).then(|| self.explain(recorded.sequence, terms, completion));
             }
             _ => {}
         }
-        Vec::new()
+        None
+    }
+
+    fn explain(
+        &self,
+        sequence: u64,
+        terms: Option<(Basis, Option<Attribution>)>,
+        completion: &Completion,
+    ) -> Calculated {
+        let (basis, attribution) = terms.map_or((None, None), |(basis, attribution)| (Some(basis), attribution));
+        let version = |in_force: &PlanInForce| self.plans.version(&in_force.plan, in_force.version);
+        let mut because: Vec<Vec<Option<Value>>> = Vec::new();
+        let sides = basis.as_ref().and_then(|basis| basis.sides(attribution.as_ref()));
+        let calc_divergence = match &sides {
+            None => Some("nothing says who shares the deal".to_owned()),
+            Some(sides) => {
+                match completion.recalculate(sides, version, |payee| self.joined_on.get(payee).copied()) {
+                    Err(rejection) => Some(rejection.to_string()),
+                    Ok(calculation) => {
+                        because.extend(calculation.sides.iter().map(|side| {
+                            side.lines.iter().map(|line| serde_json::to_value(line.because).ok()).collect()
+                        }));
+                        let differs = completion.divergence(&calculation);
+                        differs.map(|(place, stored, calculated)| {
+                            format!("{place} is {stored}, calculated again {calculated}")
+                        })
+                    }
+                }
+            }
+        };
+        let mut because = because.into_iter();
+        let sides = completion.sides.iter().map(|side| {
+            let mut because = because
+                .next()
+                .unwrap_or_default()
+                .into_iter()
+                .map(|because| because.filter(|_| calc_divergence.is_none()));
+            let lines =
+                side.lines.iter().map(|line| LineExplained { line: line.clone(), because: because.next().flatten() });
+            SideExplained { side: side.side, gci: side.gci, net: side.net, lines: lines.collect() }
+        });
+        let sides = sides.collect();
+        let documents =
+            completion.plans.iter().map(|plan| version(plan).map(|version| version.document.clone())).collect();
+        Calculated {
+            sequence,
+            basis: basis.clone(),
+            attribution,
+            completion: completion.clone(),
+            documents,
+            sides,
+            calc_divergence,
+        }
     }
 }
 
@@ -217,7 +320,7 @@ struct Entry {
     sequence: u64,
     source: EntrySource,
     #[serde(skip_serializing_if = "Option::is_none")]
-    part: Option<Part>,
+    calculated: Option<Calculated>,
 }
 
 async fn explain_payout(source: &Source, store: &dyn Store, asked: PayoutId) -> Result<PayoutExplained, CliError> {
@@ -240,14 +343,15 @@ async fn explain_payout(source: &Source, store: &dyn Store, asked: PayoutId) -> 
     let unknown = || CliError::Refused(format!("payout {asked} is unknown: payledger show payouts lists all of them"));
     let (payee, amount) = made.ok_or_else(unknown)?;
 
-    let mut parts = Parts::default();
+    let mut deals = Deals::default();
     let mut calculated = BTreeMap::new();
     let mut entries = Vec::new();
+    let is_claimed = |earned: &Earned| earned.entry.is_some_and(|entry| claimed.contains(&entry.as_uuid()));
     each(source, store, |recorded| {
-        for part in parts.of(recorded) {
-            if let Some(entry) = part.line.entry.filter(|entry| claimed.contains(&entry.as_uuid())) {
-                calculated.insert(entry.as_uuid(), part);
-            }
+        if let Some(deal) = deals.of(recorded, |completion| completion.entries.iter().any(is_claimed)) {
+            let claimed =
+                deal.completion.entries.iter().filter(|earned| is_claimed(earned)).filter_map(|earned| earned.entry);
+            calculated.extend(claimed.map(|entry| (entry.as_uuid(), deal.clone())));
         }
         if let Event::Account(account::Event::EntryBooked { entry, source, amount, earned_on, .. }) = &recorded.event
             && claimed.contains(&entry.as_uuid())
@@ -258,12 +362,12 @@ async fn explain_payout(source: &Source, store: &dyn Store, asked: PayoutId) -> 
                 earned_on: *earned_on,
                 sequence: recorded.sequence,
                 source: source.clone(),
-                part: calculated.remove(&entry.as_uuid()),
+                calculated: calculated.remove(&entry.as_uuid()),
             });
         }
     })
     .await?;
-    let name = parts.names.get(&payee).cloned();
+    let name = deals.names.get(&payee).cloned();
     Ok(PayoutExplained { payout: asked, payee, name, amount, entries, history })
 }
 
@@ -282,7 +386,7 @@ impl Explanation for PayoutExplained {
                 index + 1,
                 entry_source(source)
             ));
-            for step in entry.part.iter().flat_map(Part::words) {
+            for step in entry.calculated.iter().flat_map(|deal| deal.words(Some(&self.payee))) {
                 words.push(format!("       {step}"));
             }
         }
@@ -294,10 +398,10 @@ impl Explanation for PayoutExplained {
     }
 }
 
-/// One cap year of one payee.
+/// One cap year of one payee or pool.
 #[derive(Serialize)]
 struct CapExplained {
-    account: CapAccount,
+    account: Account,
     limit: Money,
     contributed: String,
     room: String,
@@ -315,22 +419,23 @@ struct Step {
     contributed: String,
     room: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    part: Option<Part>,
+    calculated: Option<Calculated>,
 }
 
 impl CapExplained {
-    fn new(account: &CapAccount, limit: Money) -> Self {
+    fn new(account: &Account, limit: Money) -> Self {
         let (contributed, room) = (String::new(), String::new());
         Self { account: account.clone(), limit, contributed, room, steps: Vec::new(), sum: Sum::ZERO }
     }
 
-    fn step(&mut self, recorded: &Recorded, what: String, part: Option<Part>) {
+    fn step(&mut self, recorded: &Recorded, what: String, calculated: Option<Calculated>) {
         let currency = self.limit.currency();
         let room = Sum::from(self.limit).minus(self.sum).max(Sum::ZERO);
         self.contributed = format!("{} {currency}", self.sum.show(currency));
         self.room = format!("{} {currency}", room.show(currency));
         let (contributed, room) = (self.contributed.clone(), self.room.clone());
-        self.steps.push(Step { sequence: recorded.sequence, on: recorded.effective, what, contributed, room, part });
+        let (sequence, on) = (recorded.sequence, recorded.effective);
+        self.steps.push(Step { sequence, on, what, contributed, room, calculated });
     }
 }
 
@@ -338,26 +443,30 @@ async fn explain_cap(
     source: &Source,
     store: &dyn Store,
     programme: &CapProgramme,
-    payee: &PayeeId,
+    of: &str,
     year: Option<&str>,
 ) -> Result<Vec<CapExplained>, CliError> {
-    let asked = |account: &CapAccount| {
+    let asked = |account: &Account| {
         let in_year = |year: &str| match year.parse::<Date>() {
             Ok(day) => account.year.contains(day),
             Err(_) => account.year.start.to_string().split('-').next() == Some(year),
         };
-        account.programme == *programme && account.payee == *payee && year.is_none_or(in_year)
+        account.programme == *programme && account.of.to_string() == of && year.is_none_or(in_year)
     };
     let mut years: BTreeMap<Date, CapExplained> = BTreeMap::new();
-    let mut parts = Parts::default();
+    let mut deals = Deals::default();
     each(source, store, |recorded| {
-        for part in parts.of(recorded) {
-            let Some(met) = part.line.cap.as_ref().filter(|met| asked(&met.account)) else { continue };
-            let of = years.entry(met.account.year.start).or_insert_with(|| CapExplained::new(&met.account, met.limit));
-            of.limit = met.limit;
-            of.sum.add(part.line.amounts.company_dollar);
-            let what = format!("deal {} puts {} towards the cap", part.deal, part.line.amounts.company_dollar);
-            of.step(recorded, what, Some(part));
+        let met = |completion: &Completion| completion.caps.iter().find(|met| asked(&met.account)).cloned();
+        if let Some(deal) = deals.of(recorded, |completion| met(completion).is_some())
+            && let Some(Contribution { account, limit, before, after }) = met(&deal.completion)
+        {
+            let of = years.entry(account.year.start).or_insert_with(|| CapExplained::new(&account, limit));
+            of.limit = limit;
+            let counts = Sum::from(after).minus(before.into());
+            of.sum = of.sum.plus(counts);
+            let counts = counts.show(limit.currency());
+            let what = format!("deal {} puts {counts} {} towards the cap", deal.completion.deal, limit.currency());
+            of.step(recorded, what, Some(deal));
         }
         match &recorded.event {
             Event::Cap(cap::Event::OpeningBalanceSet { account, amount, limit, .. }) if asked(account) => {
@@ -381,15 +490,19 @@ async fn explain_cap(
 
 impl Explanation for CapExplained {
     fn words(&self) -> Vec<String> {
-        let CapAccount { programme, payee, year } = &self.account;
+        let Account { programme, of, year } = &self.account;
         let (limit, contributed, room) = (self.limit, &self.contributed, &self.room);
         let mut words = vec![
-            format!("Cap {programme} of {payee} from {} up to, but without, {}", year.start, year.end),
+            format!("Cap {programme} of {of} from {} up to, but without, {}", year.start, year.end),
             format!("{contributed} of {limit} is contributed, {room} is left"),
         ];
-        for Step { sequence, on, what, contributed, room, part } in &self.steps {
+        let payee = match of {
+            Owner::Payee(payee) => Some(payee),
+            Owner::Pool(_) => None,
+        };
+        for Step { sequence, on, what, contributed, room, calculated } in &self.steps {
             words.push(format!("  {on}, event {sequence}: {what}"));
-            words.extend(part.iter().flat_map(Part::words).map(|step| format!("       {step}")));
+            words.extend(calculated.iter().flat_map(|deal| deal.words(payee)).map(|step| format!("       {step}")));
             words.push(format!("       after it {contributed} is contributed, {room} is left"));
         }
         words
@@ -400,16 +513,19 @@ impl Explanation for CapExplained {
 #[derive(Serialize)]
 struct DealExplained {
     deal: DealId,
-    parts: Vec<Part>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calculated: Option<Calculated>,
     history: Vec<Fact>,
 }
 
 async fn explain_deal(source: &Source, store: &dyn Store, asked: DealId) -> Result<DealExplained, CliError> {
     let stream = format!("deal/{asked}");
-    let mut all = Parts::default();
-    let (mut found, mut history) = (Vec::new(), Vec::new());
+    let mut all = Deals::default();
+    let (mut calculated, mut history) = (None, Vec::new());
     each(source, store, |recorded| {
-        found.extend(all.of(recorded).into_iter().filter(|part| part.deal == asked));
+        if let Some(deal) = all.of(recorded, |completion| completion.deal == asked) {
+            calculated = Some(deal);
+        }
         if recorded.stream.as_str() == stream {
             history.push(Fact::of(recorded));
         }
@@ -420,15 +536,13 @@ async fn explain_deal(source: &Source, store: &dyn Store, asked: DealId) -> Resu
             "deal {asked} is unknown: payledger events --stream deal lists all of them"
         )));
     }
-    Ok(DealExplained { deal: asked, parts: found, history })
+    Ok(DealExplained { deal: asked, calculated, history })
 }
 
 impl Explanation for DealExplained {
     fn words(&self) -> Vec<String> {
         let mut words = vec![format!("Deal {}", self.deal)];
-        for part in &self.parts {
-            words.extend(part.words().into_iter().map(|step| format!("  {step}")));
-        }
+        words.extend(self.calculated.iter().flat_map(|deal| deal.words(None)).map(|step| format!("  {step}")));
         words.push("What became of it:".into());
         words.extend(self.history.iter().map(Fact::words));
         words

@@ -8,12 +8,13 @@ use std::time::SystemTime;
 
 use ledger_core::attribution::{Attribution, Weight};
 use ledger_core::codec;
-use ledger_core::deal::{self, Gci};
+use ledger_core::deal;
 use ledger_core::event::Event;
 use ledger_core::id::{Actor, DealId, Key, PayeeId};
 use ledger_core::rate::Rate;
 use ledger_core::store::StreamAfter;
 use ledger_core::stream::StreamId;
+use ledger_core::waterfall::Gci;
 use ledger_core::{Currency, Date, Money, Request, settings};
 
 use crate::Outcome;

@@ -164,11 +164,11 @@ pub fn payees(summary: &Summary) -> Table {
     table
 }
 
-/// One row a payee, cap and cap year.
+/// One row a payee or pool, cap and cap year.
 pub fn caps(caps: &Caps) -> Table {
     let columns = &[
         "cap",
-        "payee",
+        "of",
         "cap_year",
         "currency",
         "limit",
@@ -186,7 +186,7 @@ pub fn caps(caps: &Caps) -> Table {
         let capped = of.capped_at.as_ref();
         table.row(vec![
             text(&account.programme),
-            text(&account.payee),
+            text(&account.of),
             text(account.year),
             text(currency),
             number(of.limit.amount()),

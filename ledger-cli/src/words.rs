@@ -3,12 +3,16 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use ledger_core::account::{self, Because, Source};
 use ledger_core::attribution::Attribution;
-use ledger_core::deal::{self, Gci, Line};
+use ledger_core::deal::{self, Basis, Completion, Earned};
 use ledger_core::event::Event;
 use ledger_core::payout::{self, Payment, Resolution};
-use ledger_core::plan::{Cap, CappedSplit, Crossing, Document, FeeOnCrossing, Shares, Split};
 use ledger_core::rate::Rate;
-use ledger_core::{cap, payee, plan, settings};
+use ledger_core::waterfall::{
+    Bonus, Cap, CapOf, Capped, Crossing, Document, Fee, FeeAmount, FeeOnCrossing, FeeTo, Kind, Mentee, Override,
+    Quantity, ReferralIn, Royalty, RoyaltyBasis, Sharer, Shares, Side, SideKind, Split, Threshold, Tier, Tiered, Tiers,
+    Timing, When,
+};
+use ledger_core::{attainment, cap, payee, plan, settings};
 
 /// An instant as it is written.
 pub fn instant(at: DateTime<Utc>) -> String {
@@ -24,10 +28,29 @@ pub fn percent(rate: Rate) -> String {
 }
 
 /// How a deal's commission is known.
-pub fn basis(gci: &Gci) -> String {
-    match gci {
-        Gci::Amount(amount) => format!("given as {amount}"),
-        Gci::OfPrice { price, rate } => format!("{} of the price of {price}", percent(*rate)),
+pub fn basis(basis: &Basis) -> String {
+    match basis {
+        Basis::Amount(amount) => format!("given as {amount}"),
+        Basis::OfPrice { price, rate } => format!("{} of the price of {price}", percent(*rate)),
+        Basis::Sides(sides) => format!("on {}", join(sides.iter().map(side))),
+    }
+}
+
+fn side(Side { side, payees, .. }: &Side) -> String {
+    let shared = join(payees.iter().map(|Sharer { payee, weight, mentor }| {
+        let weight = weight.map(|weight| format!("{} to ", percent(weight))).unwrap_or_default();
+        let mentor = mentor.as_ref().map(|mentor| format!(" with mentor {mentor}")).unwrap_or_default();
+        format!("{weight}{payee}{mentor}")
+    }));
+    format!("{} ({shared})", side_name(*side))
+}
+
+/// What a side is called.
+pub fn side_name(side: SideKind) -> &'static str {
+    match side {
+        SideKind::Listing => "the listing side",
+        SideKind::Buying => "the buying side",
+        SideKind::Sole => "the only side",
     }
 }
 
@@ -54,92 +77,115 @@ fn shares(shares: &Shares) -> String {
 
 /// What a plan version says.
 pub fn document(document: &Document) -> String {
-    match &document.split {
+    let mut says = vec![match &document.split {
         Split::Flat(flat) => shares(flat),
-        Split::Capped(CappedSplit {
-            pre_cap,
-            cap: Cap { limit, .. },
-            post_cap,
-            post_cap_fee,
-            crossing,
-            fee_on_crossing,
-        }) => {
-            let fee = post_cap_fee.map(|fee| format!(", less a fee of {fee} per deal")).unwrap_or_default();
-            let crossing = match crossing {
-                Crossing::SplitWithinDeal => "the deal that crosses it is split at it",
-                Crossing::WholeDealPreCap => "the deal that crosses it counts as a whole before it",
-            };
-            let on_crossing = match (post_cap_fee, fee_on_crossing) {
-                (Some(_), FeeOnCrossing::Yes) => " and pays the fee",
-                (Some(_), FeeOnCrossing::No) => " and pays no fee",
-                (None, _) => "",
-            };
-            format!(
-                "{} until the company has {limit} in a cap year, then {}{fee}; {crossing}{on_crossing}",
-                shares(pre_cap),
-                shares(post_cap)
-            )
+        Split::Tiered(tiered) => tiers(tiered),
+    }];
+    if let Some(Capped { caps, post_cap, crossing, fee_on_crossing }) = &document.cap {
+        let caps = caps.iter().map(|Cap { programme, of, limit, .. }| match of {
+            CapOf::Payee => format!("{limit} ({programme})"),
+            CapOf::Pool(pool) => format!("{limit} from pool {pool} ({programme})"),
+        });
+        says.push(format!("until the company has {} in a cap year, then {}", join(caps), shares(post_cap)));
+        let crossing = match crossing {
+            Crossing::SplitWithinDeal => "the deal that crosses it is split at it",
+            Crossing::WholeDealPreCap => "the deal that crosses it counts as a whole before it",
+        };
+        let on_crossing = match fee_on_crossing {
+            FeeOnCrossing::Yes => " and pays the fees after the cap",
+            FeeOnCrossing::No => "",
+        };
+        says.push(format!("{crossing}{on_crossing}"));
+    }
+    if let Some(Royalty { rate, basis, cap }) = &document.royalty {
+        let basis = match basis {
+            RoyaltyBasis::OffTop => "off the top",
+            RoyaltyBasis::Gross => "of the gross",
+        };
+        let most = cap.as_ref().map(|cap| format!(", at most {} a year", cap.limit)).unwrap_or_default();
+        says.push(format!("{} {basis} to the franchise{most}", percent(*rate)));
+    }
+    if document.referral_in == ReferralIn::Shared {
+        says.push("what another house pays is shared".into());
+    }
+    says.extend(document.fees.iter().map(fee));
+    if let Some(Mentee { company, mentor }) = document.mentee {
+        says.push(format!("with a mentor {} to the company and {} to the mentor", percent(company), percent(mentor)));
+    }
+    says.extend(document.bonuses.iter().map(|Bonus { name, when, amount }| {
+        let when = match when {
+            When::EachDeal => "in each deal".to_owned(),
+            When::Reaches(Threshold::Units(units)) => format!("when {units} units are reached"),
+            When::Reaches(Threshold::Revenue(amount)) => format!("when a revenue of {amount} is reached"),
+            When::Reaches(Threshold::CompanyDollar(amount)) => format!("when a company dollar of {amount} is reached"),
+        };
+        let amount = match amount {
+            Quantity::Flat(flat) => flat.to_string(),
+            Quantity::Rate(rate) => percent(*rate),
+        };
+        format!("bonus {name} of {amount} {when}")
+    }));
+    let paid = document.overrides.iter();
+    says.extend(paid.map(|Override { name, to, rate, .. }| format!("override {name} of {} to {to}", percent(*rate))));
+    says.join("; ")
+}
+
+fn tiers(Tiered { tiers, minimum, .. }: &Tiered) -> String {
+    fn steps<F: std::fmt::Display>(tiers: &[Tier<F>]) -> String {
+        join(tiers.iter().map(|tier| format!("{} from {}", percent(tier.payee), tier.from)))
+    }
+    let (measure, steps) = match tiers {
+        Tiers::CompanyDollar(tiers) => ("company dollar", steps(tiers)),
+        Tiers::Revenue(tiers) => ("revenue", steps(tiers)),
+        Tiers::Units(tiers) => ("units", steps(tiers)),
+        Tiers::Attainment { quota, tiers } => {
+            return format!("the payee has, by what part of a quota of {quota} is attained, {}", steps(tiers));
         }
+    };
+    let least = minimum.map(|minimum| format!(", at least {minimum}")).unwrap_or_default();
+    format!("the payee has, by {measure}, {steps}{least}")
+}
+
+fn fee(Fee { name, timing, amount, to, sub_cap, .. }: &Fee) -> String {
+    let amount = match amount {
+        FeeAmount::Flat(flat) => flat.to_string(),
+        FeeAmount::Rate(rate) => percent(*rate),
+        FeeAmount::LesserOf { flat, rate } => format!("the lesser of {flat} and {}", percent(*rate)),
+    };
+    let timing = match timing {
+        Timing::Always => "",
+        Timing::PreCap => " before the cap",
+        Timing::PostCap => " after the cap",
+    };
+    let to = match to {
+        FeeTo::Company => String::new(),
+        FeeTo::Payee(payee) => format!(" to {payee}"),
+    };
+    let most = sub_cap.as_ref().map(|cap| format!(", at most {} a year", cap.limit)).unwrap_or_default();
+    format!("fee {name} of {amount}{timing}{to}{most}")
+}
+
+/// What a line is called.
+pub fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Concession => "concession",
+        Kind::ReferralOut => "referral",
+        Kind::Royalty => "royalty",
+        Kind::ReferralIn => "referral from another house",
+        Kind::CompanyDollar => "company dollar",
+        Kind::PostCapCompany => "the company's share beyond the cap",
+        Kind::Share => "share",
+        Kind::Fee => "fee",
+        Kind::Mentee => "mentee's charge",
+        Kind::Bonus => "bonus",
+        Kind::Override => "override",
+        Kind::Adjustment => "adjustment",
     }
 }
 
-/// How one payee's part of a deal was split, step by step: the inputs, the rule, and what came out.
-pub fn split(line: &Line, plan: Option<&Document>) -> Vec<String> {
-    let amounts = &line.amounts;
-    let mut steps = vec![format!("{}'s part of the commission is {}", line.payee, amounts.base)];
-    let hash = line.plan_hash.to_string();
-    let hash = hash.get(..12).unwrap_or(&hash);
-    let says = plan.map(|plan| format!(": {}", document(plan))).unwrap_or_default();
-    steps.push(format!("plan {} version {} (document {hash}…){says}", line.plan, line.version));
-    let rate = plan.map(|plan| match &plan.split {
-        Split::Flat(shares) => shares.company,
-        Split::Capped(capped) => capped.pre_cap.company,
-    });
-    let share = rate.map(|rate| format!("{} of {}", percent(rate), amounts.base)).unwrap_or_else(|| "its share".into());
-    match &line.cap {
-        None => steps.push(format!("the company gets {share}, which is {}", amounts.company_dollar)),
-        Some(met) if !met.room.is_positive() => {
-            steps.push(format!(
-                "the cap of {} for {} was reached before this deal, so nothing more counts to it",
-                met.limit, met.account.year
-            ));
-        }
-        Some(met) => {
-            steps.push(format!(
-                "before this deal {} of the cap of {} for {} was left",
-                met.room, met.limit, met.account.year
-            ));
-            let crossed = rate.and_then(|rate| {
-                let uncapped = rate.of(amounts.base, plan?.rounding).ok()?;
-                (uncapped != amounts.company_dollar).then_some(uncapped)
-            });
-            steps.push(match crossed {
-                Some(uncapped) => format!(
-                    "{share} would be {uncapped}, but the cap takes no more than {}: that is what the company gets",
-                    amounts.company_dollar
-                ),
-                None => format!("the company gets {share}, which is {}; it counts to the cap", amounts.company_dollar),
-            });
-        }
-    }
-    if !amounts.post_cap_company.is_zero() {
-        steps.push(format!(
-            "of what is beyond the cap the company gets {}; it does not count",
-            amounts.post_cap_company
-        ));
-    }
-    if !amounts.post_cap_fee.is_zero() {
-        let whose = format!("{}'s part of the fee for a deal after the cap", line.payee);
-        steps.push(format!("{whose} is {}", amounts.post_cap_fee));
-    }
-    let mut sum = amounts.base.to_string();
-    for part in [amounts.company_dollar, amounts.post_cap_company, amounts.post_cap_fee] {
-        if !part.is_zero() {
-            sum.push_str(&format!(" - {part}"));
-        }
-    }
-    steps.push(format!("{} gets {sum} = {}", line.payee, amounts.payee_net));
-    steps
+/// What everybody has of a deal in the end.
+pub fn earned(entries: &[Earned]) -> String {
+    join(entries.iter().map(|Earned { payee, amount, .. }| format!("{payee} gets {amount}")))
 }
 
 /// What an entry is for.
@@ -186,29 +232,40 @@ pub fn describe(event: &Event) -> String {
                 let credits = join(credits.iter().map(|credit| format!("{} {}", credit.payee, credit.amount)));
                 format!("deal {deal} is credited {}: {credits}", attribution(model))
             }
-            deal::Event::Completed { deal, completed_on, lines, .. } => {
-                let nets = join(lines.iter().map(|line| format!("{} gets {}", line.payee, line.amounts.payee_net)));
-                format!("deal {deal} is completed on {completed_on}: {nets}")
+            deal::Event::Completed(Completion { deal, completed_on, entries, .. }) => {
+                format!("deal {deal} is completed on {completed_on}: {}", earned(entries))
             }
             deal::Event::Reversed { deal, reason, .. } => format!("deal {deal} is reversed: {reason}"),
         },
         Event::Cap(event) => match event {
             cap::Event::ProgrammeOpened { programme, currency, .. } => {
-                format!("cap programme {programme} counts in {currency}; every plan that names it has its cap years")
+                format!("programme {programme} counts in {currency}; every plan that names it has its years")
             }
             cap::Event::OpeningBalanceSet { account, amount, reason, .. } => {
-                format!("{}'s cap for {} opens with {amount}: {reason}", account.payee, account.year)
+                format!("{}'s cap for {} opens with {amount}: {reason}", account.of, account.year)
             }
             cap::Event::Contributed { account, deal, amount, limit } => {
-                format!("deal {deal} puts {amount} towards {}'s cap of {limit} for {}", account.payee, account.year)
+                format!("deal {deal} puts {amount} towards {}'s cap of {limit} for {}", account.of, account.year)
             }
             cap::Event::Reached { account, deal, limit } => {
-                format!("with deal {deal} {}'s cap of {limit} for {} is reached", account.payee, account.year)
+                format!("with deal {deal} {}'s cap of {limit} for {} is reached", account.of, account.year)
             }
             cap::Event::Reversed { account, deal, amount } => {
-                format!("{}'s cap for {} gets {amount} back from deal {deal}", account.payee, account.year)
+                format!("{}'s cap for {} gets {amount} back from deal {deal}", account.of, account.year)
             }
         },
+        Event::Attainment(event) => {
+            let (account, of) = (event.account(), event.attained());
+            let what = format!(
+                "{} units and {} for {}'s {} of {}",
+                of.units, of.revenue, account.of, account.programme, account.year
+            );
+            match event {
+                attainment::Event::OpeningSet { reason, .. } => format!("{what} are taken over: {reason}"),
+                attainment::Event::Counted { deal, .. } => format!("deal {deal} counts {what}"),
+                attainment::Event::Reversed { deal, .. } => format!("deal {deal} no longer counts {what}"),
+            }
+        }
         Event::Account(event) => match event {
             account::Event::EntryBooked { payee, source: what, amount, .. } if amount.is_negative() => {
                 format!("{payee} owes {}: {}", amount.negated(), source(what))

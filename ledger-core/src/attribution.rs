@@ -10,6 +10,7 @@ use crate::id::PayeeId;
 use crate::limits::PAYEES_PER_DEAL;
 use crate::money::Money;
 use crate::rate::Rate;
+use crate::waterfall::Sharer;
 
 /// The model by which a deal is attributed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,8 +99,26 @@ impl Attribution {
         Ok(self.payees().cloned().zip(parts).map(|(payee, amount)| Credit { payee, amount }).collect())
     }
 
+    /// Everyone who is listed, as the payees of a deal's side.
+    #[must_use]
+    pub fn sharers(&self) -> Vec<Sharer> {
+        match self {
+            Self::Equal(payees) => {
+                payees.iter().map(|payee| Sharer { payee: payee.clone(), weight: None, mentor: None }).collect()
+            }
+            Self::Custom(weights) => {
+                let sharer = |Weight { payee, weight }: &Weight| Sharer {
+                    payee: payee.clone(),
+                    weight: Some(*weight),
+                    mentor: None,
+                };
+                weights.iter().map(sharer).collect()
+            }
+        }
+    }
+
     /// The weight of everyone who is listed, in the order listed.
-    pub(crate) fn weights(&self) -> Result<Vec<u64>, Rejection> {
+    fn weights(&self) -> Result<Vec<u64>, Rejection> {
         let weights = match self {
             Self::Equal(payees) => return Ok(vec![1; payees.len()]),
             Self::Custom(weights) => weights,

@@ -1,4 +1,4 @@
-//! A cap account: what one payee's deals contributed to a cap in one cap year.
+//! A cap account: what the deals of one payee, or of a pool of payees, contributed to a cap in one cap year.
 //!
 //! It belongs to a cap programme, not to a plan, so a change of plan keeps it. A contribution is posted when a deal completes
 //! and taken back when the deal is reversed, always in the cap year of the deal.
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::Date;
-use crate::calendar::{CapYear, CapYearRule};
+use crate::calendar::CapYearRule;
 use crate::decide::{Context, Decision, Misfit, Undecided};
 use crate::event;
 use crate::id::{CapProgramme, DealId, PayeeId, Text};
 use crate::money::{Currency, Money, MoneyError};
-use crate::plan::Split;
 use crate::settings::Capability;
 use crate::stream::StreamId;
+use crate::waterfall::{Account, Contribution, Limit, Owner, room};
 
 /// What can be asked of a cap account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ use crate::stream::StreamId;
 pub enum Command {
     /// Takes over what was contributed elsewhere in the cap year that holds a day.
     SetOpeningBalance {
-        /// Whose account.
+        /// Whose account, or a payee of the pool whose it is.
         payee: PayeeId,
         /// A day of the cap year; the plan of that day names the cap.
         on: Date,
@@ -30,6 +30,9 @@ pub enum Command {
         amount: Money,
         /// Where the amount comes from.
         reason: Text,
+        /// What it counts to, also that of a royalty's or a fee's cap; without it the first of the plan's caps.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        programme: Option<CapProgramme>,
     },
 }
 
@@ -37,19 +40,21 @@ pub enum Command {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
-    /// A plan named the programme first. Whatever plan names it later has the same currency and the same cap years.
+    /// A plan named the programme first. Whatever plan names it later has the same currency and years, and counts the same.
     ProgrammeOpened {
         /// The programme.
         programme: CapProgramme,
-        /// The currency of its contributions.
+        /// The currency of what counts to it.
         currency: Currency,
-        /// When its cap years begin.
+        /// When its years begin.
         year: CapYearRule,
+        /// What counts to it.
+        counts: Counts,
     },
     /// An opening balance was taken over.
     OpeningBalanceSet {
         /// Whose account, of which cap and year.
-        account: CapAccount,
+        account: Account,
         /// What was contributed elsewhere.
         amount: Money,
         /// The limit in force.
@@ -60,7 +65,7 @@ pub enum Event {
     /// A completed deal contributed.
     Contributed {
         /// Whose account, of which cap and year.
-        account: CapAccount,
+        account: Account,
         /// The deal.
         deal: DealId,
         /// Its company dollar.
@@ -71,7 +76,7 @@ pub enum Event {
     /// The contributions reached the limit.
     Reached {
         /// Whose account, of which cap and year.
-        account: CapAccount,
+        account: Account,
         /// The deal that reached it.
         deal: DealId,
         /// The limit in force.
@@ -80,7 +85,7 @@ pub enum Event {
     /// A reversed deal gave its room back.
     Reversed {
         /// Whose account, of which cap and year.
-        account: CapAccount,
+        account: Account,
         /// The deal.
         deal: DealId,
         /// What it had contributed.
@@ -88,46 +93,43 @@ pub enum Event {
     },
 }
 
-/// What a cap account is of.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CapAccount {
-    /// The cap.
-    pub programme: CapProgramme,
-    /// Whose contributions.
-    pub payee: PayeeId,
-    /// The cap year.
-    pub year: CapYear,
+/// What counts to a programme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Counts {
+    /// The contributions of each payee.
+    Cap,
+    /// The contributions of payees together.
+    Pool,
+    /// What each payee attains.
+    Attainment,
 }
 
-impl CapAccount {
-    /// The stream of the account.
-    #[must_use]
-    pub fn stream(&self) -> StreamId {
-        StreamId::Cap { programme: self.programme.clone(), payee: self.payee.clone(), year: self.year.start }
+/// The stream of a cap account.
+#[must_use]
+pub fn stream(account: &Account) -> StreamId {
+    let (programme, year) = (account.programme.clone(), account.year.start);
+    match &account.of {
+        Owner::Payee(payee) => StreamId::Cap { programme, payee: payee.clone(), year },
+        Owner::Pool(pool) => StreamId::Pool { programme, pool: pool.clone(), year },
     }
 }
 
-/// What all plans of a cap programme have in common. Otherwise the cap years of a payee could overlap, and one deal's day would
-/// lie in two of them.
+/// What all plans of a programme have in common. Otherwise the years of a payee could overlap, and one deal's day would lie in two
+/// of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Programme {
-    currency: Currency,
-    year: CapYearRule,
+    pub(crate) currency: Currency,
+    pub(crate) year: CapYearRule,
+    pub(crate) counts: Counts,
 }
 
-/// The event that opens a plan's cap programme; none if it is open already.
-pub(crate) fn open_programme(
-    known: Option<&Programme>,
-    programme: &CapProgramme,
-    currency: Currency,
-    year: &CapYearRule,
-) -> Result<Option<Event>, Rejection> {
-    match known {
-        None => Ok(Some(Event::ProgrammeOpened { programme: programme.clone(), currency, year: *year })),
-        Some(known) if known.currency == currency && known.year == *year => Ok(None),
-        Some(_) => Err(Rejection::OtherProgramme { programme: programme.clone() }),
+impl Programme {
+    /// The event that opens it.
+    pub(crate) fn open(&self, programme: &CapProgramme) -> Event {
+        let Self { currency, year, counts } = *self;
+        Event::ProgrammeOpened { programme: programme.clone(), currency, year, counts }
     }
 }
 
@@ -136,7 +138,8 @@ pub(crate) fn open_programme(
 pub enum Rejection {
     /// Plans of one programme count to the same cap years.
     #[error(
-        "cap programme {programme} has another currency or other cap years: name a programme of its own for this plan"
+        "programme {programme} has another currency or other years, or counts something else: name a programme of its own \
+         for this plan"
     )]
     OtherProgramme {
         /// The programme.
@@ -149,6 +152,16 @@ pub enum Rejection {
         payee: PayeeId,
         /// The day.
         on: Date,
+    },
+    /// The plan of that day counts nothing to the programme.
+    #[error("the plan of payee {payee} on {on} has no cap of programme {programme}")]
+    NoProgramme {
+        /// Whose account.
+        payee: PayeeId,
+        /// The day.
+        on: Date,
+        /// The programme.
+        programme: CapProgramme,
     },
     /// There is one opening balance a cap year.
     #[error("the opening balance is already {opening}")]
@@ -182,72 +195,75 @@ pub struct Cap {
 }
 
 impl Cap {
+    /// What is contributed; none before anything was.
+    #[must_use]
+    pub fn contributed(&self) -> Option<Money> {
+        self.contributed
+    }
+
     /// What is left under a limit: never below zero, also when the limit was lowered.
     ///
     /// # Errors
     /// [`MoneyError::CurrencyMismatch`] when the account is in another currency.
     pub fn room(&self, limit: Money) -> Result<Money, MoneyError> {
-        let room = self.contributed.map_or(Ok(limit), |contributed| limit.minus(contributed))?;
-        mark!(ContributedAboveLimit, room.is_negative());
-        Ok(if room.is_negative() && !planted!(NegativeRoom) { Money::zero(limit.currency()) } else { room })
-    }
-
-    /// What is contributed once an amount is, too.
-    pub(crate) fn with(&self, amount: Money) -> Result<Money, MoneyError> {
-        self.contributed.map_or(Ok(amount), |contributed| contributed.plus(amount))
+        self.contributed.map_or(Ok(limit), |contributed| room(limit, contributed))
     }
 
     fn add(&mut self, amount: Money) -> Result<(), Misfit> {
-        self.contributed = Some(self.with(amount).map_err(|_| Misfit("the contributions cannot be summed"))?);
+        let sum = self.contributed.map_or(Ok(amount), |contributed| contributed.plus(amount));
+        self.contributed = Some(sum.map_err(|_| Misfit("the contributions cannot be summed"))?);
         Ok(())
     }
 }
 
-/// The events of a contribution: that it was made and, if it was the one, that the cap is reached.
+/// The events of what a deal contributed: that it did and, if it was the one, that the cap is reached.
 pub(crate) fn contribute(
-    account: &CapAccount,
     deal: &DealId,
-    amount: Money,
-    room: Money,
-    limit: Money,
+    Contribution { account, limit, before, after }: &Contribution,
 ) -> Result<impl Iterator<Item = Event>, MoneyError> {
-    let contributed = amount.is_positive().then(|| Event::Contributed {
-        account: account.clone(),
-        deal: deal.clone(),
-        amount,
-        limit,
-    });
-    let reached = amount.is_positive() && !room.minus(amount)?.is_positive();
-    let reached = reached && !(planted!(ReachedOnlyAbove) && room == amount);
-    let reached = reached.then(|| Event::Reached { account: account.clone(), deal: deal.clone(), limit });
+    let (account, deal, limit) = (account.clone(), deal.clone(), *limit);
+    let amount = after.minus(*before)?;
+    let reaches = before.compare(limit)?.is_lt() && limit.compare(*after)?.is_le();
+    let reaches = reaches && !(planted!(ReachedOnlyAbove) && limit == *after);
+    let reached = reaches.then(|| Event::Reached { account: account.clone(), deal: deal.clone(), limit });
+    let contributed = (!amount.is_zero()).then_some(Event::Contributed { account, deal, amount, limit });
     Ok(contributed.into_iter().chain(reached))
 }
 
 impl Command {
     pub(crate) fn decide(&self, context: &Context<'_>) -> Result<Decision, Undecided> {
-        let Self::SetOpeningBalance { payee, on, amount, reason } = self;
+        let Self::SetOpeningBalance { payee, on, amount, reason, programme } = self;
         context.settings.demand(Capability::OpeningBalances)?;
         let slice = context.slice;
         let known = slice.payee(payee)?;
         let assignment = known.plan_on(*on)?;
-        let version = slice.plan(&assignment.plan)?.version(assignment.version)?;
-        let Split::Capped(capped) = &version.document.split else {
-            return Err(Rejection::NoCap { payee: payee.clone(), on: *on }.into());
+        let document = &slice.plan(&assignment.plan)?.version(assignment.version)?.document;
+        let limit: Limit<'_> = match programme {
+            Some(named) => {
+                let unnamed = || Rejection::NoProgramme { payee: payee.clone(), on: *on, programme: named.clone() };
+                let limit = document.limits().map(|(_, limit)| limit).find(|limit| limit.programme == named);
+                limit.ok_or_else(unnamed)?
+            }
+            None => {
+                let first = document.cap.as_ref().and_then(|capped| capped.caps.first());
+                first.ok_or_else(|| Rejection::NoCap { payee: payee.clone(), on: *on })?.limit()
+            }
         };
-        let year = capped.cap.year.year_of(known.joined_on(), *on)?;
-        let account = CapAccount { programme: capped.cap.programme.clone(), payee: payee.clone(), year };
+        let year = limit.year.year_of(known.joined_on(), *on)?;
+        let account = Account { programme: limit.programme.clone(), of: limit.owner(payee), year };
+        let limit = limit.in_force(year, known.joined_on(), document.rounding).map_err(|rule| rule.at("on"))?;
         let cap = slice.cap(&account)?;
         if let Some(opening) = cap.opening {
             return Err(Rejection::AlreadyOpened { opening }.into());
         }
-        let (limit, room) = (capped.cap.limit, cap.room(capped.cap.limit)?);
+        let room = cap.room(limit)?;
         if !amount.is_positive() {
             return Err(Rejection::NotPositive { amount: *amount }.into());
         }
         if room.minus(*amount)?.is_negative() {
             return Err(Rejection::ExceedsRoom { amount: *amount, room }.into());
         }
-        let stream = account.stream();
+        let stream = stream(&account);
         let event = Event::OpeningBalanceSet { account, amount: *amount, limit, reason: reason.clone() };
         Ok(context.decision().effective(*on).with(stream, event))
     }
@@ -261,6 +277,7 @@ pub(crate) fn evolve(state: &mut Cap, event: &Event) -> Result<(), Misfit> {
         }
         Event::Contributed { amount, .. } => state.add(*amount),
         Event::Reversed { .. } if planted!(RoomNotGivenBack) => Ok(()),
+        Event::Reversed { account, .. } if planted!(PoolRoomKept) && matches!(account.of, Owner::Pool(_)) => Ok(()),
         Event::Reversed { amount, .. } => state.add(amount.negated()),
         Event::Reached { .. } => Ok(()),
         Event::ProgrammeOpened { .. } => Err(Misfit("the event is of the programme, not of an account")),
@@ -270,8 +287,8 @@ pub(crate) fn evolve(state: &mut Cap, event: &Event) -> Result<(), Misfit> {
 /// The fold of a programme's stream.
 pub(crate) fn evolve_programme(state: &mut Option<Programme>, event: &Event) -> Result<(), Misfit> {
     match (state, event) {
-        (state @ None, Event::ProgrammeOpened { currency, year, .. }) => {
-            *state = Some(Programme { currency: *currency, year: *year });
+        (state @ None, Event::ProgrammeOpened { currency, year, counts, .. }) => {
+            *state = Some(Programme { currency: *currency, year: *year, counts: *counts });
             Ok(())
         }
         _ => Err(Misfit("a cap programme is opened once")),

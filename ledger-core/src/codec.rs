@@ -2,14 +2,18 @@
 //! its form outside it.
 
 use compact_str::{CompactString, format_compact};
-use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, VariantAccess, Visitor};
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, VariantAccess,
+    Visitor,
+};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::command::Command;
 use crate::event::Event;
-use crate::{account, cap, deal, payee, payout, plan, settings};
+use crate::{account, attainment, cap, deal, payee, payout, plan, settings};
 
 /// The version of every payload's form. A change of any field makes a new one, and an upcast from the old.
 pub const SCHEMA_VERSION: u16 = 1;
@@ -64,6 +68,51 @@ pub(crate) fn canonical<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
+/// Serialises what is asked without what is at its default, so that a field that is added later, at its default, changes the
+/// hash of no request that was made before. What is stored has everything.
+pub(crate) fn without_defaults<T, S>(asked: &T, serializer: S) -> Result<S::Ok, S::Error>
+where
+    T: Serialize + DeserializeOwned + PartialEq,
+    S: Serializer,
+{
+    let mut json = serde_json::to_value(asked).map_err(serde::ser::Error::custom)?;
+    let mut fields = Vec::new();
+    name_fields(&json, &mut String::new(), &mut fields);
+    for (object, field) in fields {
+        let mut less = json.clone();
+        let left_out =
+            less.pointer_mut(&object).and_then(Value::as_object_mut).and_then(|object| object.remove(&field));
+        if left_out.is_some() && T::deserialize(&less).is_ok_and(|says| says == *asked) {
+            json = less;
+        }
+    }
+    json.serialize(serializer)
+}
+
+/// Names every field with the place of the object that it is in, outer ones first.
+fn name_fields(json: &Value, place: &mut String, fields: &mut Vec<(String, String)>) {
+    let length = place.len();
+    match json {
+        Value::Object(object) => {
+            fields.extend(object.keys().map(|field| (place.clone(), field.clone())));
+            for (field, value) in object {
+                place.push('/');
+                place.push_str(field);
+                name_fields(value, place, fields);
+                place.truncate(length);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                place.push_str(&format!("/{index}"));
+                name_fields(item, place, fields);
+                place.truncate(length);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Names every event that there is. One that is not named here does not compile.
 macro_rules! event_types {
     ($($concept:ident($event:path) => $name:literal,)+) => {
@@ -94,6 +143,9 @@ event_types! {
     Cap(cap::Event::Contributed) => "cap.contributed",
     Cap(cap::Event::Reached) => "cap.reached",
     Cap(cap::Event::Reversed) => "cap.reversed",
+    Attainment(attainment::Event::OpeningSet) => "attainment.opening_set",
+    Attainment(attainment::Event::Counted) => "attainment.counted",
+    Attainment(attainment::Event::Reversed) => "attainment.reversed",
     Account(account::Event::EntryBooked) => "account.entry_booked",
     Account(account::Event::EntryReversed) => "account.entry_reversed",
     Account(account::Event::EntriesClaimed) => "account.entries_claimed",
@@ -122,6 +174,7 @@ pub fn encode(event: &Event) -> Encoded {
         Event::Plan(event) => canonical(event),
         Event::Deal(event) => canonical(event),
         Event::Cap(event) => canonical(event),
+        Event::Attainment(event) => canonical(event),
         Event::Account(event) => canonical(event),
         Event::Payout(event) => canonical(event),
     };
@@ -161,6 +214,7 @@ pub fn decode(type_name: &str, schema_version: u16, payload: &[u8]) -> Result<Ev
         "plan" => Deserialize::deserialize(content).map(Event::Plan),
         "deal" => Deserialize::deserialize(content).map(Event::Deal),
         "cap" => Deserialize::deserialize(content).map(Event::Cap),
+        "attainment" => Deserialize::deserialize(content).map(Event::Attainment),
         "account" => Deserialize::deserialize(content).map(Event::Account),
         "payout" => Deserialize::deserialize(content).map(Event::Payout),
         _ => return Err(unknown()),
@@ -264,6 +318,7 @@ impl Serialize for Command {
             Self::Plan(command) => ("plan", canonical(command)),
             Self::Deal(command) => ("deal", canonical(command)),
             Self::Cap(command) => ("cap", canonical(command)),
+            Self::Attainment(command) => ("attainment", canonical(command)),
             Self::Payout(command) => ("payout", canonical(command)),
         };
         let (variant, content) = untag(&tagged).unwrap_or_default();
@@ -315,6 +370,7 @@ impl<'de> DeserializeSeed<'de> for CommandNamed<'_> {
             "plan" => Deserialize::deserialize(content).map(Command::Plan),
             "deal" => Deserialize::deserialize(content).map(Command::Deal),
             "cap" => Deserialize::deserialize(content).map(Command::Cap),
+            "attainment" => Deserialize::deserialize(content).map(Command::Attainment),
             "payout" => Deserialize::deserialize(content).map(Command::Payout),
             _ => Err(unknown()),
         }

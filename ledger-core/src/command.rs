@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::chain::{self, Digest};
 use crate::codec;
 use crate::id::{Actor, Key};
-use crate::{cap, deal, payee, payout, plan, settings};
+use crate::{attainment, cap, deal, payee, payout, plan, settings};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Command {
     Deal(deal::Command),
     /// Of a cap account.
     Cap(cap::Command),
+    /// Of an attainment.
+    Attainment(attainment::Command),
     /// Of a payout.
     Payout(payout::Command),
 }
@@ -58,4 +60,6 @@ macro_rules! from_command {
         }
     )+};
 }
-from_command!(settings => Settings, payee => Payee, plan => Plan, deal => Deal, cap => Cap, payout => Payout);
+from_command!(
+    settings => Settings, payee => Payee, plan => Plan, deal => Deal, cap => Cap, attainment => Attainment, payout => Payout
+);

@@ -12,7 +12,7 @@ use crate::money::MoneyError;
 use crate::settings::{self, Settings};
 use crate::slice::Slice;
 use crate::stream::StreamId;
-use crate::{Date, attribution, cap, commission, deal, payee, payout, plan};
+use crate::{Date, attainment, attribution, cap, deal, payee, payout, plan, waterfall};
 
 /// What is decided: at least one event, each with the stream that it belongs to, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,12 +69,15 @@ pub enum Rejection {
     /// By an attribution.
     #[error(transparent)]
     Attribution(#[from] attribution::Rejection),
-    /// By the calculation of a commission.
+    /// By a plan document, or by the calculation of a deal.
     #[error(transparent)]
-    Commission(#[from] commission::Rejection),
+    Waterfall(#[from] waterfall::Rejection),
     /// By a cap account.
     #[error(transparent)]
     Cap(#[from] cap::Rejection),
+    /// By an attainment.
+    #[error(transparent)]
+    Attainment(#[from] attainment::Rejection),
     /// By a payout.
     #[error(transparent)]
     Payout(#[from] payout::Rejection),
@@ -107,8 +110,9 @@ rejected_by!(
     plan::Rejection,
     deal::Rejection,
     attribution::Rejection,
-    commission::Rejection,
+    waterfall::Rejection,
     cap::Rejection,
+    attainment::Rejection,
     payout::Rejection,
     MoneyError,
     CalendarError,
@@ -165,6 +169,7 @@ pub fn decide(slice: &Slice, request: &Request) -> Result<Decision, Undecided> {
         Command::Plan(command) => command.decide(&context),
         Command::Deal(command) => command.decide(&context),
         Command::Cap(command) => command.decide(&context),
+        Command::Attainment(command) => command.decide(&context),
         Command::Payout(command) => command.decide(&context),
     }?;
     in_range(decision.effective)?;

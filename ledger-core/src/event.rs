@@ -1,6 +1,6 @@
 //! Every fact that a ledger can hold: the sum of what can happen to each thing.
 
-use crate::{account, cap, deal, payee, payout, plan, settings};
+use crate::{account, attainment, cap, deal, payee, payout, plan, settings};
 
 /// A fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Event {
     Deal(deal::Event),
     /// Of a cap account.
     Cap(cap::Event),
+    /// Of an attainment.
+    Attainment(attainment::Event),
     /// Of a payee's account.
     Account(account::Event),
     /// Of a payout.

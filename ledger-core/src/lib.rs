@@ -85,9 +85,9 @@ pub mod rate;
 
 // What can happen to each thing: commands, events, rejections, state, decisions.
 pub mod account;
+pub mod attainment;
 pub mod attribution;
 pub mod cap;
-pub mod commission;
 pub mod deal;
 pub mod payee;
 pub mod payout;

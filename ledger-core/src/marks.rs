@@ -77,6 +77,55 @@ marks! {
     /// A deal contributed to a cap year that is over.
     ClosedCapYear = "cap.closed_year",
 
+    /// A deal of two sides was completed.
+    DualAgency = "deal.dual_agency",
+    /// A deal would have paid somebody who is not enrolled.
+    StrangerNamed = "deal.stranger_named",
+    /// A payee owes what a deal charged.
+    ReceivableBooked = "deal.receivable_booked",
+    /// A deal was taken back of which a payee owed something.
+    ReceivableTakenBack = "deal.receivable_taken_back",
+
+    /// Plans of one deal said different things of what they share.
+    PlansDisagree = "waterfall.plans_disagree",
+    /// More was to come off the top than there was.
+    ExceedsCommission = "waterfall.exceeds_commission",
+    /// Fees were larger than the share.
+    DeficitRefused = "waterfall.deficit_refused",
+    /// A referral-in was shared by the payees.
+    ReferralInShared = "waterfall.referral_in_shared",
+    /// A part lay in several tiers.
+    TierCrossed = "waterfall.tier_crossed",
+    /// More was accrued than a year is worth at the rate it came to.
+    TrueUpBelowZero = "waterfall.true_up_below_zero",
+    /// A payee had the minimum.
+    MinimumPaid = "waterfall.minimum_paid",
+    /// The company had less than nothing of a part.
+    NegativeCompanyDollar = "waterfall.negative_company_dollar",
+    /// A part of a tiered plan crossed the cap.
+    CapCrossedOnTiers = "waterfall.cap_crossed_on_tiers",
+    /// Several payees wanted more than a pool had room for.
+    PoolSharedOut = "waterfall.pool_shared_out",
+    /// Only a part of a limit was in force.
+    Prorated = "waterfall.prorated",
+    /// A fee filled its sub-cap.
+    SubCapFilled = "waterfall.sub_cap_filled",
+    /// A sub-cap had no room to begin with.
+    SubCapUsedUp = "waterfall.sub_cap_used_up",
+    /// A fee was due on the second side and had been charged on the first.
+    FeeChargedBefore = "waterfall.fee_charged_before",
+    /// The deal that crossed the cap paid the fee for deals after it.
+    FeeOnCrossing = "waterfall.fee_on_crossing",
+    /// A royalty on the gross commission filled its cap.
+    RoyaltyCapped = "waterfall.royalty_capped",
+    /// A plan names the payee for an override of its own part.
+    OverrideToSelf = "waterfall.override_to_self",
+
+    /// What was attained elsewhere was taken over.
+    AttainmentOpened = "attainment.opened",
+    /// A reversal took back what was attained.
+    AttainmentGivenBack = "attainment.given_back",
+
     /// A paid deal was taken back.
     ClawbackBooked = "account.clawback_booked",
     /// A reversal met a claimed entry.

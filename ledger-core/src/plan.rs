@@ -1,17 +1,16 @@
-//! A commission plan: how a deal's commission is split between payee and company, in versions that never change.
+//! A commission plan: what a [document](Document) says, in versions that never change.
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::calendar::{CalendarError, CapYearRule};
-use crate::cap;
+use crate::cap::{self, Counts, Programme};
 use crate::chain::Digest;
+use crate::codec;
 use crate::decide::{Context, Decision, Misfit, Undecided};
 use crate::event;
 use crate::id::{CapProgramme, PlanId};
-use crate::money::{Currency, Money};
-use crate::rate::{Rate, Rounding};
 use crate::stream::StreamId;
+use crate::waterfall::{self, Document};
 
 /// What can be asked of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,9 +20,9 @@ pub enum Command {
     Publish {
         /// The plan.
         plan: PlanId,
-        /// What the version says. Policies that it leaves out take their defaults, which are then stored.
-        #[serde(serialize_with = "without_defaults")]
-        document: Document,
+        /// What the version says. What it leaves out takes its default, which is then stored.
+        #[serde(serialize_with = "codec::without_defaults")]
+        document: Box<Document>,
     },
 }
 
@@ -39,104 +38,9 @@ pub enum Event {
         version: u32,
         /// SHA-256 of the document's stored bytes.
         hash: Digest,
-        /// What the version says, every policy written out.
-        document: Document,
+        /// What the version says, every default written out.
+        document: Box<Document>,
     },
-}
-
-/// What a plan version says, as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Document {
-    /// The currency of the deals and of every amount in the plan.
-    pub currency: Currency,
-    /// How a deal is split.
-    pub split: Split,
-    /// How a fraction of a minor unit becomes whole.
-    #[serde(default)]
-    pub rounding: Rounding,
-}
-
-/// How a deal is split between payee and company.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Split {
-    /// The same shares always.
-    Flat(Shares),
-    /// One split until the company has had its cap in a cap year, another after.
-    Capped(CappedSplit),
-}
-
-/// One split until the company has had its cap in a cap year, another after.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CappedSplit {
-    /// The shares while there is room under the cap.
-    pub pre_cap: Shares,
-    /// The cap on the company's share.
-    pub cap: Cap,
-    /// The shares after the cap.
-    #[serde(default = "Shares::all_to_payee")]
-    pub post_cap: Shares,
-    /// What the payee pays to the company per deal after the cap.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub post_cap_fee: Option<Money>,
-    /// What happens in the deal that reaches the cap.
-    #[serde(default)]
-    pub crossing: Crossing,
-    /// Whether that deal pays the post-cap fee.
-    #[serde(default)]
-    pub fee_on_crossing: FeeOnCrossing,
-}
-
-/// What goes to the payee and what to the company; together exactly one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Shares {
-    /// The payee's share.
-    pub payee: Rate,
-    /// The company's share.
-    pub company: Rate,
-}
-
-impl Shares {
-    pub(crate) fn all_to_payee() -> Self {
-        Self { payee: Rate::ONE, company: Rate::ZERO }
-    }
-}
-
-/// A cap on the company dollar of one payee in one cap year.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cap {
-    /// What the contributions count to. Plans of one programme share the account, so a change of plan resets nothing.
-    pub programme: CapProgramme,
-    /// The most company dollar in a cap year. 0 means capped from the first day.
-    pub limit: Money,
-    /// When a cap year begins.
-    pub year: CapYearRule,
-}
-
-/// What happens in the deal that reaches the cap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Crossing {
-    /// The deal is split: up to the cap at the pre-cap shares, the rest at the post-cap shares.
-    #[default]
-    SplitWithinDeal,
-    /// The whole deal is at the pre-cap shares; the cap counts from the next deal on.
-    WholeDealPreCap,
-}
-
-/// Whether the deal that crosses the cap pays the post-cap fee.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FeeOnCrossing {
-    /// It does not.
-    #[default]
-    No,
-    /// It does.
-    Yes,
 }
 
 /// Why a request about a plan is refused.
@@ -166,37 +70,6 @@ pub enum Rejection {
         /// The version.
         version: u32,
     },
-    /// The shares of a split are not the whole.
-    #[error("{field}: the shares {payee} and {company} do not sum to 1")]
-    SharesDoNotSum {
-        /// Where in the document.
-        field: &'static str,
-        /// The payee's share.
-        payee: Rate,
-        /// The company's share.
-        company: Rate,
-    },
-    /// An amount is in another currency than the plan.
-    #[error("{field}: {amount} is not in the plan's currency {currency}")]
-    WrongCurrency {
-        /// Where in the document.
-        field: &'static str,
-        /// The amount.
-        amount: Money,
-        /// The plan's currency.
-        currency: Currency,
-    },
-    /// An amount is below zero.
-    #[error("{field}: {amount} is below zero")]
-    Negative {
-        /// Where in the document.
-        field: &'static str,
-        /// The amount.
-        amount: Money,
-    },
-    /// The cap year's rule names no day of a year.
-    #[error("split.capped.cap.year: {0}")]
-    CapYear(#[from] CalendarError),
 }
 
 /// A plan as it stands.
@@ -236,95 +109,55 @@ impl Plan {
     }
 }
 
-impl Document {
-    /// Checks the document as a whole.
-    ///
-    /// # Errors
-    /// [`Rejection`] that names the field and the rule.
-    pub fn validate(&self) -> Result<(), Rejection> {
-        match &self.split {
-            Split::Flat(shares) => shares.validate("split.flat"),
-            Split::Capped(capped) => {
-                capped.pre_cap.validate("split.capped.pre_cap")?;
-                capped.post_cap.validate("split.capped.post_cap")?;
-                self.validate_amount("split.capped.cap.limit", capped.cap.limit)?;
-                capped.cap.year.validate()?;
-                capped.post_cap_fee.map_or(Ok(()), |fee| self.validate_amount("split.capped.post_cap_fee", fee))
-            }
-        }
-    }
-
-    fn validate_amount(&self, field: &'static str, amount: Money) -> Result<(), Rejection> {
-        if amount.currency() != self.currency {
-            return Err(Rejection::WrongCurrency { field, amount, currency: self.currency });
-        }
-        if amount.is_negative() { Err(Rejection::Negative { field, amount }) } else { Ok(()) }
-    }
-
-    /// SHA-256 of the stored bytes.
-    #[must_use]
-    pub fn hash(&self) -> Digest {
-        Digest::of(&crate::codec::canonical(self))
+impl Version {
+    /// The version as deals are calculated under it: it was validated when it was published.
+    pub(crate) fn of<'a>(&'a self, plan: &'a PlanId) -> waterfall::Plan<'a> {
+        waterfall::Plan::published(plan, self.hash, &self.document)
     }
 }
 
-/// What is asked leaves out the policies that are at their default, so that a policy that is added later changes the hash of
-/// no request that was made before. What is stored has them all.
-fn without_defaults<S: Serializer>(document: &Document, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut asked = serde_json::to_value(document).map_err(serde::ser::Error::custom)?;
-    leave_out(&mut asked, "rounding", document.rounding == Rounding::default());
-    if let Split::Capped(capped) = &document.split
-        && let Some(split) = asked.pointer_mut("/split/capped")
-    {
-        leave_out(split, "post_cap", capped.post_cap == Shares::all_to_payee());
-        leave_out(split, "crossing", capped.crossing == Crossing::default());
-        leave_out(split, "fee_on_crossing", capped.fee_on_crossing == FeeOnCrossing::default());
-    }
-    asked.serialize(serializer)
-}
-
-fn leave_out(object: &mut serde_json::Value, field: &str, is_default: bool) {
-    if let Some(object) = object.as_object_mut().filter(|_| is_default) {
-        object.remove(field);
-    }
-}
-
-impl Shares {
-    fn validate(&self, field: &'static str) -> Result<(), Rejection> {
-        if self.payee.complement() == Some(self.company) {
-            return Ok(());
-        }
-        Err(Rejection::SharesDoNotSum { field, payee: self.payee, company: self.company })
-    }
+/// The programmes that a document names, in the order in which they are opened.
+fn programmes(document: &Document) -> impl Iterator<Item = (&CapProgramme, Programme)> {
+    let currency = document.currency;
+    let limits = document.limits().map(move |(_, limit)| {
+        let counts = if limit.pool.is_some() { Counts::Pool } else { Counts::Cap };
+        (limit.programme, Programme { currency, year: limit.year, counts })
+    });
+    let attainment = document.attainment.iter().map(move |measured| {
+        (&measured.programme, Programme { currency, year: measured.year, counts: Counts::Attainment })
+    });
+    limits.chain(attainment)
 }
 
 impl Command {
     pub(crate) fn decide(&self, context: &Context<'_>) -> Result<Decision, Undecided> {
         let Self::Publish { plan, document } = self;
-        let programme = match &document.split {
-            Split::Flat(_) => None,
-            Split::Capped(capped) => Some(&capped.cap),
-        };
-        let programme_stream = programme.map(|cap| StreamId::Programme(cap.programme.clone()));
-        context.slice.require([StreamId::Plan(plan.clone())].into_iter().chain(programme_stream.clone()))?;
-        let known = context.slice.find_plan(plan)?;
+        let slice = context.slice;
+        let streams = programmes(document).map(|(programme, _)| StreamId::Programme(programme.clone()));
+        slice.require([StreamId::Plan(plan.clone())].into_iter().chain(streams))?;
+        let known = slice.find_plan(plan)?;
         document.validate()?;
         context.settings.demand_currency(document.currency)?;
         let last = known.map_or(0, Plan::last);
-        if known.and_then(|known| known.versions.last()).is_some_and(|known| known.document == *document) {
+        if known.and_then(|known| known.versions.last()).is_some_and(|known| known.document == **document) {
             return Err(Rejection::Unchanged { plan: plan.clone(), version: last }.into());
         }
-        let event = Event::Published {
-            plan: plan.clone(),
-            version: last.saturating_add(1),
-            hash: document.hash(),
-            document: document.clone(),
-        };
-        let decision = context.decision().with(StreamId::Plan(plan.clone()), event);
-        let Some((cap, stream)) = programme.zip(programme_stream) else { return Ok(decision) };
-        let known = context.slice.programme(&cap.programme)?;
-        let opened = cap::open_programme(known, &cap.programme, document.currency, &cap.year)?;
-        Ok(opened.into_iter().fold(decision, |decision, event| decision.with(stream.clone(), event)))
+        let (version, hash) = (last.saturating_add(1), document.hash());
+        let event = Event::Published { plan: plan.clone(), version, hash, document: document.clone() };
+        let mut decision = context.decision().with(StreamId::Plan(plan.clone()), event);
+        let mut opened: Vec<(&CapProgramme, Programme)> = Vec::new();
+        for (programme, terms) in programmes(document) {
+            let here = opened.iter().find(|(opened, _)| *opened == programme).map(|(_, terms)| terms);
+            match here.or(slice.programme(programme)?) {
+                Some(known) if *known == terms => {}
+                Some(_) => return Err(cap::Rejection::OtherProgramme { programme: programme.clone() }.into()),
+                None => {
+                    decision = decision.with(StreamId::Programme(programme.clone()), terms.open(programme));
+                    opened.push((programme, terms));
+                }
+            }
+        }
+        Ok(decision)
     }
 }
 
@@ -334,7 +167,7 @@ pub(crate) fn evolve(state: &mut Option<Plan>, event: &Event) -> Result<(), Misf
     if *version != known.last().saturating_add(1) {
         return Err(Misfit("versions have no gap"));
     }
-    known.versions.push(Version { document: document.clone(), hash: *hash });
+    known.versions.push(Version { document: Document::clone(document), hash: *hash });
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::Date;
 use crate::account::Status;
-use crate::deal::Line;
+use crate::deal::Completion;
 use crate::event::Event;
 use crate::payout;
 use crate::projection::caps::Progress;
@@ -95,6 +95,83 @@ bugs! {
     BeyondOfRest = "cap.beyond-of-rest",
     /// A reversal moves the cap year of today. Shows when a deal of an earlier cap year is reversed.
     ReversalInCurrentYear = "cap.reversal-in-current-year",
+
+    /// A percentage off the top is of the whole commission. Shows in the second item that is taken off.
+    OffTopOfWhole = "waterfall.off-top-of-whole",
+    /// What comes off the top is taken as the deal lists it. Shows when the plan's order is another.
+    OrderIgnored = "waterfall.order-ignored",
+    /// A concession takes more than there is. Shows when it does.
+    OffTopUnbounded = "waterfall.off-top-unbounded",
+    /// Fees larger than the share are charged, whatever the plan says of a deficit. Shows in a small deal.
+    DeficitUnseen = "waterfall.deficit-unseen",
+    /// A fee after the cap is a rate of the whole part. Shows in the deal that crosses.
+    FeeOfWholePart = "waterfall.fee-of-whole-part",
+    /// A fee per deal is charged on every side. Shows when a payee is on both.
+    FeeEachSide = "waterfall.fee-each-side",
+    /// What a payee may pay a fee for is not limited by the sub-cap's room. Shows in the deal that reaches it.
+    SubCapOverrun = "waterfall.sub-cap-overrun",
+    /// What replaces a fee counts to its sub-cap. Shows once the sub-cap is reached.
+    ThenCounts = "waterfall.then-counts",
+    /// Whether a sub-cap is used up is asked anew on each side. Shows when the first side uses it up.
+    SubCapEachSide = "waterfall.sub-cap-each-side",
+    /// A royalty on the gross commission has no cap. Shows once it is reached.
+    RoyaltyUncapped = "waterfall.royalty-uncapped",
+    /// A bonus is paid whenever the threshold is behind. Shows in the deal after the one that reached it.
+    BonusAgain = "waterfall.bonus-again",
+    /// A threshold is reached only above it. Shows when it is hit to the unit.
+    ThresholdOnlyAbove = "waterfall.threshold-only-above",
+    /// A payee has an override of its own part. Shows when the plan names it.
+    OverrideToSelf = "waterfall.override-to-self",
+    /// The mentor's part goes to the company. Shows in every deal of a mentee.
+    MentorForgotten = "waterfall.mentor-forgotten",
+    /// A referral-in is the company's whatever the plan says. Shows when the plan shares it.
+    ReferralInKept = "waterfall.referral-in-kept",
+
+    /// A part is at the rate of the tier that it ends in. Shows when it crosses a tier.
+    WholePartAtLastTier = "tiers.whole-part-at-last",
+    /// A tier begins above its threshold. Shows when a retroactive plan hits it to the unit.
+    TierOnlyAbove = "tiers.only-above",
+    /// Tiers of a deal go on from the deals before. Shows in the second deal of the year.
+    TiersPerYear = "tiers.per-year",
+    /// What was accrued is paid again. Shows in the second deal under a retroactive plan.
+    AccruedAgain = "tiers.accrued-again",
+    /// The minimum is paid of nothing. Shows in a deal of which nothing is left.
+    MinimumOfNothing = "tiers.minimum-of-nothing",
+    /// The minimum does not move where the cap is crossed. Shows when both meet in one deal.
+    CrossingWithoutMinimum = "tiers.crossing-without-minimum",
+
+    /// Each payee of a pool has its whole room. Shows when two of them reach it in one deal.
+    PoolRoomToEach = "pool.room-to-each",
+    /// What a pool's payees contribute is on accounts of their own. Shows in every deal under the pool.
+    PoolOfEach = "pool.of-each",
+    /// A reversal gives a pool no room back. Shows in the next deal that meets it.
+    PoolRoomKept = "pool.room-kept",
+    /// Plans that say different things of a pool share it. Shows in a deal under two of them.
+    PoolsDisagree = "pool.disagree",
+    /// Half a limit is the whole one. Shows in a plan with a portion.
+    PortionForgotten = "pool.portion-forgotten",
+    /// Who joined within the year has the whole limit. Shows under a plan that prorates it.
+    NotProrated = "pool.not-prorated",
+
+    /// The second side sees what the first one saw. Shows when both count to one attainment.
+    SidesBlind = "attainment.sides-blind",
+    /// An opening counts nothing. Shows in the first deal after one.
+    AttainmentNotOpened = "attainment.not-opened",
+    /// A reversal takes nothing back of an attainment. Shows in the next deal of the year.
+    AttainmentKept = "attainment.kept",
+    /// Every deal is one unit. Shows in a deal of none or of several.
+    OneUnit = "attainment.one-unit",
+    /// What the company has beyond the cap is counted, too. Shows in a deal after the cap.
+    BeyondAttained = "attainment.beyond-attained",
+    /// An attainment is opened as often as somebody asks. Shows the second time.
+    OpenedTwice = "attainment.opened-twice",
+
+    /// Only who shares a deal has an entry. Shows when somebody else is paid of it.
+    OnlySharersBooked = "account.only-sharers-booked",
+    /// The receivable of a deal outlives it. Shows when a deal with one is reversed.
+    ReceivableLeft = "account.receivable-left",
+    /// Somebody unknown is paid of a deal. Shows when a plan names a payee who is not enrolled.
+    StrangerPaid = "account.stranger-paid",
 
     /// The reversal of a paid deal takes nothing back. Shows when a deal is reversed after its payout was paid.
     ClawbackNotBooked = "account.clawback-not-booked",
@@ -282,15 +359,15 @@ pub fn is(bug: Bug) -> bool {
 
 // What is too long for the line that it spoils.
 
-pub(crate) fn in_year_of(day: Date, lines: &[Line]) -> Vec<Line> {
-    let mut lines = lines.to_vec();
-    for year in lines.iter_mut().filter_map(|line| Some(&mut line.cap.as_mut()?.account.year)) {
+pub(crate) fn in_year_of(day: Date, completion: &Completion) -> Box<Completion> {
+    let mut completion = Box::new(completion.clone());
+    for year in completion.caps.iter_mut().map(|cap| &mut cap.account.year) {
         while year.end <= day {
             let next = year.end.checked_add_months(chrono::Months::new(12));
             (year.start, year.end) = (year.end, next.unwrap_or(Date::MAX));
         }
     }
-    lines
+    completion
 }
 
 pub(crate) fn paid_if_claimed(status: Status) -> Status {
@@ -350,7 +427,8 @@ mod tests {
             *categories.entry(bug.category()).or_insert(0) += 1;
         }
         let names: Vec<_> = categories.keys().copied().collect();
-        assert_eq!(names, ["account", "cap", "codec", "engine", "money", "payout", "projection", "store"]);
+        let categories_of = "account attainment cap codec engine money payout pool projection store tiers waterfall";
+        assert_eq!(names, categories_of.split(' ').collect::<Vec<_>>());
         assert!(categories.values().all(|bugs| *bugs >= 4), "{categories:?}");
     }
 

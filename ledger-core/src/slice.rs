@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::account::{self, Account};
-use crate::cap::{self, Cap, CapAccount, Programme};
+use crate::attainment::{self, Attainment};
+use crate::cap::{self, Cap, Programme};
 use crate::deal::{self, Deal};
 use crate::decide::{Misfit, Undecided};
 use crate::event::Event;
@@ -16,6 +17,7 @@ use crate::payout::{self, Payout};
 use crate::plan::{self, Plan};
 use crate::settings::{self, Settings};
 use crate::stream::{StreamId, Tip};
+use crate::waterfall;
 
 /// The folded streams that a decision may read. Asking for one that is not here says so; it is never "not found".
 #[derive(Debug, Clone)]
@@ -35,7 +37,7 @@ pub struct Folded {
 
 /// The version of the form in which states are serialised. A change of any state makes a new one, and so does a change of how
 /// any event is folded: a snapshot that was taken before holds what the event came to then.
-pub const STATE_FORM: u32 = 1;
+pub const STATE_FORM: u32 = 2;
 
 /// The state of a stream, by what the stream is of. Equal states are serialised to equal bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,10 +51,12 @@ pub enum State {
     Plan(Option<Plan>),
     /// A deal, once registered.
     Deal(Option<Deal>),
-    /// A cap programme, once a plan has named it.
+    /// A programme, once a plan has named it.
     Programme(Option<Programme>),
     /// A cap account.
     Cap(Cap),
+    /// An attainment.
+    Attainment(Attainment),
     /// A payee's account.
     Account(Account),
     /// A payout, once created.
@@ -73,7 +77,8 @@ impl Folded {
             StreamId::Plan(_) => State::Plan(None),
             StreamId::Deal(_) => State::Deal(None),
             StreamId::Programme(_) => State::Programme(None),
-            StreamId::Cap { .. } => State::Cap(Cap::default()),
+            StreamId::Cap { .. } | StreamId::Pool { .. } => State::Cap(Cap::default()),
+            StreamId::Attainment { .. } => State::Attainment(Attainment::default()),
             StreamId::Account { .. } => State::Account(Account::default()),
             StreamId::Payout(_) => State::Payout(None),
             StreamId::Reference { .. } => State::Reference(None),
@@ -108,6 +113,7 @@ pub fn evolve(state: &mut State, event: &Event) -> Result<(), Misfit> {
         (State::Deal(state), Event::Deal(event)) => deal::evolve(state, event),
         (State::Programme(state), Event::Cap(event)) => cap::evolve_programme(state, event),
         (State::Cap(state), Event::Cap(event)) => cap::evolve(state, event),
+        (State::Attainment(state), Event::Attainment(event)) => attainment::evolve(state, event),
         (State::Account(state), Event::Account(event)) => account::evolve(state, event),
         (State::Payout(state), Event::Payout(event)) => payout::evolve(state, event),
         (State::Reference(state), Event::Payout(event)) => payout::evolve_reference(state, event),
@@ -212,9 +218,16 @@ impl Slice {
         }
     }
 
-    pub(crate) fn cap(&self, account: &CapAccount) -> Result<&Cap, Undecided> {
-        match self.state(account.stream())? {
+    pub(crate) fn cap(&self, account: &waterfall::Account) -> Result<&Cap, Undecided> {
+        match self.state(cap::stream(account))? {
             State::Cap(state) => Ok(state),
+            _ => Err(WRONG_STATE.into()),
+        }
+    }
+
+    pub(crate) fn attainment(&self, account: &waterfall::Account) -> Result<&Attainment, Undecided> {
+        match self.state(attainment::stream(account))? {
+            State::Attainment(state) => Ok(state),
             _ => Err(WRONG_STATE.into()),
         }
     }

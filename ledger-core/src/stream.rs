@@ -8,7 +8,7 @@ use compact_str::format_compact;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::Digest;
-use crate::id::{BulkId, CapProgramme, DealId, PayeeId, PayerAccount, PayoutId, PlanId, Reference};
+use crate::id::{BulkId, CapProgramme, DealId, PayeeId, PayerAccount, PayoutId, PlanId, PoolId, Reference};
 use crate::money::Currency;
 
 /// The thing whose history a stream holds.
@@ -22,7 +22,7 @@ pub enum StreamId {
     Plan(PlanId),
     /// A deal with its attribution and its calculation.
     Deal(DealId),
-    /// A cap programme: what all plans that name it have in common.
+    /// A programme: what all plans that name it have in common.
     Programme(CapProgramme),
     /// What one payee contributed to one cap in one cap year.
     Cap {
@@ -31,6 +31,24 @@ pub enum StreamId {
         /// Whose contributions count.
         payee: PayeeId,
         /// The first day of the cap year.
+        year: NaiveDate,
+    },
+    /// What the payees of a pool contributed to one cap in one cap year.
+    Pool {
+        /// What the cap belongs to.
+        programme: CapProgramme,
+        /// Whose contributions count.
+        pool: PoolId,
+        /// The first day of the cap year.
+        year: NaiveDate,
+    },
+    /// What one payee attained in one year.
+    Attainment {
+        /// What it belongs to.
+        programme: CapProgramme,
+        /// Whose deals count.
+        payee: PayeeId,
+        /// The first day of the year.
         year: NaiveDate,
     },
     /// One payee's entries in one currency.
@@ -79,6 +97,8 @@ impl fmt::Display for StreamId {
             Self::Deal(deal) => write!(f, "deal/{deal}"),
             Self::Programme(programme) => write!(f, "programme/{programme}"),
             Self::Cap { programme, payee, year } => write!(f, "cap/{programme}/{payee}/{year}"),
+            Self::Pool { programme, pool, year } => write!(f, "pool/{programme}/{pool}/{year}"),
+            Self::Attainment { programme, payee, year } => write!(f, "attainment/{programme}/{payee}/{year}"),
             Self::Account { payee, currency } => write!(f, "account/{payee}/{currency}"),
             Self::Payout(payout) => write!(f, "payout/{payout}"),
             Self::Reference { account, reference } => write!(f, "reference/{account}/{reference}"),

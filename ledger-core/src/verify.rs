@@ -18,7 +18,7 @@ use crate::recorded::preimage;
 use crate::slice::Folded;
 use crate::store::{EventRow, Head, LogPage, RequestRow, Store, StoreError};
 use crate::stream::{StreamId, StreamName, Tip};
-use crate::{account, cap, deal, payee, payout, plan};
+use crate::{account, attainment, cap, deal, payee, payout, plan};
 
 /// What became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -519,7 +519,7 @@ pub(crate) fn home(event: &Event) -> StreamId {
         Event::Deal(
             deal::Event::Registered { deal, .. }
             | deal::Event::Attributed { deal, .. }
-            | deal::Event::Completed { deal, .. }
+            | deal::Event::Completed(deal::Completion { deal, .. })
             | deal::Event::Reversed { deal, .. },
         ) => StreamId::Deal(deal.clone()),
         Event::Cap(cap::Event::ProgrammeOpened { programme, .. }) => StreamId::Programme(programme.clone()),
@@ -528,7 +528,8 @@ pub(crate) fn home(event: &Event) -> StreamId {
             | cap::Event::Contributed { account, .. }
             | cap::Event::Reached { account, .. }
             | cap::Event::Reversed { account, .. },
-        ) => account.stream(),
+        ) => cap::stream(account),
+        Event::Attainment(event) => attainment::stream(event.account()),
         Event::Account(event) => account_home(event),
         Event::Payout(event) => payout_home(event),
     }

@@ -7,6 +7,12 @@
 
 use std::fmt::{self, Write as _};
 
+use serde::{Serialize, Serializer};
+
+pub use crate::document::{CapYear, Document};
+use crate::side;
+pub use crate::side::Side;
+
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
@@ -72,6 +78,15 @@ pub enum Act {
         credit: Credit,
         on: Day,
     },
+    RegisterSides {
+        deal: String,
+        sides: Vec<Side>,
+    },
+    RecordSides {
+        deal: String,
+        sides: Vec<Side>,
+        on: Day,
+    },
     Reverse {
         deal: String,
         reason: String,
@@ -80,6 +95,16 @@ pub enum Act {
         payee: String,
         on: Day,
         amount: Amount,
+        reason: String,
+        programme: Option<String>,
+    },
+    SetOpeningAttainment {
+        payee: String,
+        on: Day,
+        units: Option<u32>,
+        revenue: Option<Amount>,
+        accrued: Option<Amount>,
+        company_dollar: Option<Amount>,
         reason: String,
     },
     Create {
@@ -162,8 +187,9 @@ pub const WHOLE: u64 = 1_000_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Day(pub i32, pub u32, pub u32);
 
-/// How a deal's commission is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How a commission is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Gci {
     Amount(Amount),
     OfPrice { price: Amount, rate: Part },
@@ -174,38 +200,6 @@ pub enum Gci {
 pub enum Credit {
     Equal(Vec<String>),
     Custom(Vec<(String, Part)>),
-}
-
-/// A plan document.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
-    pub currency: Code,
-    pub payee: Part,
-    pub company: Part,
-    /// A flat split without one.
-    pub cap: Option<CapTerms>,
-    /// Half to even; half away from zero, the default, without.
-    pub half_even: bool,
-}
-
-/// The terms of a capped split.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CapTerms {
-    pub programme: String,
-    pub limit: Amount,
-    pub year: CapYear,
-    /// Payee and company after the cap; all to the payee, the default, without.
-    pub post_cap: Option<(Part, Part)>,
-    pub fee: Option<Amount>,
-    pub whole_deal: bool,
-    pub fee_on_crossing: bool,
-}
-
-/// When a cap year begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CapYear {
-    Calendar { month: u32, day: u32 },
-    Anniversary { march_first: bool },
 }
 
 impl fmt::Display for Amount {
@@ -249,6 +243,24 @@ impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(year, month, day) = self;
         write!(f, "{year:04}-{month:02}-{day:02}")
+    }
+}
+
+macro_rules! written_as_text {
+    ($($type:ty),+) => {$(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    )+};
+}
+
+written_as_text!(Amount, Part, Day);
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0)
     }
 }
 
@@ -304,8 +316,23 @@ impl fmt::Display for Act {
             Self::Reverse { deal, reason } => {
                 json.text("deal", deal)?.text("reason", reason)?;
             }
-            Self::SetOpeningBalance { payee, on, amount, reason } => {
+            Self::RegisterSides { deal, sides } => {
+                json.text("deal", deal)?.raw("sides", side::asked(sides))?;
+            }
+            Self::RecordSides { deal, sides, on } => {
+                json.text("deal", deal)?.raw("sides", side::asked(sides))?.text("completed_on", on)?;
+            }
+            Self::SetOpeningBalance { payee, on, amount, reason, programme } => {
                 json.text("payee", payee)?.text("on", on)?.text("amount", amount)?.text("reason", reason)?;
+                json.maybe("programme", programme.as_ref())?;
+            }
+            Self::SetOpeningAttainment { payee, on, units, revenue, accrued, company_dollar, reason } => {
+                json.text("payee", payee)?.text("on", on)?;
+                if let Some(units) = units {
+                    json.raw("units", units)?;
+                }
+                json.maybe("revenue", revenue.as_ref())?.maybe("accrued", accrued.as_ref())?;
+                json.maybe("company_dollar", company_dollar.as_ref())?.text("reason", reason)?;
             }
             Self::Create { payee, currency, through, period, notes } => {
                 json.text("payee", payee)?.maybe("currency", currency.map(|code| code.0).as_ref())?;
@@ -364,8 +391,11 @@ impl Act {
             Self::Attribute { .. } => "deal.attribute",
             Self::Complete { .. } => "deal.complete",
             Self::Record { .. } => "deal.record",
+            Self::RegisterSides { .. } => "deal.register_sides",
+            Self::RecordSides { .. } => "deal.record_sides",
             Self::Reverse { .. } => "deal.reverse",
             Self::SetOpeningBalance { .. } => "cap.set_opening_balance",
+            Self::SetOpeningAttainment { .. } => "attainment.set_opening",
             Self::Create { .. } => "payout.create",
             Self::CreateManual { .. } => "payout.create_manual",
             Self::Submit { .. } => "payout.submit",
@@ -403,53 +433,6 @@ impl fmt::Display for Credit {
                     |(payee, part): &(String, Part)| format!(r#"{{"payee":{},"weight":"{part}"}}"#, Text(payee));
                 write!(f, r#"{{"custom":[{}]}}"#, weights.iter().map(weight).collect::<Vec<_>>().join(","))
             }
-        }
-    }
-}
-
-/// The document as a host writes it, its defaults left out.
-impl fmt::Display for Document {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { currency, payee, company, cap, half_even } = self;
-        let shares = format!(r#"{{"payee":"{payee}","company":"{company}"}}"#);
-        write!(f, r#"{{"currency":"{}","split":"#, currency.0)?;
-        match cap {
-            None => write!(f, r#"{{"flat":{shares}}}"#)?,
-            Some(cap) => {
-                let (programme, year) = (Text(&cap.programme), cap.year);
-                write!(
-                    f,
-                    r#"{{"capped":{{"pre_cap":{shares},"cap":{{"programme":{programme},"limit":"{}","year":{year}}}"#,
-                    cap.limit
-                )?;
-                if let Some((payee, company)) = cap.post_cap {
-                    write!(f, r#","post_cap":{{"payee":"{payee}","company":"{company}"}}"#)?;
-                }
-                if let Some(fee) = cap.fee {
-                    write!(f, r#","post_cap_fee":"{fee}""#)?;
-                }
-                if cap.whole_deal {
-                    f.write_str(r#","crossing":"whole_deal_pre_cap""#)?;
-                }
-                if cap.fee_on_crossing {
-                    f.write_str(r#","fee_on_crossing":"yes""#)?;
-                }
-                f.write_str("}}")?;
-            }
-        }
-        if *half_even {
-            f.write_str(r#","rounding":"half_even""#)?;
-        }
-        f.write_char('}')
-    }
-}
-
-impl fmt::Display for CapYear {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Calendar { month, day } => write!(f, r#"{{"calendar":{{"month":{month},"day":{day}}}}}"#),
-            Self::Anniversary { march_first: false } => f.write_str(r#"{"anniversary":{}}"#),
-            Self::Anniversary { march_first: true } => f.write_str(r#"{"anniversary":{"leap_day":"march1"}}"#),
         }
     }
 }

@@ -10,9 +10,10 @@ use ledger_core::store::{Append, Guard, NewEvent, Store};
 use ledger_core::stream::{StreamName, Tip};
 use rustc_hash::FxHashMap;
 
-use crate::act::{Act, Amount, Ask, CapTerms, CapYear, Code, Credit, Day, Document, Gci, Part, WHOLE};
+use crate::act::{Act, Amount, Ask, CapYear, Code, Credit, Day, Document, Gci, WHOLE};
 use crate::book::{Book, Violation, broken};
 use crate::choice::{Choices, Tape};
+use crate::document::{Cap, CapTerms, Charge, Fee, FeeTo, Of, Often, Shares, Timing};
 use crate::fault::{Fault, Faults};
 use crate::model::Model;
 use crate::run::act_out;
@@ -219,17 +220,21 @@ impl Script {
     fn new() -> Self {
         let usd = Code("USD", 2);
         let capabilities = vec!["rail_payments", "manual_payments"];
-        let cap = CapTerms {
-            programme: "main".to_owned(),
-            limit: Amount(100_000, usd),
-            year: CapYear::Calendar { month: 1, day: 1 },
-            post_cap: None,
-            fee: Some(Amount(500, usd)),
-            whole_deal: false,
-            fee_on_crossing: false,
+        let fee = Fee {
+            name: "post-cap".to_owned(),
+            timing: Timing::PostCap,
+            amount: Charge::Flat(Amount(500, usd)),
+            of: Of::Part,
+            per: Often::Deal,
+            to: FeeTo::Company,
+            sub_cap: None,
         };
-        let (payee, company) = (Part(WHOLE / 10 * 7), Part(WHOLE / 10 * 3));
-        let document = Document { currency: usd, payee, company, cap: Some(cap), half_even: false };
+        let cap = Cap::own("main", Amount(100_000, usd), CapYear::Calendar { month: 1, day: 1 });
+        let document = Document {
+            cap: Some(CapTerms::of(vec![cap])),
+            fees: vec![fee],
+            ..Document::flat(usd, Shares::of_payee(WHOLE / 10 * 7))
+        };
         let (name, from) = ("zoe".to_owned(), Day(2020, 1, 1));
         let mut script = Self { opening: Vec::new() };
         let acts = [

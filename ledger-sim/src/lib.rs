@@ -95,5 +95,6 @@ pub mod real;
 pub mod run;
 pub mod scheduler;
 pub mod shrink;
+pub mod side;
 pub mod swarm;
 pub mod workload;

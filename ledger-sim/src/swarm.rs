@@ -2,6 +2,7 @@
 
 use crate::act::{CURRENCIES, Code};
 use crate::choice::Choices;
+use crate::document::Step;
 
 /// The world of one seed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,10 @@ pub struct Swarm {
     pub pace: u32,
     /// What clients ask beyond the simplest way from a deal to its payment.
     pub habits: Vec<Habit>,
+    /// In which order the plans of the ledgers take things off the top; those of one deal must agree in it.
+    pub off_top: [Step; 3],
+    /// What they take off the top as a royalty, in billionths, if they do.
+    pub royalty: Option<u64>,
     /// How large deals are.
     pub sizes: Vec<Size>,
     /// How often of 1,000 an ask is of what is not there, or is not as it must be.
@@ -69,11 +74,15 @@ pub enum Habit {
     Currencies,
     /// Dates deals back and ahead, and at the edges of years.
     Dates,
+    /// Tells the sides of deals.
+    Sides,
+    /// Publishes plans with more than a split and a cap.
+    Terms,
 }
 
 impl Habit {
     /// Every habit.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Steps,
         Self::Shares,
         Self::Reversals,
@@ -88,6 +97,8 @@ impl Habit {
         Self::Switches,
         Self::Currencies,
         Self::Dates,
+        Self::Sides,
+        Self::Terms,
     ];
 }
 
@@ -145,6 +156,9 @@ impl Swarm {
         let sizes = sizes.into_iter().filter(|(_, often)| choices.maybe(*often)).map(|(size, _)| size);
         let sizes = [Size::Ordinary].into_iter().chain(sizes).collect();
         let writers = pick(choices, &writers, 1);
+        let (concession, referral, royalty) = (Step::Concession, Step::ReferralOut, Step::Royalty);
+        let orders =
+            [[concession, referral, royalty], [referral, royalty, concession], [royalty, concession, referral]];
         Self {
             ledgers: pick(choices, &ledgers, 1),
             writers,
@@ -156,6 +170,8 @@ impl Swarm {
             start: pick(choices, &STARTS, 0),
             pace: pick(choices, &paces, 0),
             habits,
+            off_top: pick(choices, &orders, [concession, referral, royalty]),
+            royalty: choices.maybe(300).then_some(60_000_000),
             sizes,
             nonsense: pick(choices, &[0, 10, 30, 120], 0),
             reuse: pick(choices, &[0, 5, 20, 60], 0),

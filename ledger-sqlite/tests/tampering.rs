@@ -52,11 +52,11 @@ async fn write(path: &Path) {
     let open = json!({"base_currency": "USD", "zone": "America/New_York", "capabilities": all});
     given("ann", json!({"settings.open": open})).await;
     let capped = json!({
-        "pre_cap": {"payee": "0.7", "company": "0.3"},
-        "cap": {"programme": "main", "limit": "6000 USD", "year": {"calendar": {"month": 1, "day": 1}}},
-        "post_cap_fee": "250 USD",
+        "currency": "USD",
+        "split": {"flat": {"payee": "0.7", "company": "0.3"}},
+        "cap": {"caps": [{"programme": "main", "limit": "6000 USD", "year": {"calendar": {"month": 1, "day": 1}}}]},
+        "fees": [{"name": "post-cap", "timing": "post_cap", "amount": {"flat": "250 USD"}}],
     });
-    let capped = json!({"currency": "USD", "split": {"capped": capped}});
     given("ann", json!({"plan.publish": {"plan": "capped", "document": capped}})).await;
     for payee in ["zoe", "yan", "xia"] {
         given("ann", json!({"payee.enrol": {"payee": payee, "name": payee, "joined_on": "2024-03-15"}})).await;

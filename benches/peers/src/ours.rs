@@ -56,7 +56,7 @@ fn payee(number: u64) -> PayeeId {
 fn record(number: u64, of: u64) -> Command {
     deal::Command::Record {
         deal: format!("deal-{number:059}").parse().unwrap(),
-        gci: deal::Gci::Amount(Money::parse(&format!("{}.17 USD", 5_000 + number % 977)).unwrap()),
+        gci: ledger_core::waterfall::Gci::Amount(Money::parse(&format!("{}.17 USD", 5_000 + number % 977)).unwrap()),
         attribution: attribution::Attribution::Equal(vec![payee(of)]),
         completed_on: day(),
     }
@@ -65,8 +65,8 @@ fn record(number: u64, of: u64) -> Command {
 
 fn publish(plan: &str, cents: u64) -> Command {
     let document = format!(
-        r#"{{"currency":"USD","split":{{"capped":{{"pre_cap":{{"payee":"0.7","company":"0.3"}},
-        "cap":{{"programme":"main","limit":"{}.{:02} USD","year":{{"calendar":{{"month":1,"day":1}}}}}}}}}}}}"#,
+        r#"{{"currency":"USD","split":{{"flat":{{"payee":"0.7","company":"0.3"}}}},
+        "cap":{{"caps":[{{"programme":"main","limit":"{}.{:02} USD","year":{{"calendar":{{"month":1,"day":1}}}}}}]}}}}"#,
         cents / 100,
         cents % 100
     );

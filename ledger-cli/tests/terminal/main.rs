@@ -140,7 +140,7 @@ const BASE: &str = r#"{"key":"open","actor":"maria","at":"2026-01-02T12:00:00Z",
 {"key":"ann","actor":"maria","at":"2026-01-02T12:00:00Z","command":{"payee.enrol":{"payee":"ann","name":"Ann Archer"}}}
 {"key":"ben","actor":"maria","at":"2026-01-02T12:00:00Z","command":{"payee.enrol":{"payee":"ben","name":"Ben Brook"}}}
 {"key":"flat","actor":"maria","at":"2026-01-02T12:00:00Z","command":{"plan.publish":{"plan":"flat","document":{"currency":"USD","split":{"flat":{"payee":"0.8","company":"0.2"}}}}}}
-{"key":"capped","actor":"maria","at":"2026-01-02T12:00:00Z","command":{"plan.publish":{"plan":"capped","document":{"currency":"USD","split":{"capped":{"pre_cap":{"payee":"0.7","company":"0.3"},"cap":{"programme":"main","limit":"15000 USD","year":{"calendar":{"month":1,"day":1}}},"post_cap_fee":"250 USD"}}}}}}
+{"key":"capped","actor":"maria","at":"2026-01-02T12:00:00Z","command":{"plan.publish":{"plan":"capped","document":{"currency":"USD","split":{"flat":{"payee":"0.7","company":"0.3"}},"cap":{"caps":[{"programme":"main","limit":"15000 USD","year":{"calendar":{"month":1,"day":1}}}]},"fees":[{"name":"post-cap","timing":"post_cap","amount":{"flat":"250 USD"}}]}}}}
 {"key":"ann-flat","actor":"maria","at":"2026-01-02T12:00:00Z","command":{"payee.assign":{"payee":"ann","plan":"flat","version":1,"from":"2026-01-01"}}}
 {"key":"ben-capped","actor":"maria","at":"2026-01-02T12:00:00Z","command":{"payee.assign":{"payee":"ben","plan":"capped","version":1,"from":"2026-01-01"}}}
 "#;

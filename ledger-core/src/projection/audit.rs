@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::id::{Actor, Key, Text};
 use crate::map::{Map, Small};
 use crate::recorded::Recorded;
-use crate::{Date, cap, deal, payee, payout, plan, settings};
+use crate::{Date, attainment, cap, deal, payee, payout, plan, settings};
 
 /// How often each actor did what.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -147,6 +147,9 @@ actions! {
     CapContributed: "cap.contributed" = Event::Cap(cap::Event::Contributed { .. }),
     CapReached: "cap.reached" = Event::Cap(cap::Event::Reached { .. }),
     CapReversed: "cap.reversed" = Event::Cap(cap::Event::Reversed { .. }),
+    AttainmentOpeningSet: "attainment.opening_set" = Event::Attainment(attainment::Event::OpeningSet { .. }),
+    AttainmentCounted: "attainment.counted" = Event::Attainment(attainment::Event::Counted { .. }),
+    AttainmentReversed: "attainment.reversed" = Event::Attainment(attainment::Event::Reversed { .. }),
     AccountEntryBooked: "account.entry_booked" = Event::Account(account::Event::EntryBooked { .. }),
     AccountEntryReversed: "account.entry_reversed" = Event::Account(account::Event::EntryReversed { .. }),
     AccountEntriesClaimed: "account.entries_claimed" = Event::Account(account::Event::EntriesClaimed { .. }),
@@ -186,6 +189,7 @@ pub fn reason(event: &Event) -> Option<&Text> {
     match event {
         Event::Deal(deal::Event::Reversed { reason, .. })
         | Event::Cap(cap::Event::OpeningBalanceSet { reason, .. })
+        | Event::Attainment(attainment::Event::OpeningSet { reason, .. })
         | Event::Account(account::Event::EntryBooked { source: Source::Adjustment { reason, .. }, .. })
         | Event::Payout(
             payout::Event::Rejected { reason, .. }
@@ -196,15 +200,14 @@ pub fn reason(event: &Event) -> Option<&Text> {
         Event::Settings(_)
         | Event::Payee(_)
         | Event::Plan(_)
-        | Event::Deal(
-            deal::Event::Registered { .. } | deal::Event::Attributed { .. } | deal::Event::Completed { .. },
-        )
+        | Event::Deal(deal::Event::Registered { .. } | deal::Event::Attributed { .. } | deal::Event::Completed(_))
         | Event::Cap(
             cap::Event::ProgrammeOpened { .. }
             | cap::Event::Contributed { .. }
             | cap::Event::Reached { .. }
             | cap::Event::Reversed { .. },
         )
+        | Event::Attainment(attainment::Event::Counted { .. } | attainment::Event::Reversed { .. })
         | Event::Account(
             account::Event::EntryBooked { source: Source::Commission { .. } | Source::Clawback { .. }, .. }
             | account::Event::EntryReversed { .. }

@@ -1,7 +1,7 @@
-//! How far each payee is towards each cap, in each cap year.
+//! How far each payee and each pool is towards each cap, in each cap year.
 //!
 //! A contribution moves a cap when its deal completes and moves it back, in the same cap year, when the deal is reversed. What
-//! a deal after the cap pays as a fee does not contribute; it is shown beside.
+//! a payee pays as a fee for deals after the cap does not contribute; it is shown beside the first of its own caps.
 
 use std::borrow::Borrow;
 
@@ -10,24 +10,28 @@ use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::Projection;
+use super::plans::Plans;
 use super::sum::Sum;
-use crate::Date;
 use crate::calendar::CapYear;
-use crate::cap::{self, CapAccount};
-use crate::deal::{self, Line};
+use crate::deal::{self, Completion, Line};
 use crate::event::Event;
 use crate::id::DealId;
 use crate::map::Map;
 use crate::money::Money;
 use crate::recorded::Recorded;
+use crate::waterfall::{Account, CapOf, Kind, Owner, Party, Timing};
+use crate::{Date, cap};
 
 /// The progress of every cap account.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Caps {
-    accounts: Map<Account, Progress>,
+    accounts: Map<Key, Progress>,
+    plans: Plans,
+    /// The fees of deals after the cap, which their reversal takes back.
+    fees: Map<DealId, Vec<(Account, Sum)>>,
 }
 
-/// One payee's progress towards one cap in one cap year.
+/// The progress of one payee, or of a pool, towards one cap in one cap year.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// The limit that was last in force.
@@ -57,7 +61,7 @@ pub struct Capped {
 
 /// A cap account as a key: written as one text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Account(CapAccount);
+struct Key(Account);
 
 impl Progress {
     fn new(limit: Money, sequence: u64) -> Self {
@@ -125,20 +129,20 @@ impl Progress {
 }
 
 impl Caps {
-    /// Every account's progress, by cap, payee and cap year.
+    /// Every account's progress, by cap, payee or pool, and cap year.
     #[must_use]
-    pub fn progress(&self) -> Vec<(&CapAccount, &Progress)> {
+    pub fn progress(&self) -> Vec<(&Account, &Progress)> {
         self.accounts.sorted().into_iter().map(|(account, progress)| (&account.0, progress)).collect()
     }
 
     /// The progress of one account, if it ever met a deal or an opening balance.
     #[must_use]
-    pub fn of(&self, account: &CapAccount) -> Option<&Progress> {
+    pub fn of(&self, account: &Account) -> Option<&Progress> {
         self.accounts.get(account)
     }
 
     /// Changes an account under the limit in force.
-    fn under(&mut self, account: &CapAccount, limit: Money, sequence: u64, change: impl FnOnce(&mut Progress)) {
+    fn under(&mut self, account: &Account, limit: Money, sequence: u64, change: impl FnOnce(&mut Progress)) {
         if let Some(progress) = self.accounts.get_mut(account) {
             (progress.limit, progress.sequence) = (limit, sequence);
             progress.reopen();
@@ -146,7 +150,7 @@ impl Caps {
         }
         let mut progress = Progress::new(limit, sequence);
         change(&mut progress);
-        self.accounts.insert(Account(account.clone()), progress);
+        self.accounts.insert(Key(account.clone()), progress);
     }
 
     fn cap(&mut self, recorded: &Recorded, event: &cap::Event) {
@@ -173,23 +177,48 @@ impl Caps {
         }
     }
 
-    fn completed(&mut self, sequence: u64, lines: &[Line]) {
-        for line in lines {
-            let Some(met) = &line.cap else { continue };
-            let fee = line.amounts.post_cap_fee;
-            // A line that contributes is followed by its contribution, which says the same of the limit.
-            if !fee.is_zero() || line.amounts.company_dollar.is_zero() {
-                self.under(&met.account, met.limit, sequence, |progress| progress.post_cap_fees.add(fee));
-            }
+    fn completed(&mut self, sequence: u64, completion: &Completion) {
+        for met in &completion.caps {
+            self.under(&met.account, met.limit, sequence, |_| {});
+        }
+        let fees = self.fees_after_cap(completion);
+        for (account, fee) in &fees {
+            let Some(progress) = self.accounts.get_mut(account) else { continue };
+            progress.post_cap_fees = progress.post_cap_fees.plus(*fee);
+        }
+        if !fees.is_empty() {
+            self.fees.insert(completion.deal.clone(), fees);
         }
     }
 
-    fn reversed(&mut self, sequence: u64, lines: &[Line]) {
-        for line in lines.iter().filter(|line| !line.amounts.post_cap_fee.is_zero()) {
-            let Some(met) = &line.cap else { continue };
-            let Some(progress) = self.accounts.get_mut(&met.account) else { continue };
+    /// What each sharer paid as fees for deals after the cap, with the first of its own caps.
+    fn fees_after_cap(&self, completion: &Completion) -> Vec<(Account, Sum)> {
+        let mut fees = Vec::new();
+        for in_force in &completion.plans {
+            let Some(version) = self.plans.version(&in_force.plan, in_force.version) else { continue };
+            let own = self.plans.caps_met(completion, in_force).find(|(cap, _)| cap.of == CapOf::Payee);
+            let Some((_, met)) = own else { continue };
+            let is_paid = |line: &&Line| {
+                let after_cap = version.document.fees.iter().filter(|fee| fee.timing == Timing::PostCap);
+                line.kind == Kind::Fee
+                    && line.of.as_ref() == Some(&in_force.payee)
+                    && line.party == Party::Payee(in_force.payee.clone())
+                    && after_cap.into_iter().any(|fee| line.name.as_ref() == Some(&fee.name))
+            };
+            let lines = completion.sides.iter().flat_map(|side| &side.lines).filter(is_paid);
+            let paid = lines.fold(Sum::ZERO, |paid, line| paid.minus(line.amount.into()));
+            if !paid.is_zero() {
+                fees.push((met.account.clone(), paid));
+            }
+        }
+        fees
+    }
+
+    fn reversed(&mut self, sequence: u64, deal: &DealId) {
+        for (account, fee) in self.fees.remove(deal).into_iter().flatten() {
+            let Some(progress) = self.accounts.get_mut(&account) else { continue };
             progress.sequence = sequence;
-            progress.post_cap_fees.take(line.amounts.post_cap_fee);
+            progress.post_cap_fees = progress.post_cap_fees.minus(fee);
         }
     }
 }
@@ -201,47 +230,57 @@ impl Projection for Caps {
     fn apply(&mut self, recorded: &Recorded) {
         match &recorded.event {
             Event::Cap(event) => self.cap(recorded, event),
-            Event::Deal(deal::Event::Completed { lines, .. }) => self.completed(recorded.sequence, lines),
-            Event::Deal(deal::Event::Reversed { lines, .. }) => self.reversed(recorded.sequence, lines),
+            Event::Deal(deal::Event::Completed(completion)) => self.completed(recorded.sequence, completion),
+            Event::Deal(deal::Event::Reversed { deal, .. }) => self.reversed(recorded.sequence, deal),
+            Event::Plan(event) => self.plans.apply(event),
             Event::Deal(deal::Event::Registered { .. } | deal::Event::Attributed { .. })
             | Event::Settings(_)
             | Event::Payee(_)
-            | Event::Plan(_)
+            | Event::Attainment(_)
             | Event::Account(_)
             | Event::Payout(_) => {}
         }
     }
 }
 
-impl Borrow<CapAccount> for Account {
-    fn borrow(&self) -> &CapAccount {
+impl Borrow<Account> for Key {
+    fn borrow(&self) -> &Account {
         &self.0
     }
 }
 
-/// Writes `main/ann/2026-01-01/2027-01-01`: the cap, the payee, the first day, the day after the last.
-impl Serialize for Account {
+/// Writes `main/ann/2026-01-01/2027-01-01`: the cap, the payee, the first day, the day after the last; of a pool with `/pool/` before
+/// its name.
+impl Serialize for Key {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let CapAccount { programme, payee, year } = &self.0;
-        serializer.collect_str(&format_args!("{programme}/{payee}/{}/{}", year.start, year.end))
+        let Account { programme, of, year } = &self.0;
+        match of {
+            Owner::Payee(payee) => {
+                serializer.collect_str(&format_args!("{programme}/{payee}/{}/{}", year.start, year.end))
+            }
+            Owner::Pool(pool) => {
+                serializer.collect_str(&format_args!("{programme}/pool/{pool}/{}/{}", year.start, year.end))
+            }
+        }
     }
 }
 
-impl<'de> Deserialize<'de> for Account {
+impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let parts: Vec<&str> = text.split('/').collect();
-        let account = match parts.as_slice() {
-            [programme, payee, start, end] => match (programme.parse(), payee.parse(), start.parse(), end.parse()) {
-                (Ok(programme), Ok(payee), Ok(start), Ok(end)) => {
-                    Some(CapAccount { programme, payee, year: CapYear { start, end } })
-                }
-                _ => None,
-            },
-            _ => None,
-        };
-        account.map(Self).ok_or_else(|| de::Error::custom(format_args!("{text:?} is not a cap account")))
+        read_key(&text).map(Self).ok_or_else(|| de::Error::custom(format_args!("{text:?} is not a cap account")))
     }
+}
+
+fn read_key(text: &str) -> Option<Account> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let (programme, of, start, end) = match *parts.as_slice() {
+        [programme, payee, start, end] => (programme, Owner::Payee(payee.parse().ok()?), start, end),
+        [programme, "pool", pool, start, end] => (programme, Owner::Pool(pool.parse().ok()?), start, end),
+        _ => return None,
+    };
+    let year = CapYear { start: start.parse().ok()?, end: end.parse().ok()? };
+    Some(Account { programme: programme.parse().ok()?, of, year })
 }
 
 #[cfg(test)]
@@ -252,7 +291,7 @@ mod tests {
 
     fn amy(books: &Books) -> Progress {
         let caps = fold::<Caps>(&books.events);
-        let found = caps.progress().into_iter().find(|(account, _)| account.payee.as_str() == "amy");
+        let found = caps.progress().into_iter().find(|(account, _)| account.of == Owner::Payee("amy".parse().unwrap()));
         found.unwrap().1.clone()
     }
 
@@ -303,16 +342,18 @@ mod tests {
 
     #[test]
     fn a_cap_account_is_read_back_from_its_key_or_refused() {
-        let key = "\"main/amy/2026-01-01/2027-01-01\"";
-        let account: Account = serde_json::from_str(key).unwrap();
-        assert_eq!(serde_json::to_string(&account).unwrap(), key);
+        for key in ["\"main/amy/2026-01-01/2027-01-01\"", "\"main/pool/amy/2026-01-01/2027-01-01\""] {
+            let account: Key = serde_json::from_str(key).unwrap();
+            assert_eq!(serde_json::to_string(&account).unwrap(), key);
+        }
         for bad in [
             "\"\"",
             "\"main/amy/2026-01-01\"",
             "\"main/amy/2026-01-01/2027-01-01/x\"",
             "\"main/a y/2026-01-01/2027-01-01\"",
+            "\"main/team/amy/2026-01-01/2027-01-01\"",
         ] {
-            assert!(serde_json::from_str::<Account>(bad).is_err(), "{bad}");
+            assert!(serde_json::from_str::<Key>(bad).is_err(), "{bad}");
         }
     }
 }

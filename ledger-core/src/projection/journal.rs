@@ -2,7 +2,7 @@
 //!
 //! | event | debit | credit |
 //! |---|---|---|
-//! | a deal completes | commission receivable | company dollar, post-cap company, post-cap fees, earnings clearing |
+//! | a deal completes | commission receivable | each line's party: the company by kind, client, franchise, referrers, earnings clearing |
 //! | an entry is booked | earnings clearing, or the party that bears an adjustment | payable to the payee |
 //! | an entry is reversed | payable to the payee | earnings clearing, or the party that bore an adjustment |
 //! | entries are claimed | payable to the payee | claimed by payouts |
@@ -21,14 +21,14 @@ use serde::{Deserialize, Serialize};
 use super::Projection;
 use super::sum::Sum;
 use crate::account::{self, Because, Contra, Source};
-use crate::commission::Breakdown;
-use crate::deal::{self, Line};
+use crate::deal::{self, Line, SideLines};
 use crate::event::Event;
-use crate::id::{PayeeId, PayerAccount};
+use crate::id::{PayeeId, PayerAccount, ReferrerId};
 use crate::map::{Map, Small};
 use crate::money::{Currency, Money};
 use crate::payout::{self, Payment};
 use crate::recorded::Recorded;
+use crate::waterfall::{Kind, Party};
 
 /// Half of a journal entry: an amount on one account, a debit above zero, a credit below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,16 +59,16 @@ impl Posting<'_> {
 /// An account of the books.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Account<'a> {
-    /// What deals bring in.
+    /// What deals bring in, and what other houses pay for deals that they sent.
     CommissionReceivable,
-    /// The company's share that counts to caps, or of a flat split.
-    CompanyDollar,
-    /// The company's share of what is beyond a cap.
-    PostCapCompany,
-    /// The fees of deals after a cap.
-    PostCapFees,
-    /// What the company bears of adjustments.
-    Adjustments,
+    /// What the company has of deals, or bears, by the kind of line.
+    Company(Kind),
+    /// What clients get back.
+    Client,
+    /// What the franchise has.
+    Franchise,
+    /// What a referrer outside has.
+    Referrer(&'a ReferrerId),
     /// Between a deal and the entries that it earned; zero at every request's end.
     EarningsClearing,
     /// Between a payout and the entries that it pays; zero at every request's end.
@@ -88,10 +88,10 @@ impl fmt::Display for Account<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CommissionReceivable => f.write_str("assets:commission receivable"),
-            Self::CompanyDollar => f.write_str("income:company dollar"),
-            Self::PostCapCompany => f.write_str("income:post-cap company"),
-            Self::PostCapFees => f.write_str("income:post-cap fees"),
-            Self::Adjustments => f.write_str("expenses:adjustments"),
+            Self::Company(kind) => f.write_str(company(*kind)),
+            Self::Client => f.write_str("liabilities:clients"),
+            Self::Franchise => f.write_str("liabilities:franchise"),
+            Self::Referrer(referrer) => write!(f, "liabilities:referrer:{referrer}"),
             Self::EarningsClearing => f.write_str("liabilities:clearing:earnings"),
             Self::PaymentClearing => f.write_str("liabilities:clearing:payments"),
             Self::Payable(payee) => write!(f, "liabilities:payable:{payee}"),
@@ -99,6 +99,21 @@ impl fmt::Display for Account<'_> {
             Self::Rail => f.write_str("assets:cash:rail"),
             Self::Payer(account) => write!(f, "assets:cash:account:{account}"),
         }
+    }
+}
+
+fn company(kind: Kind) -> &'static str {
+    match kind {
+        Kind::CompanyDollar => "income:company dollar",
+        Kind::PostCapCompany => "income:post-cap company",
+        Kind::ReferralIn => "income:referrals",
+        Kind::Fee => "income:fees",
+        Kind::Mentee => "income:mentees",
+        Kind::Bonus => "expenses:bonuses",
+        Kind::Override => "expenses:overrides",
+        Kind::Adjustment => "expenses:adjustments",
+        // Lines of other parties, which the company has in no deal.
+        Kind::Concession | Kind::ReferralOut | Kind::Royalty | Kind::Share => "income:other",
     }
 }
 
@@ -118,31 +133,23 @@ pub fn each_posting<'a>(event: &'a Event, mut tell: impl FnMut(Posting<'a>)) {
         }
     };
     match event {
-        Event::Deal(deal::Event::Completed { gci, lines, .. }) => {
-            debit(Account::CommissionReceivable, *gci);
-            for Line { amounts, .. } in lines {
-                share(amounts, |account, amount| debit(account, amount.negated()));
-            }
+        Event::Deal(deal::Event::Completed(completion)) => {
+            earn(&completion.sides, |account, amount| debit(account, amount.negated()));
         }
-        Event::Deal(deal::Event::Reversed { lines, .. }) => {
-            for Line { amounts, .. } in lines {
-                debit(Account::CommissionReceivable, amounts.base.negated());
-                share(amounts, &mut debit);
-            }
-        }
+        Event::Deal(deal::Event::Reversed { sides, .. }) => earn(sides, debit),
         Event::Account(event) => {
             let (from, to, amount) = match event {
                 account::Event::EntryBooked { payee, source, amount, .. } => {
                     let from = match source {
                         Source::Commission { .. } | Source::Clawback { .. } => Account::EarningsClearing,
-                        Source::Adjustment { contra: Contra::Company, .. } => Account::Adjustments,
+                        Source::Adjustment { contra: Contra::Company, .. } => Account::Company(Kind::Adjustment),
                     };
                     (from, Account::Payable(payee), amount)
                 }
                 account::Event::EntryReversed { payee, because, amount, .. } => {
                     let to = match because {
                         Because::Deal(_) => Account::EarningsClearing,
-                        Because::Payout(_) => Account::Adjustments,
+                        Because::Payout(_) => Account::Company(Kind::Adjustment),
                     };
                     (Account::Payable(payee), to, amount)
                 }
@@ -184,16 +191,27 @@ pub fn each_posting<'a>(event: &'a Event, mut tell: impl FnMut(Posting<'a>)) {
         | Event::Settings(_)
         | Event::Payee(_)
         | Event::Plan(_)
-        | Event::Cap(_) => {}
+        | Event::Cap(_)
+        | Event::Attainment(_) => {}
     }
 }
 
-/// Who gets what of one payee's part of a deal.
-fn share<'a>(amounts: &Breakdown, mut tell: impl FnMut(Account<'a>, Money)) {
-    tell(Account::CompanyDollar, amounts.company_dollar);
-    tell(Account::PostCapCompany, amounts.post_cap_company);
-    tell(Account::PostCapFees, amounts.post_cap_fee);
-    tell(Account::EarningsClearing, amounts.payee_net);
+/// Who has what of a deal, and who owes that.
+fn earn<'a>(sides: &'a [SideLines], mut tell: impl FnMut(Account<'a>, Money)) {
+    let lines = || sides.iter().flat_map(|side| &side.lines);
+    // Lines that cannot be summed are of no deal that was calculated: their debits are then not their credits.
+    let whole = sides.first().and_then(|side| Money::sum(side.gci.currency(), lines().map(|line| line.amount)).ok());
+    whole.into_iter().for_each(|whole| tell(Account::CommissionReceivable, whole.negated()));
+    for Line { party, kind, amount, .. } in lines() {
+        let account = match party {
+            Party::Company => Account::Company(*kind),
+            Party::Client => Account::Client,
+            Party::Franchise => Account::Franchise,
+            Party::Referrer(referrer) => Account::Referrer(referrer),
+            Party::Payee(_) => Account::EarningsClearing,
+        };
+        tell(account, *amount);
+    }
 }
 
 /// The balance of every account, debits positive.
@@ -204,13 +222,13 @@ pub struct Journal {
     payers: Map<PayerAccount, Small<Currency, Sum>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct Company {
     commission_receivable: Sum,
-    company_dollar: Sum,
-    post_cap_company: Sum,
-    post_cap_fees: Sum,
-    adjustments: Sum,
+    company: Small<Kind, Sum>,
+    client: Sum,
+    franchise: Sum,
+    referrers: Small<ReferrerId, Sum>,
     earnings_clearing: Sum,
     payment_clearing: Sum,
     rail: Sum,
@@ -245,10 +263,10 @@ impl Journal {
         };
         for (currency, company) in self.company.iter() {
             tell(Account::CommissionReceivable, currency, company.commission_receivable);
-            tell(Account::CompanyDollar, currency, company.company_dollar);
-            tell(Account::PostCapCompany, currency, company.post_cap_company);
-            tell(Account::PostCapFees, currency, company.post_cap_fees);
-            tell(Account::Adjustments, currency, company.adjustments);
+            company.company.iter().for_each(|(kind, sum)| tell(Account::Company(*kind), currency, *sum));
+            tell(Account::Client, currency, company.client);
+            tell(Account::Franchise, currency, company.franchise);
+            company.referrers.iter().for_each(|(referrer, sum)| tell(Account::Referrer(referrer), currency, *sum));
             tell(Account::EarningsClearing, currency, company.earnings_clearing);
             tell(Account::PaymentClearing, currency, company.payment_clearing);
             tell(Account::Rail, currency, company.rail);
@@ -291,22 +309,25 @@ impl Journal {
 
     fn post(&mut self, Posting { account, amount }: Posting<'_>) {
         let currency = amount.currency();
-        let field: fn(&mut Company) -> &mut Sum = match account {
+        match account {
             Account::Payable(payee) => return self.owe(payee, amount, |liabilities| &mut liabilities.payable),
             Account::Claimed(payee) => return self.owe(payee, amount, |liabilities| &mut liabilities.claimed),
             Account::Payer(account) => {
                 return self.payers.update(account, |sums| sums.update(&currency, |sum| sum.add(amount)));
             }
-            Account::CommissionReceivable => |company| &mut company.commission_receivable,
-            Account::CompanyDollar => |company| &mut company.company_dollar,
-            Account::PostCapCompany => |company| &mut company.post_cap_company,
-            Account::PostCapFees => |company| &mut company.post_cap_fees,
-            Account::Adjustments => |company| &mut company.adjustments,
-            Account::EarningsClearing => |company| &mut company.earnings_clearing,
-            Account::PaymentClearing => |company| &mut company.payment_clearing,
-            Account::Rail => |company| &mut company.rail,
-        };
-        self.company.update(&currency, |company| field(company).add(amount));
+            _ => {}
+        }
+        self.company.update(&currency, |company| match account {
+            Account::CommissionReceivable => company.commission_receivable.add(amount),
+            Account::Company(kind) => company.company.update(&kind, |sum| sum.add(amount)),
+            Account::Client => company.client.add(amount),
+            Account::Franchise => company.franchise.add(amount),
+            Account::Referrer(referrer) => company.referrers.update(referrer, |sum| sum.add(amount)),
+            Account::EarningsClearing => company.earnings_clearing.add(amount),
+            Account::PaymentClearing => company.payment_clearing.add(amount),
+            Account::Rail => company.rail.add(amount),
+            Account::Payable(_) | Account::Claimed(_) | Account::Payer(_) => {}
+        });
     }
 
     fn owe(&mut self, payee: &PayeeId, amount: Money, field: fn(&mut Liabilities) -> &mut Sum) {
@@ -331,7 +352,7 @@ mod tests {
 
     use super::*;
     use crate::projection::replay::fold;
-    use crate::projection::testing::Books;
+    use crate::projection::testing::{Books, TWO_SIDES};
 
     fn balances(books: &Books) -> Vec<String> {
         let journal = fold::<Journal>(&books.events);
@@ -345,7 +366,7 @@ mod tests {
         books.deal("d-1", "60000.00 USD", &["amy"], "2026-02-01");
         books.deal("d-2", "1000.00 USD", &["amy"], "2026-02-02");
         let payout = books.payout("amy", "2026-02-03");
-        let company = ["income:company dollar -15000.00", "income:post-cap fees -250.00"];
+        let company = ["income:company dollar -15000.00", "income:fees -250.00"];
         let receivable = "assets:commission receivable 61000.00";
         assert_eq!(balances(&books), [receivable, company[0], company[1], "liabilities:claimed:amy -45750.00"]);
         books.pay(payout, "2026-02-04");
@@ -380,6 +401,43 @@ mod tests {
         let payout = books.last_payout();
         books.move_payout("ann", "2026-01-07", "void", payout, r#","reason":"typo""#);
         assert_eq!(balances(&books), []);
+    }
+
+    /// Each party's part stands on its own account, and a reversal leaves nothing anywhere.
+    #[test]
+    fn every_party_of_a_deal_has_its_account() {
+        let mut books = Books::with_two_payees();
+        books.with_a_team();
+        let record =
+            format!(r#"{{"deal.record_sides":{{"deal":"t-1","sides":{TWO_SIDES},"completed_on":"2026-02-01"}}}}"#);
+        books.ask("ann", "2026-02-01", &record);
+        let balances = |books: &Books| {
+            let journal = fold::<Journal>(&books.events);
+            let line = |of: Balance<'_>| format!("{} {}", of.account, of.balance.show(of.currency));
+            journal.balances().into_iter().map(line).collect::<Vec<_>>()
+        };
+        let accounts: Vec<_> =
+            balances(&books).iter().map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect();
+        let expected = [
+            "assets:commission receivable",
+            "income:referrals",
+            "income:company dollar",
+            "income:fees",
+            "income:mentees",
+            "expenses:bonuses",
+            "expenses:overrides",
+            "expenses:adjustments",
+            "liabilities:clients",
+            "liabilities:franchise",
+            "liabilities:referrer:joe",
+            "liabilities:payable:amy",
+            "liabilities:payable:bo",
+            "liabilities:payable:el",
+            "liabilities:payable:fy",
+        ];
+        assert_eq!(accounts, expected);
+        books.ask("ann", "2026-02-02", r#"{"deal.reverse":{"deal":"t-1","reason":"withdrawn"}}"#);
+        assert_eq!(balances(&books), [""; 0]);
     }
 
     proptest! {

@@ -13,6 +13,7 @@ pub mod csv;
 pub mod hledger;
 pub mod journal;
 pub mod payouts;
+pub mod plans;
 pub mod read_model;
 pub mod register;
 pub mod replay;

@@ -15,10 +15,11 @@ use serde::{Serialize, Serializer};
 
 use super::Projection;
 use super::csv::{Cell, write_row};
+use super::plans::Plans;
 use super::sum::Sum;
 use crate::Date;
 use crate::account::{self, Source};
-use crate::deal::{self, Line};
+use crate::deal::{self, Completion};
 use crate::event::Event;
 use crate::id::{Actor, DealId, EntryId, PayeeId, PaymentMethod, PayoutId, PeriodLabel, PlanId, Text};
 use crate::map::{Map, Small};
@@ -26,11 +27,12 @@ use crate::money::{Currency, Money};
 use crate::payee;
 use crate::payout::{self, Payment, RailKey, Status};
 use crate::recorded::Recorded;
+use crate::waterfall::Contribution;
 
 /// Every payout, as the log leaves it.
 ///
 /// A row keeps names as numbers into lists of them, so that a payout takes some two hundred bytes however long its names are.
-/// Of entries only those are kept that can still get into a payout or out of it.
+/// Entries are kept with what they were calculated from: one that is paid can still be clawed back.
 #[derive(Debug, Clone, Default)]
 pub struct Register {
     rows: Vec<Packed>,
@@ -40,6 +42,10 @@ pub struct Register {
     earned: Map<EntryId, Earned>,
     /// The entries of deals that payouts have claimed, until they are paid or released.
     claims: Map<PayoutId, Vec<(EntryId, Earned)>>,
+    /// The paid entries, which a clawback takes back under the plan of its deal.
+    paid: Map<EntryId, Earned>,
+    /// The plans of the deals.
+    documents: Plans,
     names: Map<PayeeId, Text>,
     payees: List<PayeeId>,
     actors: List<Actor>,
@@ -190,11 +196,19 @@ impl Register {
         (row.version, row.changed) = (version(recorded), recorded.sequence);
     }
 
-    fn deal(&mut self, deal: &DealId, lines: &[Line]) {
-        for line in lines {
-            let Some(entry) = line.entry else { continue };
-            let (deal, plan) = (deal.clone(), Some(line.plan.clone()));
-            let earned = Earned { deal, plan, version: line.version, caps: CapStatuses::met(line) };
+    fn completed(&mut self, completion: &Completion) {
+        for deal::Earned { payee, entry, .. } in &completion.entries {
+            let Some(entry) = *entry else { continue };
+            let deal = completion.deal.clone();
+            let in_force = completion.plans.iter().find(|in_force| in_force.payee == *payee);
+            let earned = match in_force {
+                // Who has something of another's part is under no plan of the deal.
+                None => Earned { deal, plan: None, version: 0, caps: CapStatuses::default() },
+                Some(in_force) => {
+                    let caps = CapStatuses::met(self.documents.caps_met(completion, in_force).map(|(_, met)| met));
+                    Earned { deal, plan: Some(in_force.plan.clone()), version: in_force.version, caps }
+                }
+            };
             self.earned.insert(entry, earned);
         }
     }
@@ -203,7 +217,7 @@ impl Register {
         match event {
             account::Event::EntryBooked { entry, source: Source::Clawback { deal, of }, .. } => {
                 let plain = || Earned { deal: deal.clone(), plan: None, version: 0, caps: CapStatuses::default() };
-                let earned = self.earned.remove(of).unwrap_or_else(plain);
+                let earned = self.paid.remove(of).unwrap_or_else(plain);
                 self.earned.insert(*entry, earned);
             }
             account::Event::EntryBooked { source: Source::Commission { .. } | Source::Adjustment { .. }, .. } => {}
@@ -222,7 +236,9 @@ impl Register {
                 }
             }
             account::Event::EntriesPaid { payout, .. } => {
-                self.claims.remove(payout);
+                for (entry, earned) in self.claims.remove(payout).into_iter().flatten() {
+                    self.paid.insert(entry, earned);
+                }
             }
         }
     }
@@ -367,6 +383,7 @@ impl PartialEq for Register {
     fn eq(&self, other: &Self) -> bool {
         self.rows().eq(other.rows())
             && (&self.claims, &self.earned, &self.names) == (&other.claims, &other.earned, &other.names)
+            && (&self.paid, &self.documents) == (&other.paid, &other.documents)
     }
 }
 
@@ -381,16 +398,17 @@ impl Projection for Register {
             Event::Payee(payee::Event::Enrolled { payee, name, .. }) => {
                 self.names.insert(payee.clone(), name.clone());
             }
-            Event::Deal(deal::Event::Completed { deal, lines, .. }) => self.deal(deal, lines),
-            // A clawback is calculated under the plan of what it takes back, which has left with its payment.
-            Event::Deal(deal::Event::Reversed { deal, lines, .. }) => self.deal(deal, lines),
+            Event::Plan(event) => self.documents.apply(event),
+            Event::Deal(deal::Event::Completed(completion)) => self.completed(completion),
             Event::Account(event) => self.account(event),
             Event::Payout(event) => self.payout(recorded, event),
             Event::Payee(payee::Event::Assigned { .. } | payee::Event::AssignmentEnded { .. })
-            | Event::Deal(deal::Event::Registered { .. } | deal::Event::Attributed { .. })
+            | Event::Deal(
+                deal::Event::Registered { .. } | deal::Event::Attributed { .. } | deal::Event::Reversed { .. },
+            )
             | Event::Settings(_)
-            | Event::Plan(_)
-            | Event::Cap(_) => {}
+            | Event::Cap(_)
+            | Event::Attainment(_) => {}
         }
     }
 }
@@ -475,16 +493,15 @@ pub struct CapStatuses(u8);
 impl CapStatuses {
     const NAMES: [(u8, &'static str); 3] = [(1, "open"), (2, "reached"), (4, "capped")];
 
-    fn met(line: &Line) -> Self {
-        let Some(cap) = &line.cap else { return Self(0) };
-        let (room, contributed) = (cap.room.minor(), line.amounts.company_dollar.minor());
-        Self(if room <= 0 {
-            4
-        } else if contributed >= room {
-            2
-        } else {
-            1
-        })
+    /// Where the cap stood that binds whoever met these: it has no room if one of them has none, and is reached if one of them is.
+    fn met<'a>(caps: impl Iterator<Item = &'a Contribution>) -> Self {
+        let full = |met: &Contribution, contributed: Money| contributed.minor() >= met.limit.minor();
+        let status = |met: &Contribution| match (full(met, met.before), full(met, met.after)) {
+            (true, _) => 4,
+            (false, true) => 2,
+            (false, false) => 1,
+        };
+        Self(caps.map(status).max().unwrap_or_default())
     }
 
     fn and(self, other: Self) -> Self {
@@ -552,6 +569,8 @@ struct Stored<'a> {
     claims: Cow<'a, Map<PayoutId, Vec<(EntryId, Earned)>>>,
     earned: Cow<'a, Map<EntryId, Earned>>,
     names: Cow<'a, Map<PayeeId, Text>>,
+    paid: Cow<'a, Map<EntryId, Earned>>,
+    documents: Cow<'a, Plans>,
 }
 
 impl Serialize for Register {
@@ -562,7 +581,8 @@ impl Serialize for Register {
         }
         let (claims, earned, names) = (&self.claims, &self.earned, &self.names);
         let (claims, earned, names) = (Cow::Borrowed(claims), Cow::Borrowed(earned), Cow::Borrowed(names));
-        Stored { payouts, claims, earned, names }.serialize(serializer)
+        let (paid, documents) = (Cow::Borrowed(&self.paid), Cow::Borrowed(&self.documents));
+        Stored { payouts, claims, earned, names, paid, documents }.serialize(serializer)
     }
 }
 
@@ -583,7 +603,9 @@ impl<'de> Deserialize<'de> for Register {
             register.rows.push(packed);
         }
         let (claims, earned) = (stored.claims.into_owned(), stored.earned.into_owned());
-        Ok(Self { claims, earned, names: stored.names.into_owned(), ..register })
+        let (names, paid, documents) =
+            (stored.names.into_owned(), stored.paid.into_owned(), stored.documents.into_owned());
+        Ok(Self { claims, earned, names, paid, documents, ..register })
     }
 }
 

@@ -192,6 +192,7 @@ impl Projection for Statistics {
             | Event::Plan(_)
             | Event::Deal(_)
             | Event::Cap(_)
+            | Event::Attainment(_)
             | Event::Account(_) => return,
         };
         match event {

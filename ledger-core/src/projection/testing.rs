@@ -41,8 +41,32 @@ pub(crate) struct Books {
 }
 
 /// A plan in dollars, 70/30 up to a cap of 15,000 a calendar year, then all to the payee less 250 a deal.
-pub(crate) const CAPPED: &str = r#"{"currency":"USD","split":{"capped":{"pre_cap":{"payee":"0.7","company":"0.3"},
-    "cap":{"programme":"main","limit":"15000 USD","year":{"calendar":{"month":1,"day":1}}},"post_cap_fee":"250 USD"}}}"#;
+pub(crate) const CAPPED: &str = r#"{"currency":"USD","split":{"flat":{"payee":"0.7","company":"0.3"}},
+    "cap":{"caps":[{"programme":"main","limit":"15000 USD","year":{"calendar":{"month":1,"day":1}}}]},
+    "fees":[{"name":"post-cap","timing":"post_cap","amount":{"flat":"250 USD"}}]}"#;
+
+/// Everything at once: tiers over a year, a cap of a pool and one's own, a royalty and a fee with caps of their own, what is charged
+/// while a mentor stands by, a bonus, an override. Who owes stays in debt.
+pub(crate) const TEAM: &str = r#"{"currency":"USD","attainment":{"programme":"volume","year":{"calendar":{"month":1,"day":1}}},
+    "split":{"tiered":{"tiers":{"revenue":[{"from":"0 USD","payee":"0.6","company":"0.4"},{"from":"9000 USD","payee":"0.8","company":"0.2"}]}}},
+    "cap":{"caps":[{"programme":"team","of":{"pool":"north"},"limit":"8000 USD","year":{"calendar":{"month":1,"day":1}}},
+        {"programme":"own","limit":"6000 USD","portion":"0.5","year":{"calendar":{"month":1,"day":1}}}],
+        "post_cap":{"payee":"0.9","company":"0.1"},"fee_on_crossing":"yes"},
+    "royalty":{"rate":"0.06","basis":"gross","cap":{"programme":"brand","limit":"700 USD","year":{"calendar":{"month":1,"day":1}}}},
+    "fees":[{"name":"transaction","timing":"always","amount":{"lesser_of":{"flat":"65 USD","rate":"0.05"}},"per":"side",
+        "sub_cap":{"programme":"transactions","limit":"200 USD","year":{"calendar":{"month":1,"day":1}},"then":{"flat":"10 USD"}}},
+        {"name":"lead","timing":"pre_cap","amount":{"rate":"0.01"},"of":"gci","to":{"payee":"bo"}},
+        {"name":"after","timing":"post_cap","amount":{"flat":"25 USD"}}],
+    "mentee":{"company":"0.02","mentor":"0.05"},
+    "bonuses":[{"name":"two","when":{"reaches":{"units":2}},"amount":{"flat":"150 USD"}}],
+    "overrides":[{"name":"lead","to":"el","rate":"0.02"}],"deficit":"receivable"}"#;
+
+/// Dual agency: everything is taken off the top and something agreed by hand.
+pub(crate) const TWO_SIDES: &str = r#"[{"side":"listing","gci":{"of_price":{"price":"400000 USD","rate":"0.015"}},"referral_in":"300.01 USD","units":2,
+    "off_top":[{"concession":{"rate":"0.1"}},{"referral_out":{"to":"joe","amount":{"flat":"200 USD"}}}],
+    "payees":[{"payee":"el","weight":"0.6"},{"payee":"fy","weight":"0.4","mentor":"amy"}],
+    "adjustments":[{"from":"company","to":{"payee":"fy"},"amount":"50 USD","reason":"staging","actor":"ann"}]},
+    {"side":"buying","gci":{"amount":"5000.05 USD"},"units":0,"payees":[{"payee":"fy","mentor":"amy"}]}]"#;
 
 impl Books {
     /// A ledger that is open, with everything switched on.
@@ -72,6 +96,18 @@ impl Books {
             books.enrol(payee, name, "sales");
         }
         books
+    }
+
+    /// Two more payees, under the plan of a team.
+    pub fn with_a_team(&mut self) {
+        for (payee, name) in [("el", "El"), ("fy", "Fy")] {
+            self.ask("ann", "2026-01-01", &format!(r#"{{"payee.enrol":{{"payee":"{payee}","name":"{name}"}}}}"#));
+        }
+        self.ask("ann", "2026-01-01", &format!(r#"{{"plan.publish":{{"plan":"team","document":{TEAM}}}}}"#));
+        for payee in ["el", "fy"] {
+            let assign = format!(r#"{{"payee":"{payee}","plan":"team","version":1,"from":"2020-01-01"}}"#);
+            self.ask("ann", "2026-01-01", &format!(r#"{{"payee.assign":{assign}}}"#));
+        }
     }
 
     pub fn enrol(&mut self, payee: &str, name: &str, plan: &str) {
@@ -185,7 +221,7 @@ impl Books {
     /// A history in which all kinds of things happen, the same for the same seed. What is refused is left out.
     pub fn random(seed: u64, steps: usize) -> Self {
         let mut books = Self::with_two_payees();
-        let whole = CAPPED.replace(r#""post_cap_fee""#, r#""crossing":"whole_deal_pre_cap","post_cap_fee""#);
+        let whole = CAPPED.replace(r#""caps":"#, r#""crossing":"whole_deal_pre_cap","caps":"#);
         let yen = r#"{"currency":"JPY","split":{"flat":{"payee":"0.6","company":"0.4"}}}"#;
         for (plan, document) in [("whole", whole.as_str()), ("yen", yen)] {
             let publish = format!(r#"{{"plan.publish":{{"plan":"{plan}","document":{document}}}}}"#);
@@ -193,12 +229,13 @@ impl Books {
         }
         books.enrol("cy", "Cy", "whole");
         books.enrol("di", "Di", "yen");
+        books.with_a_team();
         let mut random = Random(seed);
         let mut payouts: Vec<(PayoutId, &str)> = Vec::new();
         for step in 0..steps {
             let day = format!("2026-{:02}-{:02}", 1 + step * 12 / steps, 1 + step % 28);
             let actor = random.of(&["ann", "bob", "cat", "amy"]);
-            let payee = random.of(&["amy", "bo", "cy", "di"]);
+            let payee = random.of(&["amy", "bo", "cy", "di", "el", "fy"]);
             let before = books.events.len();
             if random.below(5) < 2 {
                 let (actor, command) = match random.below(12) {
@@ -209,7 +246,10 @@ impl Books {
                     }
                     8 => {
                         let what = format!(r#""payee":"{payee}","on":"{day}","amount":"100.01 USD","reason":"moved""#);
-                        (actor, format!(r#"{{"cap.set_opening_balance":{{{what}}}}}"#))
+                        let opening = random.of(&["cap.set_opening_balance", "attainment.set_opening"]);
+                        let what =
+                            if opening.starts_with("attainment") { what.replace("amount", "revenue") } else { what };
+                        (actor, format!(r#"{{"{opening}":{{{what}}}}}"#))
                     }
                     9 => {
                         let what = format!(r#""payee":"{payee}","amount":"12.34 USD","reason":"bonus""#);
@@ -278,7 +318,13 @@ impl Random {
     }
 
     fn deal(&mut self, step: usize, day: &str) -> String {
-        let payees = self.of(&[r#"["amy","bo"]"#, r#"["bo","cy"]"#, r#"["amy"]"#, r#"["cy"]"#, r#"["di"]"#]);
+        if self.below(4) == 0 {
+            let sides = TWO_SIDES.replace("5000.05", &format!("{}.{:02}", self.below(20_000), self.below(100)));
+            return format!(r#"{{"deal.record_sides":{{"deal":"d-{step}","sides":{sides},"completed_on":"{day}"}}}}"#);
+        }
+        let payees =
+            [r#"["amy","bo"]"#, r#"["bo","cy"]"#, r#"["amy"]"#, r#"["cy"]"#, r#"["di"]"#, r#"["el","amy","fy"]"#];
+        let payees = self.of(&payees);
         let cents = self.below(2_000_000);
         let gci = if payees.contains("di") {
             format!("{cents} JPY")

@@ -11,21 +11,24 @@ use rustc_hash::FxHashMap;
 
 use super::{Against, Class, Difference, Report};
 use crate::account::{self, Because, Source};
+use crate::attribution::Attribution;
 use crate::calendar::CapYear;
-use crate::cap::{self, CapAccount};
-use crate::deal::{self, Line};
+use crate::chain::Digest;
+use crate::deal::{self, Basis, Completion, Earned, Line, SideLines};
 use crate::event::Event;
-use crate::id::{Actor, CapProgramme, DealId, EntryId, LedgerName, PayeeId, PayoutId, PlanId};
+use crate::id::{Actor, CapProgramme, DealId, EntryId, LedgerName, PayeeId, PayoutId};
 use crate::map::Small;
 use crate::money::{Currency, Money};
 use crate::payout::{self, Resolution, Status};
-use crate::plan::{self, Crossing, Split};
 use crate::projection::journal::{self, each_posting};
+use crate::projection::plans::Plans;
 use crate::projection::replay::{Progress, ReplayError, each_event};
 use crate::projection::sum::Sum;
 use crate::projection::{All, Projection};
 use crate::recorded::Recorded;
 use crate::store::Store;
+use crate::waterfall::{Account, Attained, Contribution, Crossing, Owner, Party, Progress as Counted};
+use crate::{Date, attainment, cap, codec, payee};
 
 macro_rules! laws {
     ($($(#[doc = $doc:literal])+ $law:ident => $name:literal,)+) => {
@@ -57,9 +60,9 @@ laws! {
     ClearingIsZero => "clearing_is_zero",
     /// All balances together are zero.
     TrialBalanceIsZero => "trial_balance_is_zero",
-    /// The parts of a line are its base, and the bases of a deal its commission.
+    /// The lines of a side sum to its commission and its referral-in, and the sides to the deal.
     PartsAreTheWhole => "parts_are_the_whole",
-    /// What a deal's line says was earned, and nothing else, is booked with the deal.
+    /// What a payee has of a deal is the sum of its lines; that, and nothing else, is booked with the deal.
     EarnedIsBooked => "earned_is_booked",
     /// An entry is booked once.
     EntryIsBookedOnce => "entry_is_booked_once",
@@ -82,16 +85,18 @@ laws! {
     AttemptsAreCounted => "attempts_are_counted",
     /// Late news of a payment is of an attempt that failed, and until it is resolved the payout is neither retried nor voided.
     LatePaymentIsResolved => "late_payment_is_resolved",
-    /// The room that a line met is what was left under the limit.
-    RoomIsWhatIsLeft => "room_is_what_is_left",
+    /// What a deal finds on its caps and attainments is what was left there.
+    BeforeIsWhatWas => "before_is_what_was",
     /// A contribution never exceeds the room, but for a deal that crosses under a whole-deal plan.
     CapHolds => "cap_holds",
-    /// The cap years of a payee under one programme do not overlap, so that every day is in one of them.
+    /// The years of a payee or pool under one programme do not overlap, so that every day is in one of them.
     CapYearsDoNotOverlap => "cap_years_do_not_overlap",
-    /// What a deal's line contributes, and nothing else, is posted with the deal.
+    /// What a deal counts to its caps and attainments, and nothing else, is posted with it.
     ContributionIsPosted => "contribution_is_posted",
     /// What is contributed is never below zero.
     ContributedIsNotNegative => "contributed_is_not_negative",
+    /// A deal that is calculated again, from what is stored, comes to what is stored.
+    CalcDivergence => "calc_divergence",
     /// The counts and sums of payouts by status are those of all payouts.
     StatusesSumToAll => "statuses_sum_to_all",
     /// The reports agree on what is payable, claimed and settled.
@@ -120,9 +125,14 @@ pub struct Laws {
     entries: FxHashMap<EntryId, Entry>,
     claims: FxHashMap<PayoutId, Claim>,
     payouts: FxHashMap<PayoutId, Payout>,
-    caps: FxHashMap<CapAccount, Sum>,
-    years: FxHashMap<(CapProgramme, PayeeId), Vec<CapYear>>,
-    crossings: FxHashMap<(PlanId, u32), Crossing>,
+    caps: FxHashMap<Account, Sum>,
+    attainments: FxHashMap<Account, Attained>,
+    years: FxHashMap<(CapProgramme, Owner), Vec<CapYear>>,
+    plans: Plans,
+    joined_on: FxHashMap<PayeeId, Date>,
+    /// The deals that are not completed.
+    open: FxHashMap<DealId, (Basis, Option<Attribution>)>,
+    completed: FxHashMap<DealId, Completed>,
     /// What the rest of the request must still do.
     due: Vec<Due>,
     found: Vec<Difference>,
@@ -138,6 +148,15 @@ struct Entry {
     /// Whether it is an adjustment.
     adjusts: bool,
     place: Place,
+}
+
+/// What the reversal of a deal takes back.
+#[derive(Debug, Clone)]
+struct Completed {
+    sides: Digest,
+    entries: Vec<EntryId>,
+    caps: Vec<(Account, Money)>,
+    attainments: Vec<(Account, Attained)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,8 +191,10 @@ enum Due {
     Book { entry: EntryId, payee: PayeeId, amount: Money },
     TakeBack { entry: EntryId },
     PayLate { payout: PayoutId, attempt: u32 },
-    Contribute { account: CapAccount, deal: DealId, amount: Money },
-    GiveBack { account: CapAccount, deal: DealId, amount: Money },
+    Contribute { account: Account, deal: DealId, amount: Money },
+    GiveBack { account: Account, deal: DealId, amount: Money },
+    Count { account: Account, deal: DealId, by: Attained },
+    Discount { account: Account, deal: DealId, by: Attained },
 }
 
 impl Due {
@@ -182,7 +203,9 @@ impl Due {
             Self::Book { .. } => Law::EarnedIsBooked,
             Self::TakeBack { .. } => Law::ReversalIsExact,
             Self::PayLate { .. } => Law::LatePaymentIsResolved,
-            Self::Contribute { .. } | Self::GiveBack { .. } => Law::ContributionIsPosted,
+            Self::Contribute { .. } | Self::GiveBack { .. } | Self::Count { .. } | Self::Discount { .. } => {
+                Law::ContributionIsPosted
+            }
         }
     }
 
@@ -190,7 +213,8 @@ impl Due {
         match self {
             Self::Book { entry, .. } | Self::TakeBack { entry } => entry.to_string(),
             Self::PayLate { payout, .. } => payout.to_string(),
-            Self::Contribute { account, .. } | Self::GiveBack { account, .. } => account.stream().to_string(),
+            Self::Contribute { account, .. } | Self::GiveBack { account, .. } => cap::stream(account).to_string(),
+            Self::Count { account, .. } | Self::Discount { account, .. } => attainment::stream(account).to_string(),
         }
     }
 
@@ -199,6 +223,7 @@ impl Due {
             Self::Book { amount, .. } | Self::Contribute { amount, .. } | Self::GiveBack { amount, .. } => {
                 Some(*amount)
             }
+            Self::Count { by, .. } | Self::Discount { by, .. } => Some(by.revenue),
             Self::TakeBack { .. } | Self::PayLate { .. } => None,
         }
     }
@@ -235,13 +260,13 @@ impl Laws {
         }
         balanced(recorded, &mut broken);
         match &recorded.event {
-            Event::Plan(plan::Event::Published { plan, version, document, .. }) => {
-                if let Split::Capped(capped) = &document.split {
-                    self.crossings.insert((plan.clone(), *version), capped.crossing);
-                }
+            Event::Plan(event) => self.plans.apply(event),
+            Event::Payee(payee::Event::Enrolled { payee, joined_on: Some(joined_on), .. }) => {
+                self.joined_on.insert(payee.clone(), *joined_on);
             }
             Event::Deal(event) => self.deal(event, &mut broken),
             Event::Cap(event) => self.cap(event, &mut broken),
+            Event::Attainment(event) => self.attainment(event, &mut broken),
             Event::Account(event) => self.account(event, &mut broken),
             Event::Payout(event) => self.payout(event, &mut broken),
             Event::Settings(_) | Event::Payee(_) => {}
@@ -303,74 +328,155 @@ impl Laws {
 
     fn deal(&mut self, event: &deal::Event, out: &mut Vec<Broken>) {
         match event {
-            deal::Event::Registered { .. } | deal::Event::Attributed { .. } => {}
-            deal::Event::Completed { deal, gci, lines, .. } => {
-                let base: Sum = lines.iter().map(|line| Sum::from(line.amounts.base)).sum();
-                if base != Sum::from(*gci) {
-                    let found = base.show(gci.currency());
-                    out.push(broken(Law::PartsAreTheWhole, deal, gci.amount(), found).over(*gci));
-                }
-                lines.iter().for_each(|line| self.line(deal, line, out));
+            deal::Event::Registered { deal, basis, .. } => {
+                self.open.insert(deal.clone(), (basis.clone(), None));
             }
-            deal::Event::Reversed { deal, lines, .. } => {
-                for line in lines {
-                    if let Some(entry) = line.entry {
-                        self.due.push(Due::TakeBack { entry });
-                    }
-                    if let Some(cap) = line.cap.as_ref().filter(|_| line.amounts.company_dollar.is_positive()) {
-                        let (account, amount) = (cap.account.clone(), line.amounts.company_dollar);
-                        self.due.push(Due::GiveBack { account, deal: deal.clone(), amount });
-                    }
+            deal::Event::Attributed { deal, attribution, .. } => {
+                if let Some((_, known)) = self.open.get_mut(deal) {
+                    *known = Some(attribution.clone());
+                }
+            }
+            deal::Event::Completed(completion) => self.complete(completion, out),
+            deal::Event::Reversed { deal, sides, .. } => {
+                let Some(completed) = self.completed.remove(deal) else {
+                    out.push(broken(Law::ReversalIsExact, deal, "a deal that is completed", "none"));
+                    return;
+                };
+                if completed.sides != digest(sides) {
+                    out.push(broken(Law::ReversalIsExact, deal, "the sides as completed", "others"));
+                }
+                let Completed { entries, caps, attainments, .. } = completed;
+                self.due.extend(entries.into_iter().map(|entry| Due::TakeBack { entry }));
+                let deal = || deal.clone();
+                let back = |(account, amount)| Due::GiveBack { account, deal: deal(), amount };
+                self.due.extend(caps.into_iter().map(back));
+                self.due.extend(attainments.into_iter().map(|(account, by)| Due::Discount {
+                    account,
+                    deal: deal(),
+                    by,
+                }));
+            }
+        }
+    }
+
+    fn complete(&mut self, completion: &Completion, out: &mut Vec<Broken>) {
+        let Completion { deal, gci, sides, entries, .. } = completion;
+        self.calculate_again(completion, out);
+        let whole: Sum = sides.iter().map(|side| Sum::from(side.gci)).sum();
+        if whole != Sum::from(*gci) {
+            let found = whole.show(gci.currency());
+            out.push(broken(Law::PartsAreTheWhole, deal, gci.amount(), found).over(*gci));
+        }
+        let mut earned = FxHashMap::<&PayeeId, Sum>::default();
+        for Line { party, amount, .. } in sides.iter().flat_map(|side| &side.lines) {
+            if let Party::Payee(payee) = party {
+                earned.entry(payee).or_default().add(*amount);
+            }
+        }
+        for Earned { payee, entry, amount } in entries {
+            let lines = earned.remove(payee).unwrap_or_default();
+            if lines != Sum::from(*amount) || (entry.is_none() && !amount.is_zero()) {
+                let (key, expected) = (format!("{deal} {payee}"), lines.show(amount.currency()));
+                out.push(broken(Law::EarnedIsBooked, key, expected, amount.amount()).over(*amount));
+            }
+            if let Some(entry) = *entry {
+                self.due.push(Due::Book { entry, payee: payee.clone(), amount: *amount });
+            }
+        }
+        for (payee, lines) in earned.into_iter().filter(|(_, lines)| !lines.is_zero()) {
+            let (key, expected) = (format!("{deal} {payee}"), lines.show(gci.currency()));
+            out.push(broken(Law::EarnedIsBooked, key, expected, "no entry"));
+        }
+        let mut completed = Completed {
+            sides: digest(sides),
+            entries: entries.iter().filter_map(|earned| earned.entry).collect(),
+            caps: Vec::new(),
+            attainments: Vec::new(),
+        };
+        for met in &completion.caps {
+            if let Some(amount) = self.meets(completion, met, out) {
+                completed.caps.push((met.account.clone(), amount));
+                self.due.push(Due::Contribute { account: met.account.clone(), deal: deal.clone(), amount });
+            }
+        }
+        for Counted { account, before, after } in &completion.attainments {
+            self.in_year(account, out);
+            let was = self.attainments.get(account).copied().unwrap_or(Attained::nothing(before.revenue.currency()));
+            if was != *before {
+                let key = attainment::stream(account);
+                out.push(broken(Law::BeforeIsWhatWas, key, was.revenue, before.revenue).over(before.revenue));
+            }
+            if let Some(by) = after.minus(before).ok().filter(|_| after != before) {
+                completed.attainments.push((account.clone(), by));
+                self.due.push(Due::Count { account: account.clone(), deal: deal.clone(), by });
+            }
+        }
+        self.completed.insert(deal.clone(), completed);
+    }
+
+    /// Calculates a deal again, and checks the whole of every side on what was said of it.
+    fn calculate_again(&mut self, completion: &Completion, out: &mut Vec<Broken>) {
+        let deal = &completion.deal;
+        let terms = self.open.remove(deal);
+        let sides = terms.as_ref().and_then(|(basis, attribution)| basis.sides(attribution.as_ref()));
+        let Some(sides) = sides else {
+            out.push(broken(Law::CalcDivergence, deal, "a deal whose payees are known", "none"));
+            return;
+        };
+        for (side, SideLines { gci, lines, .. }) in sides.iter().zip(&completion.sides) {
+            let whole = Sum::from(*gci).plus(side.referral_in.map(Sum::from).unwrap_or_default());
+            let sum: Sum = lines.iter().map(|line| Sum::from(line.amount)).sum();
+            if sum != whole {
+                let (expected, found) = (whole.show(gci.currency()), sum.show(gci.currency()));
+                out.push(broken(Law::PartsAreTheWhole, deal, expected, found).over(*gci));
+            }
+        }
+        let version = |in_force: &deal::PlanInForce| self.plans.version(&in_force.plan, in_force.version);
+        match completion.recalculate(&sides, version, |payee| self.joined_on.get(payee).copied()) {
+            Err(rejection) => out.push(broken(Law::CalcDivergence, deal, rejection, "what is stored")),
+            Ok(calculation) => {
+                if let Some((place, stored, calculated)) = completion.divergence(&calculation) {
+                    out.push(broken(Law::CalcDivergence, format_args!("{deal} {place}"), calculated, stored));
                 }
             }
         }
     }
 
-    fn line(&mut self, deal: &DealId, line: &Line, out: &mut Vec<Broken>) {
-        let amounts = line.amounts;
-        let parts = [amounts.company_dollar, amounts.post_cap_company, amounts.post_cap_fee, amounts.payee_net];
-        let parts: Sum = parts.into_iter().map(Sum::from).sum();
-        if parts != Sum::from(amounts.base) {
-            let (expected, found) = (amounts.base.amount(), parts.show(amounts.base.currency()));
-            out.push(broken(Law::PartsAreTheWhole, format!("{deal} {}", line.payee), expected, found));
+    /// What a deal contributes to a cap that it meets, if anything.
+    fn meets(&mut self, completion: &Completion, met: &Contribution, out: &mut Vec<Broken>) -> Option<Money> {
+        let Contribution { account, limit, before, after } = met;
+        self.in_year(account, out);
+        let contributed = self.caps.get(account).copied().unwrap_or_default();
+        if contributed != Sum::from(*before) {
+            let expected = contributed.show(limit.currency());
+            out.push(broken(Law::BeforeIsWhatWas, cap::stream(account), expected, before.amount()).over(*before));
         }
-        match line.entry {
-            Some(entry) => {
-                self.due.push(Due::Book { entry, payee: line.payee.clone(), amount: amounts.payee_net });
-            }
-            None if amounts.payee_net.is_zero() => {}
-            None => {
-                let key = format!("{deal} {}", line.payee);
-                out.push(broken(Law::EarnedIsBooked, key, amounts.payee_net, "no entry").over(amounts.payee_net));
-            }
+        let whole_deal = completion.plans.iter().any(|in_force| {
+            let version = self.plans.version(&in_force.plan, in_force.version);
+            let capped = version.and_then(|version| version.document.cap.as_ref());
+            capped.is_some_and(|capped| {
+                capped.crossing == Crossing::WholeDealPreCap
+                    && capped.caps.iter().any(|cap| cap.programme == account.programme)
+            })
+        });
+        let most =
+            if whole_deal && contributed < Sum::from(*limit) { None } else { Some(contributed.max((*limit).into())) };
+        if let Some(most) = most.filter(|most| Sum::from(*after) > *most) {
+            let expected = format!("at most {}", most.show(limit.currency()));
+            out.push(broken(Law::CapHolds, cap::stream(account), expected, after).over(*after));
         }
-        let Some(met) = &line.cap else { return };
-        let CapAccount { programme, payee, year } = &met.account;
-        let years = self.years.entry((programme.clone(), payee.clone())).or_default();
+        after.minus(*before).ok().filter(|amount| !amount.is_zero())
+    }
+
+    fn in_year(&mut self, Account { programme, of, year }: &Account, out: &mut Vec<Broken>) {
+        let years = self.years.entry((programme.clone(), of.clone())).or_default();
         if let Some(other) =
             years.iter().find(|other| other.start < year.end && year.start < other.end && *other != year)
         {
-            out.push(broken(Law::CapYearsDoNotOverlap, met.account.stream(), other, year));
+            out.push(broken(Law::CapYearsDoNotOverlap, format_args!("{programme} of {of}"), other, year));
         }
         if !years.contains(year) {
             years.push(*year);
-        }
-        let contributed = self.caps.get(&met.account).copied().unwrap_or_default();
-        let left = Sum::from(met.limit).minus(contributed).max(Sum::ZERO);
-        if left != Sum::from(met.room) {
-            let expected = left.show(met.limit.currency());
-            out.push(broken(Law::RoomIsWhatIsLeft, met.account.stream(), expected, met.room.amount()));
-        }
-        let crossing = self.crossings.get(&(line.plan.clone(), line.version)).copied().unwrap_or_default();
-        let whole = crossing == Crossing::WholeDealPreCap && !left.is_zero();
-        if Sum::from(amounts.company_dollar) > left && !whole {
-            let expected = format!("at most {}", left.show(met.limit.currency()));
-            let key = met.account.stream();
-            out.push(broken(Law::CapHolds, key, expected, amounts.company_dollar).over(amounts.company_dollar));
-        }
-        if amounts.company_dollar.is_positive() {
-            let (account, amount) = (met.account.clone(), amounts.company_dollar);
-            self.due.push(Due::Contribute { account, deal: deal.clone(), amount });
         }
     }
 
@@ -380,7 +486,7 @@ impl Laws {
             cap::Event::OpeningBalanceSet { account, amount, limit, .. } => {
                 let contributed = self.caps.get(account).copied().unwrap_or_default();
                 if contributed.plus(Sum::from(*amount)) > Sum::from(*limit) {
-                    out.push(broken(Law::CapHolds, account.stream(), limit, amount).over(*amount));
+                    out.push(broken(Law::CapHolds, cap::stream(account), limit, amount).over(*amount));
                 }
                 (account, *amount, None)
             }
@@ -394,13 +500,42 @@ impl Laws {
             }
         };
         if due.is_some_and(|due| !self.settle(&due)) {
-            out.push(broken(Law::ContributionIsPosted, account.stream(), "what its deal says", amount).over(amount));
+            let key = cap::stream(account);
+            out.push(broken(Law::ContributionIsPosted, key, "what its deal says", amount).over(amount));
         }
         let contributed = self.caps.entry(account.clone()).or_default();
         contributed.add(amount);
         if *contributed < Sum::ZERO {
             let found = contributed.show(amount.currency());
-            out.push(broken(Law::ContributedIsNotNegative, account.stream(), "0 or more", found).over(amount));
+            out.push(broken(Law::ContributedIsNotNegative, cap::stream(account), "0 or more", found).over(amount));
+        }
+    }
+
+    fn attainment(&mut self, event: &attainment::Event, out: &mut Vec<Broken>) {
+        let (account, by) = (event.account(), event.attained());
+        let due = match event {
+            attainment::Event::OpeningSet { .. } => None,
+            attainment::Event::Counted { deal, .. } => {
+                Some(Due::Count { account: account.clone(), deal: deal.clone(), by })
+            }
+            attainment::Event::Reversed { deal, .. } => {
+                Some(Due::Discount { account: account.clone(), deal: deal.clone(), by })
+            }
+        };
+        let key = attainment::stream(account);
+        if due.is_some_and(|due| !self.settle(&due)) {
+            out.push(broken(Law::ContributionIsPosted, &key, "what its deal says", by.revenue).over(by.revenue));
+        }
+        let known = self.attainments.get(account).copied().unwrap_or(Attained::nothing(by.revenue.currency()));
+        let after = match event {
+            attainment::Event::Reversed { .. } => known.minus(&by),
+            attainment::Event::OpeningSet { .. } | attainment::Event::Counted { .. } => known.plus(&by),
+        };
+        match after {
+            Ok(after) => {
+                self.attainments.insert(account.clone(), after);
+            }
+            Err(error) => out.push(broken(Law::ContributedIsNotNegative, key, "a sum", error).over(by.revenue)),
         }
     }
 
@@ -654,10 +789,10 @@ impl Laws {
                 journal::Account::Claimed(_) => *claimed = claimed.minus(balance),
                 journal::Account::Rail | journal::Account::Payer(_) => *cash = cash.minus(balance),
                 journal::Account::CommissionReceivable
-                | journal::Account::CompanyDollar
-                | journal::Account::PostCapCompany
-                | journal::Account::PostCapFees
-                | journal::Account::Adjustments
+                | journal::Account::Company(_)
+                | journal::Account::Client
+                | journal::Account::Franchise
+                | journal::Account::Referrer(_)
                 | journal::Account::EarningsClearing
                 | journal::Account::PaymentClearing => {}
             });
@@ -691,6 +826,10 @@ impl Laws {
             }
         }
     }
+}
+
+fn digest(sides: &[SideLines]) -> Digest {
+    Digest::of(&codec::canonical(&sides))
 }
 
 fn balanced(recorded: &Recorded, out: &mut Vec<Broken>) {

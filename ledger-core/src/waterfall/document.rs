@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::accounts::Owner;
 use super::field::Field;
 use super::refuse::{Rejection, Rule};
 use super::terms::Quantity;
@@ -24,7 +25,6 @@ use crate::calendar::{CalendarError, CapYear, CapYearRule, Zone};
 use crate::chain::Digest;
 use crate::id::{CapProgramme, PayeeId, PlanId, PoolId, Text};
 use crate::money::{Currency, Money};
-use crate::plan::{Crossing, FeeOnCrossing, Shares};
 use crate::rate::{Rate, Rounding, mul_div};
 
 /// What a plan says. What is left out takes its default, and is written out when the document is stored or hashed.
@@ -107,6 +107,22 @@ pub enum Split {
     Flat(Shares),
     /// Shares that change with what is attained.
     Tiered(Tiered),
+}
+
+/// What goes to the payee and what to the company; together exactly one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shares {
+    /// The payee's share.
+    pub payee: Rate,
+    /// The company's share.
+    pub company: Rate,
+}
+
+impl Shares {
+    fn all_to_payee() -> Self {
+        Self { payee: Rate::ONE, company: Rate::ZERO }
+    }
 }
 
 /// Shares that change with what is attained.
@@ -206,6 +222,28 @@ pub struct Capped {
     /// Whether that deal pays the fees for deals after the cap.
     #[serde(default)]
     pub fee_on_crossing: FeeOnCrossing,
+}
+
+/// What happens in the deal that reaches the cap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Crossing {
+    /// The deal is split: up to the cap at the shares before it, the rest at those after it.
+    #[default]
+    SplitWithinDeal,
+    /// The whole deal is at the shares before the cap, which counts from the next deal on.
+    WholeDealPreCap,
+}
+
+/// Whether the deal that crosses the cap pays the fees for deals after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeeOnCrossing {
+    /// It does not.
+    #[default]
+    No,
+    /// It does.
+    Yes,
 }
 
 /// A cap on the company dollar of a payee, or of payees together.
@@ -520,6 +558,11 @@ impl<'a> Plan<'a> {
         self.hash
     }
 
+    /// A document that was validated and hashed when it was published.
+    pub(crate) fn published(id: &'a PlanId, hash: Digest, document: &'a Document) -> Self {
+        Self { id, hash, document }
+    }
+
     /// What it says.
     #[must_use]
     pub fn document(&self) -> &'a Document {
@@ -625,9 +668,16 @@ pub(crate) struct PoolTerms {
 }
 
 impl Limit<'_> {
+    /// Whose account it is on, for a payee under the plan.
+    pub(crate) fn owner(&self, payee: &PayeeId) -> Owner {
+        let pool = self.pool.filter(|_| !planted!(PoolOfEach));
+        pool.map_or_else(|| Owner::Payee(payee.clone()), |pool| Owner::Pool(pool.clone()))
+    }
+
     /// The limit in force in a year: the plan's portion of it, and of that what is left for who joined within the year.
     pub(crate) fn in_force(&self, year: CapYear, joined_on: Option<Date>, rounding: Rounding) -> Result<Money, Rule> {
-        let (left, of) = match (self.proration, joined_on) {
+        let portion = planted!(PortionForgotten => Rate::ONE, self.portion);
+        let (left, of) = match (planted!(NotProrated => Proration::None, self.proration), joined_on) {
             (Proration::None, _) => (1, 1),
             (_, None) => return Err(CalendarError::MissingAnchor.into()),
             (_, Some(day)) if day >= year.end => {
@@ -637,11 +687,12 @@ impl Limit<'_> {
             (Proration::Months, Some(day)) => (year.months_from(day), 12),
             (Proration::Days, Some(day)) => (year.days_from(day), year.days()),
         };
-        if left == of && self.portion == Rate::ONE {
+        mark!(Prorated, left != of);
+        if left == of && portion == Rate::ONE {
             return Ok(self.limit);
         }
         // A limit is below 2^63, a rate up to 1 at most 10^12, the days of a year below 2^9.
-        let portion = i128::from(self.limit.minor()) * i128::from(self.portion.mantissa());
+        let portion = i128::from(self.limit.minor()) * i128::from(portion.mantissa());
         let minor = mul_div(portion, left.into(), i128::from(Rate::SCALE) * i128::from(of), rounding)?;
         Ok(Money::from_minor(minor, self.limit.currency())?)
     }
@@ -656,7 +707,17 @@ impl Document {
 
     /// The steps before the commission is shared, in the plan's order.
     pub(super) fn off_the_top(&self) -> impl Iterator<Item = Step> {
-        self.order.iter().copied().filter(|step| step.stage() == 0)
+        let order = planted!(OrderIgnored => &Step::USUAL[..], &self.order);
+        order.iter().copied().filter(|step| step.stage() == 0)
+    }
+
+    /// Everybody besides the payee and its mentor to whom a deal under the plan may pay.
+    pub(crate) fn beneficiaries(&self) -> impl Iterator<Item = &PayeeId> {
+        let fees = self.fees.iter().filter_map(|fee| match &fee.to {
+            FeeTo::Company => None,
+            FeeTo::Payee(payee) => Some(payee),
+        });
+        fees.chain(self.overrides.iter().map(|paid| &paid.to))
     }
 
     /// What the franchise has off the top.

@@ -7,14 +7,13 @@ use std::fmt;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::accounts::Attained;
-use super::document::{Base, Mode, Plan, Threshold, Tiered, Tiers};
+use super::document::{Base, Mode, Plan, Shares, Threshold, Tiered, Tiers};
 use super::field::Field;
 use super::ladder::{bands, reached};
 use super::ratio::Ratio;
 use super::terms::Sharer;
 use crate::id::Actor;
 use crate::money::Money;
-use crate::plan::Shares;
 use crate::rate::{Rate, Rounding};
 
 /// Why a line has its amount. `Display` says it in words, `Serialize` gives the numbers, the field and the words.

@@ -1,11 +1,10 @@
 //! Tiers: which of them a payee's part lies in, and what the payee has of it.
 
 use super::accounts::Attained;
-use super::document::{Mode, Tier, Tiered, Tiers};
+use super::document::{Mode, Shares, Tier, Tiered, Tiers};
 use super::ratio::Ratio;
 use super::refuse::Rule;
 use crate::money::{Money, MoneyError};
-use crate::plan::Shares;
 use crate::rate::{Rate, Rounding};
 
 /// What of a part lies in one tier, exactly.
@@ -36,7 +35,7 @@ pub(super) fn climb(
         }
         Mode::Retroactive => {
             let all = Ratio::whole(after.revenue.minor()).times(Ratio::rate(reached(&tiered.tiers, &after)?))?;
-            (amount(all)?.minus(before.accrued)?, Vec::new())
+            (amount(all)?.minus(planted!(AccruedAgain => Money::zero(part.currency()), before.accrued))?, Vec::new())
         }
         Mode::AboveQuota => {
             let zero = Money::zero(part.currency());
@@ -46,6 +45,7 @@ pub(super) fn climb(
             (amount(all)?.minus(before.accrued)?, Vec::new())
         }
     };
+    mark!(TrueUpBelowZero, payee.is_negative());
     Ok((part.minus(payee)?, bands))
 }
 
@@ -110,6 +110,7 @@ fn cut<F>(
     let (mut bands, mut reached) = (Vec::with_capacity(tiers.len()), start);
     for (i, tier) in tiers.iter().enumerate() {
         let ends = tiers.get(i + 1).map_or(Ok(end), |next| at(&next.from))?.min(end);
+        let ends = planted!(WholePartAtLastTier => if ends.compare(end).is_lt() { reached } else { ends }, ends);
         if ends.compare(reached).is_gt() {
             bands.push(Band { net: ends.minus(reached)?, shares: tier.shares() });
             reached = ends;
@@ -162,7 +163,8 @@ fn standing<F>(
 ) -> Result<Option<Shares>, MoneyError> {
     let mut found = None;
     for tier in tiers {
-        if at(&tier.from)?.compare(measure).is_le() {
+        let compared = at(&tier.from)?.compare(measure);
+        if planted!(TierOnlyAbove => compared.is_lt(), compared.is_le()) {
             found = Some(tier.shares());
         }
     }

@@ -22,7 +22,7 @@ mod terms;
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use accounts::Desk;
 use split::Cut;
@@ -30,14 +30,14 @@ use steps::Turn;
 
 pub use accounts::{Account, Attained, Books, Contribution, Owner, Progress};
 pub use document::{
-    Attainment, Base, Bonus, Cap, CapOf, Capped, Charged, Deficit, Document, Fee, FeeAmount, FeeTo, Mentee, Mode,
-    Override, OwnCap, Per, Plan, Proration, ReferralIn, Royalty, RoyaltyBasis, Split, Step, SubCap, Threshold, Tier,
-    Tiered, Tiers, Timing, When,
+    Attainment, Base, Bonus, Cap, CapOf, Capped, Charged, Crossing, Deficit, Document, Fee, FeeAmount, FeeOnCrossing,
+    FeeTo, Mentee, Mode, Override, OwnCap, Per, Plan, Proration, ReferralIn, Royalty, RoyaltyBasis, Shares, Split,
+    Step, SubCap, Threshold, Tier, Tiered, Tiers, Timing, When,
 };
 pub use explain::{Because, Of, Reason};
 pub use field::Field;
 pub use refuse::{Rejection, Rule};
-pub use terms::{Adjustment, OffTop, Party, Quantity, Sharer, Side, SideKind};
+pub use terms::{Adjustment, Gci, OffTop, Party, Quantity, Sharer, Side, SideKind};
 
 pub(crate) use accounts::room;
 pub(crate) use document::{Limit, PoolTerms, not_negative};
@@ -106,7 +106,7 @@ pub struct Line<'a> {
 }
 
 /// What a line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// What the client gets back.
@@ -191,6 +191,58 @@ pub fn calculate<'a>(
     Ok(Calculation { sides: calculated, contributions: desk.caps, progress: desk.attained })
 }
 
+/// Checks what is known of a deal before there are plans for it. What its sides bring together.
+///
+/// # Errors
+/// [`Rejection`] that names the field and the rule.
+pub fn check(sides: &[Side]) -> Result<Money, Rejection> {
+    let mut whole: Option<Money> = None;
+    for (index, side) in sides.iter().enumerate() {
+        let place = |error: Rejection| error.within(format_args!("sides.{index}"));
+        if sides.iter().take(index).any(|earlier| earlier.side == side.side) {
+            return Err(place(Rule::NamedTwice { name: format!("{:?}", side.side).to_lowercase() }.at("side")));
+        }
+        let gci = check_side(side, whole.map(Money::currency)).map_err(place)?;
+        let sum = whole.map_or(Ok(gci), |whole| whole.plus(gci));
+        whole = Some(sum.map_err(|error| place(Rule::from(error).at("gci")))?);
+    }
+    whole.ok_or_else(|| Rule::Malformed("a deal has a side".into()).at("sides"))
+}
+
+fn check_side(side: &Side, currency: Option<Currency>) -> Result<Money, Rejection> {
+    if side.payees.len() > PAYEES_PER_DEAL {
+        return Err(Rule::TooMany { count: side.payees.len(), bounds: refuse::PAYEES }.at("payees"));
+    }
+    for (place, Sharer { payee, mentor, .. }) in side.payees.iter().enumerate() {
+        if side.payees.iter().take(place).any(|earlier| earlier.payee == *payee) {
+            return Err(Rule::NamedTwice { name: payee.to_string() }.at(Field::nth("payees", place, "")));
+        }
+        if mentor.as_ref() == Some(payee) {
+            return Err(Rule::Conflicting("nobody is the own mentor").at(Field::nth("payees", place, "mentor")));
+        }
+    }
+    if side.payees.is_empty() {
+        return Err(Rule::WeightsDoNotSum { sum: "0".into() }.at("payees"));
+    }
+    let gci = side.gci.amount().map_err(|error| Rule::from(error).at("gci"))?;
+    let currency = currency.unwrap_or(gci.currency());
+    not_negative(gci, currency).map_err(|rule| rule.at("gci"))?;
+    let referral = side.referral_in.unwrap_or(Money::zero(currency));
+    not_negative(referral, currency).map_err(|rule| rule.at("referral_in"))?;
+    weights(side)?;
+    check_adjustments(side, currency)?;
+    check_off_top(side, currency)?;
+    Ok(gci)
+}
+
+fn check_off_top(side: &Side, currency: Currency) -> Result<(), Rejection> {
+    for (index, item) in side.off_top.iter().enumerate() {
+        let (OffTop::Concession(amount) | OffTop::ReferralOut { amount, .. }) = item;
+        amount.validate(currency).map_err(|rule| rule.at(Field::nth("off_top", index, "")))?;
+    }
+    Ok(())
+}
+
 fn calculate_side<'a>(
     desk: &mut Desk<'a, '_>,
     members: &[Member<'a>],
@@ -200,7 +252,7 @@ fn calculate_side<'a>(
     let first = seats.first().copied().and_then(|seat| seated(desk, seat));
     let first = first.ok_or_else(|| Rule::WeightsDoNotSum { sum: "0".into() }.at("payees"))?;
     let currency = first.plan.document().currency;
-    let gci = side.gci.stated().map_err(|error| Rule::from(error).at("gci"))?;
+    let gci = side.gci.amount().map_err(|error| Rule::from(error).at("gci"))?;
     not_negative(gci, currency).map_err(|rule| rule.at("gci"))?;
     let zero = Money::zero(currency);
     let referral = side.referral_in.unwrap_or(zero);
@@ -213,6 +265,7 @@ fn calculate_side<'a>(
             return Err(Rule::WrongCurrency { found, expected: currency }.at(Field::nth("payees", place, "")));
         }
         if !agree(&first.plan, &other.plan) {
+            mark!(PlansDisagree);
             let (first, second) = (first.plan.id().clone(), other.plan.id().clone());
             return Err(Rule::PlansDisagree { first, second, what: "what is taken off the top" }.at("payees"));
         }
@@ -230,6 +283,8 @@ fn calculate_side<'a>(
     for (place, (seat, net)) in seats.iter().zip(nets).enumerate() {
         let shares_referral =
             seated(desk, *seat).is_some_and(|member| member.plan.document().referral_in == ReferralIn::Shared);
+        let shares_referral = shares_referral && !planted!(ReferralInKept);
+        mark!(ReferralInShared, shares_referral && !referral.is_zero());
         let referral = referrals.get(place).filter(|_| shares_referral).copied().unwrap_or(zero);
         parts.push((*seat, net.plus(referral).map_err(|error| Rule::from(error).at(""))?));
     }
@@ -243,13 +298,15 @@ fn calculate_side<'a>(
         split_lines(member, sharer, part, cut, &mut lines);
         let turn = Turn::new(seat, member, sharer, place, &weights, side.units, (gross, part), cut, &mut lines);
         let agent = turn.take(desk).map_err(at)?;
-        if agent.is_negative() && member.plan.document().deficit == Deficit::Refuse {
+        if agent.is_negative() && member.plan.document().deficit == Deficit::Refuse && !planted!(DeficitUnseen) {
+            mark!(DeficitRefused);
             return Err(at(Rule::Deficit { payee: sharer.payee.clone(), amount: agent }));
         }
     }
     for ((sharer, seat), amount) in side.payees.iter().zip(&seats).zip(referrals) {
         let Some(member) = seated(desk, *seat) else { continue };
-        if member.plan.document().referral_in == ReferralIn::Company && !amount.is_zero() {
+        let keeps = planted!(ReferralInKept) || member.plan.document().referral_in == ReferralIn::Company;
+        if keeps && !amount.is_zero() {
             let reason = Reason::weight(sharer, seats.len(), referral);
             let because =
                 Because { plan: Some(member.plan), field: Field::at("referral_in"), reason, full: amount, room: None };
@@ -277,7 +334,7 @@ fn seats<'a>(desk: &mut Desk<'a, '_>, members: &[Member<'a>], side: &'a Side) ->
     for (place, sharer) in side.payees.iter().enumerate() {
         let at = |rule: Rule| rule.at(Field::nth("payees", place, ""));
         let seat = desk.seat(members, &sharer.payee).map_err(at)?;
-        if seats.contains(&seat) {
+        if seats.contains(&seat) && !planted!(NamedTwice) {
             return Err(at(Rule::NamedTwice { name: sharer.payee.to_string() }));
         }
         if sharer.mentor.as_ref() == Some(&sharer.payee) {
@@ -327,16 +384,18 @@ fn take_off_top<'a>(
     lines: &mut Vec<Line<'a>>,
 ) -> Result<Money, Rejection> {
     let document = first.plan.document();
-    for (index, item) in side.off_top.iter().enumerate() {
-        let (OffTop::Concession(amount) | OffTop::ReferralOut { amount, .. }) = item;
-        amount.validate(document.currency).map_err(|rule| rule.at(Field::nth("off_top", index, "")))?;
-    }
+    check_off_top(side, document.currency)?;
     let mut left = gci;
     for step in document.off_the_top() {
         if let (Step::Royalty, Some(rate)) = (step, document.royalty_off_top()) {
             let because = (Some(first.plan), Field::at("royalty.rate"));
-            let line =
-                off_top(left, Quantity::Rate(rate), document.rounding, because, (Party::Franchise, Kind::Royalty));
+            let line = off_top(
+                planted!(OffTopOfWhole => gci, left),
+                Quantity::Rate(rate),
+                document.rounding,
+                because,
+                (Party::Franchise, Kind::Royalty),
+            );
             left = take(left, line.map_err(|rule| rule.at("off_top"))?, lines).map_err(|rule| rule.at("off_top"))?;
         }
         for (index, item) in side.off_top.iter().enumerate() {
@@ -348,7 +407,7 @@ fn take_off_top<'a>(
                 _ => continue,
             };
             let field = Field::nth("off_top", index, "");
-            let line = off_top(left, amount, document.rounding, (None, field), to);
+            let line = off_top(planted!(OffTopOfWhole => gci, left), amount, document.rounding, (None, field), to);
             left = take(left, line.map_err(|rule| rule.at(field))?, lines).map_err(|rule| rule.at(field))?;
         }
     }
@@ -372,7 +431,8 @@ fn off_top<'a>(
 
 fn take<'a>(left: Money, line: Line<'a>, lines: &mut Vec<Line<'a>>) -> Result<Money, Rule> {
     let rest = left.minus(line.amount)?;
-    if rest.is_negative() {
+    if rest.is_negative() && !planted!(OffTopUnbounded) {
+        mark!(ExceedsCommission);
         return Err(Rule::ExceedsCommission { taken: line.amount, left });
     }
     if !line.amount.is_zero() {
@@ -462,11 +522,14 @@ fn count(desk: &mut Desk<'_, '_>, parts: &[(usize, Money)], cuts: &[Cut<'_>], un
         seat.been_here = true;
         for place in &seat.caps {
             if let Some(cap) = desk.caps.get_mut(*place).filter(|_| cut.company_dollar.is_positive()) {
-                cap.after = cap.after.plus(cut.company_dollar)?;
+                let counts = planted!(PostCapShareCounts => cut.company_dollar.plus(cut.extra)?, cut.company_dollar);
+                cap.after = cap.after.plus(counts)?;
             }
         }
         if let Some(known) = seat.attainment.and_then(|place| desk.attained.get_mut(place)) {
-            let after = known.after.with(*part, units)?.with_company_dollar(cut.company_dollar)?;
+            let units = planted!(OneUnit => 1, units);
+            let counts = planted!(BeyondAttained => cut.company_dollar.plus(cut.extra)?, cut.company_dollar);
+            let after = known.after.with(*part, units)?.with_company_dollar(counts)?;
             known.after = Attained { accrued: after.accrued.plus(cut.share)?, ..after };
         }
     }

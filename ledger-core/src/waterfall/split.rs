@@ -1,7 +1,7 @@
 //! The split of the payees' parts with the company, and the caps on it.
 
 use super::accounts::{Attained, Desk, Owner, Seat};
-use super::document::{Document, Per, Split, Tiered, Tiers};
+use super::document::{Capped, Crossing, Document, Per, Split, Tiered, Tiers};
 use super::explain::{Of, Reason};
 use super::field::Field;
 use super::ladder::{Band, climb, net_yielding};
@@ -9,7 +9,6 @@ use super::ratio::Ratio;
 use super::refuse::Rule;
 use crate::allocation::{AllocationError, allocate};
 use crate::money::Money;
-use crate::plan::Crossing;
 use crate::rate::Rate;
 
 /// What a split makes of a payee's part.
@@ -96,12 +95,19 @@ fn want<'a>(desk: &Desk<'a, '_>, seat: &Seat<'a>, part: Money, units: u32) -> Re
         }
         Split::Tiered(tiered) => {
             let nothing = Attained::nothing(document.currency);
-            let attained = seat.attainment.and_then(|place| desk.attained.get(place)).map(|known| known.after);
-            let before = attained.filter(|_| tiered.per == Per::Year).unwrap_or(nothing);
+            let attained = seat.attainment.and_then(|place| desk.attained.get(place));
+            let attained = attained.map(|known| planted!(SidesBlind => known.before, known.after));
+            let before = attained.filter(|_| tiered.per == Per::Year || planted!(TiersPerYear)).unwrap_or(nothing);
             let (uncapped, bands) = climb(tiered, &before, part, units, document.rounding)?;
-            let most = tiered.minimum.filter(|_| part.is_positive()).map(|minimum| part.minus(minimum)).transpose()?;
+            mark!(TierCrossed, bands.iter().filter(|band| band.net.is_positive()).count() > 1);
+            let most = tiered
+                .minimum
+                .filter(|_| part.is_positive() || planted!(MinimumOfNothing))
+                .map(|minimum| part.minus(minimum))
+                .transpose()?;
             match most {
                 Some(most) if most.compare(uncapped)?.is_lt() => {
+                    mark!(MinimumPaid);
                     let because = Reason::Minimum { part, minimum: part.minus(most)? };
                     (most, bands, (Field::at("split.tiered.minimum"), because))
                 }
@@ -111,7 +117,7 @@ fn want<'a>(desk: &Desk<'a, '_>, seat: &Seat<'a>, part: Money, units: u32) -> Re
     };
     let zero = Money::zero(part.currency());
     let capped = room.is_some_and(Money::is_zero);
-    let within = document.cap.as_ref().is_some_and(|capped| capped.crossing == Crossing::SplitWithinDeal);
+    let within = document.cap.as_ref().is_some_and(splits_within);
     let counts = match own {
         _ if capped => zero,
         Some(own) if within && uncapped.is_positive() => uncapped.min(own)?,
@@ -135,16 +141,16 @@ fn share_pools(desk: &Desk<'_, '_>, seats: &[&Seat<'_>], uncut: &mut [Uncut<'_>]
     let wants: Vec<Money> = uncut.iter().map(|uncut| uncut.counts).collect();
     for (place, pool) in desk.caps.iter().enumerate().filter(|(_, cap)| matches!(cap.account.of, Owner::Pool(_))) {
         let wanted = |(seat, want): (&&Seat<'_>, &Money)| {
-            let capped = seat.member.plan.document().cap.as_ref();
-            let within = capped.is_some_and(|capped| capped.crossing == Crossing::SplitWithinDeal);
+            let within = seat.member.plan.document().cap.as_ref().is_some_and(splits_within);
             let of_pool = within && want.is_positive() && seat.caps.contains(&place);
             if of_pool { want.minor().unsigned_abs() } else { 0 }
         };
         let weights: Vec<u64> = seats.iter().zip(&wants).map(wanted).collect();
         let (room, all) = (pool.room()?, weights.iter().copied().map(i128::from).sum::<i128>());
-        if all <= room.minor().into() {
+        if all <= room.minor().into() || planted!(PoolRoomToEach) {
             continue;
         }
+        mark!(PoolSharedOut, weights.iter().filter(|weight| **weight > 0).count() > 1);
         let shares = allocate(room, &weights).map_err(unshared)?;
         for ((uncut, share), _) in uncut.iter_mut().zip(shares).zip(weights).filter(|(_, weight)| *weight > 0) {
             uncut.counts = uncut.counts.min(share)?;
@@ -153,14 +159,26 @@ fn share_pools(desk: &Desk<'_, '_>, seats: &[&Seat<'_>], uncut: &mut [Uncut<'_>]
     Ok(())
 }
 
+fn splits_within(capped: &Capped) -> bool {
+    capped.crossing == planted!(CrossingInverted => Crossing::WholeDealPreCap, Crossing::SplitWithinDeal)
+}
+
 fn cut<'a>(uncut: &Uncut<'a>, seat: &Seat<'a>) -> Result<Cut<'a>, Rule> {
     let Uncut { part, because, uncapped, ref bands, room, counts: company_dollar } = *uncut;
     let document = seat.member.plan.document();
     let capped = uncut.is_capped();
-    let crossed = !capped && company_dollar.compare(uncapped)?.is_lt();
+    let crossed =
+        !capped && (company_dollar.compare(uncapped)?.is_lt() || planted!(ExactHitCrosses) && room == Some(uncapped));
+    mark!(CappedFromTheStart, capped);
+    mark!(CapCrossed, crossed);
+    mark!(CapCrossedOnTiers, crossed && matches!(document.split, Split::Tiered(_)));
+    mark!(NegativeCompanyDollar, company_dollar.is_negative());
+    mark!(CapHitExactly, !capped && room == Some(uncapped));
+    mark!(CapOvershot, room.is_some_and(|room| company_dollar.minor() > room.minor()));
     let whole = Ratio::whole(part.minor());
     let beyond = match (capped, crossed) {
         (true, _) => whole,
+        (false, true) if planted!(BeyondOfRest) => whole.minus(Ratio::whole(company_dollar.minor()))?,
         (false, true) => whole.minus(least_net(document, bands, company_dollar)?)?,
         (false, false) => Ratio::ZERO,
     };
@@ -180,6 +198,9 @@ fn cut<'a>(uncut: &Uncut<'a>, seat: &Seat<'a>) -> Result<Cut<'a>, Rule> {
 fn least_net(document: &Document, bands: &[Band], company_dollar: Money) -> Result<Ratio, Rule> {
     let net = net_yielding(bands, company_dollar)?;
     let Split::Tiered(Tiered { minimum: Some(minimum), .. }) = &document.split else { return Ok(net) };
+    if planted!(CrossingWithoutMinimum) {
+        return Ok(net);
+    }
     let least = Ratio::whole(minimum.plus(company_dollar)?.minor());
     Ok(if least.compare(net).is_gt() { least } else { net })
 }

@@ -1,7 +1,7 @@
 //! What comes after the split: fees, what a mentee pays, bonuses and overrides, for one payee after another.
 
 use super::accounts::Desk;
-use super::document::{Base, Charged, Fee, FeeAmount, FeeTo, Step, Threshold, Timing, When};
+use super::document::{Base, Charged, Fee, FeeAmount, FeeOnCrossing, FeeTo, Step, Threshold, Timing, When};
 use super::explain::{Because, Of, Reason};
 use super::field::Field;
 use super::ratio::Ratio;
@@ -12,7 +12,6 @@ use super::{Kind, Line, Member};
 use crate::allocation::allocate;
 use crate::id::Text;
 use crate::money::Money;
-use crate::plan::FeeOnCrossing;
 use crate::rate::Rate;
 
 /// A payee's turn on a side.
@@ -90,6 +89,8 @@ impl<'a, 't> Turn<'a, 't> {
             let item = Item { kind: Kind::Royalty, name: None, field: Field::at("royalty.rate") };
             let (full, _) = made;
             let room = limit(desk, account, full)?;
+            mark!(RoyaltyCapped, room.is_some_and(|room| room.minor() <= full.minor()));
+            let room = room.filter(|_| !planted!(RoyaltyUncapped));
             self.charge(Party::Franchise, item, made, room)?;
         }
         for (index, fee) in document.fees.iter().enumerate() {
@@ -105,7 +106,11 @@ impl<'a, 't> Turn<'a, 't> {
         match fee.timing {
             Timing::Always => true,
             Timing::PreCap => !self.cut.capped,
-            Timing::PostCap => self.cut.capped || (self.cut.crossed && on_crossing == Some(FeeOnCrossing::Yes)),
+            Timing::PostCap => {
+                let pays = self.cut.crossed && on_crossing == Some(FeeOnCrossing::Yes);
+                mark!(FeeOnCrossing, pays);
+                self.cut.capped || pays
+            }
         }
     }
 
@@ -113,7 +118,8 @@ impl<'a, 't> Turn<'a, 't> {
     fn is_first(&self, desk: &mut Desk<'a, '_>, index: usize, per: Charged) -> bool {
         let charged = desk.seats.get_mut(self.seat).and_then(|seat| seat.charged.get_mut(index));
         let before = charged.map(|charged| std::mem::replace(charged, true));
-        per == Charged::Side || before == Some(false)
+        mark!(FeeChargedBefore, per == Charged::Deal && before == Some(true));
+        planted!(FeeEachSide) || per == Charged::Side || before == Some(false)
     }
 
     fn fee(&mut self, desk: &mut Desk<'a, '_>, index: usize, fee: &'a Fee) -> Result<(), Rule> {
@@ -124,17 +130,18 @@ impl<'a, 't> Turn<'a, 't> {
         };
         let account = desk.seats.get(self.seat).and_then(|seat| seat.fees.get(index).copied().flatten());
         let used_up = match account.and_then(|place| desk.caps.get(place)) {
-            Some(sub_cap) => !sub_cap.room_before()?.is_positive(),
+            Some(sub_cap) => !planted!(SubCapEachSide => sub_cap.room()?, sub_cap.room_before()?).is_positive(),
             None => false,
         };
+        mark!(SubCapUsedUp, used_up);
         let then = fee.sub_cap.as_ref().filter(|_| used_up).map(|sub_cap| sub_cap.then);
         let (amount, field, account) = match then {
             None => (fee.amount, "amount", account),
-            Some(Some(then)) => (then, "sub_cap.then", None),
+            Some(Some(then)) => (then, "sub_cap.then", planted!(ThenCounts => account, None)),
             Some(None) => return Ok(()),
         };
         let (of, base) = match (fee.of, fee.timing) {
-            (Base::Part, Timing::PostCap) => (Of::Beyond, self.cut.beyond),
+            (Base::Part, Timing::PostCap) if !planted!(FeeOfWholePart) => (Of::Beyond, self.cut.beyond),
             (of, _) => (of.into(), Ratio::whole(self.base(of)?.minor())),
         };
         let made = match amount {
@@ -148,6 +155,8 @@ impl<'a, 't> Turn<'a, 't> {
         };
         let item = Item { kind: Kind::Fee, name: Some(&fee.name), field: Field::nth("fees", index, field) };
         let room = limit(desk, account, made.0)?;
+        mark!(SubCapFilled, room.is_some_and(|room| room.minor() <= made.0.minor()));
+        let room = room.filter(|_| !planted!(SubCapOverrun));
         self.charge(to, item, made, room)
     }
 
@@ -157,7 +166,7 @@ impl<'a, 't> Turn<'a, 't> {
         let part = Ratio::whole(self.part.minor());
         for (to, rate, field) in [
             (Party::Company, mentee.company, "mentee.company"),
-            (Party::Payee(mentor.clone()), mentee.mentor, "mentee.mentor"),
+            (planted!(MentorForgotten => Party::Company, Party::Payee(mentor.clone())), mentee.mentor, "mentee.mentor"),
         ] {
             let made = self.rate(rate, Of::Part, part)?;
             self.charge(to, Item { kind: Kind::Mentee, name: None, field: Field::at(field) }, made, None)?;
@@ -175,7 +184,8 @@ impl<'a, 't> Turn<'a, 't> {
                 (When::Reaches(_), None) => continue,
                 (When::Reaches(threshold), Some(before)) => {
                     let after = before.with(self.part, self.units)?.with_company_dollar(self.cut.company_dollar)?;
-                    let is_reached = !threshold.is_met(&before)? && threshold.is_met(&after)?;
+                    let is_reached =
+                        (planted!(BonusAgain) || !threshold.is_met(&before)?) && threshold.is_met(&after)?;
                     if !is_reached {
                         continue;
                     }
@@ -197,7 +207,8 @@ impl<'a, 't> Turn<'a, 't> {
 
     fn overrides(&mut self) -> Result<(), Rule> {
         for (index, paid) in self.member.plan.document().overrides.iter().enumerate() {
-            if paid.to == self.sharer.payee {
+            mark!(OverrideToSelf, paid.to == self.sharer.payee);
+            if paid.to == self.sharer.payee && !planted!(OverrideToSelf) {
                 continue;
             }
             let made = self.rate(paid.rate, paid.of.into(), Ratio::whole(self.base(paid.of)?.minor()))?;
@@ -211,7 +222,7 @@ impl<'a, 't> Turn<'a, 't> {
 
     /// The payee's part of a flat amount, which the whole side shares.
     fn prorated(&self, flat: Money) -> Result<Money, Rule> {
-        if self.weights.len() == 1 {
+        if self.weights.len() == 1 || planted!(FeeToEach) {
             return Ok(flat);
         }
         let shares = allocate(flat, self.weights).map_err(unshared)?;
@@ -270,7 +281,8 @@ fn limit(desk: &mut Desk<'_, '_>, account: Option<usize>, amount: Money) -> Resu
 impl Threshold {
     fn is_met(&self, attained: &super::accounts::Attained) -> Result<bool, Rule> {
         Ok(match self {
-            Self::Units(units) => attained.units >= *units,
+            Self::Units(units) => attained.units >= planted!(ThresholdOnlyAbove => units + 1, *units),
+            Self::Revenue(amount) if planted!(ThresholdOnlyAbove) => attained.revenue.compare(*amount)?.is_gt(),
             Self::Revenue(amount) => attained.revenue.compare(*amount)?.is_ge(),
             Self::CompanyDollar(amount) => attained.company_dollar.compare(*amount)?.is_ge(),
         })

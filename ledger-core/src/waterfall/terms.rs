@@ -6,10 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::document::{not_negative, share};
 use super::refuse::Rule;
-use crate::deal::Gci;
 use crate::id::{Actor, PayeeId, ReferrerId, Text};
-use crate::money::{Currency, Money};
-use crate::rate::Rate;
+use crate::money::{Currency, Money, MoneyError};
+use crate::rate::{Rate, Rounding};
 
 /// One side of a deal. With dual agency a deal has two, and the second sees what the first left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +33,34 @@ pub struct Side {
     /// What was agreed by hand.
     #[serde(default)]
     pub adjustments: Vec<Adjustment>,
+}
+
+/// How a gross commission income is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Gci {
+    /// It is given.
+    Amount(Money),
+    /// It is a rate of the price, rounded half away from zero.
+    OfPrice {
+        /// The price.
+        price: Money,
+        /// The rate.
+        rate: Rate,
+    },
+}
+
+impl Gci {
+    /// The amount, whatever its sign.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`] when it does not fit.
+    pub fn amount(&self) -> Result<Money, MoneyError> {
+        match self {
+            Self::Amount(amount) => Ok(*amount),
+            Self::OfPrice { price, rate } => rate.of(*price, Rounding::HalfAwayFromZero),
+        }
+    }
 }
 
 /// A side's name.

@@ -41,6 +41,24 @@ pub fn year() -> Story {
         // Paid to zoe, unpaid to yan: one clawback, one reversed entry.
         story.given("ann", json!({"deal.reverse": {"deal": format!("d-{month}-7"), "reason": "the buyer withdrew"}}));
     }
+    // A team: a cap that its payees fill together, tiers over the year, and both sides of a sale at once.
+    story.publish("team", team());
+    for payee in ["uma", "tom"] {
+        story.enrol(payee).assign(payee, "team");
+    }
+    let opening =
+        json!({"payee": "uma", "on": "2026-04-01", "units": 1, "revenue": "4000 USD", "reason": "old system"});
+    story.given("ann", json!({"attainment.set_opening": opening}));
+    let opening =
+        json!({"payee": "tom", "on": "2026-04-01", "amount": "500 USD", "reason": "old system", "programme": "north"});
+    story.given("ann", json!({"cap.set_opening_balance": opening}));
+    for deal in ["team-1", "team-2"] {
+        let both = json!({"deal": deal, "sides": sides(), "completed_on": "2026-04-25"});
+        story.given("ann", json!({"deal.record_sides": both}));
+    }
+    story.given("ann", json!({"deal.reverse": {"deal": "team-1", "reason": "the bank withdrew"}}));
+    story.given("ann", json!({"deal.register_sides": {"deal": "team-3", "sides": sides()}}));
+    story.given("ann", json!({"deal.complete": {"deal": "team-3", "completed_on": "2026-04-26"}}));
     let rejected = story.pending("wim");
     story.given("otto", json!({"payout.reject": {"payout": rejected, "reason": "not yet"}}));
     let bonus = json!({"payee": "wim", "amount": "50 USD", "reason": "birthday", "period": "2026-04"});
@@ -64,4 +82,46 @@ pub fn year() -> Story {
         ]}}}),
     );
     story
+}
+
+/// A plan that has everything.
+fn team() -> serde_json::Value {
+    let year = json!({"calendar": {"month": 1, "day": 1}});
+    json!({
+        "currency": "USD",
+        "zone": "America/New_York",
+        "attainment": {"programme": "volume", "year": year},
+        "split": {"tiered": {"tiers": {"revenue": [
+            {"from": "0 USD", "payee": "0.6", "company": "0.4"}, {"from": "9000 USD", "payee": "0.8", "company": "0.2"},
+        ]}}},
+        "cap": {
+            "caps": [
+                {"programme": "own", "limit": "6000 USD", "portion": "0.5", "year": year},
+                {"programme": "north", "of": {"pool": "north"}, "limit": "8000 USD", "year": year},
+            ],
+            "post_cap": {"payee": "0.9", "company": "0.1"},
+        },
+        "royalty": {"rate": "0.06", "basis": "gross", "cap": {"programme": "brand", "limit": "700 USD", "year": year}},
+        "fees": [
+            {"name": "transaction", "timing": "always", "amount": {"lesser_of": {"flat": "65 USD", "rate": "0.05"}},
+                "sub_cap": {"programme": "transactions", "limit": "200 USD", "year": year, "then": {"flat": "10 USD"}}},
+            {"name": "after the cap", "timing": "post_cap", "amount": {"flat": "25 USD"}},
+        ],
+        "mentee": {"company": "0.02", "mentor": "0.05"},
+        "bonuses": [{"name": "two", "when": {"reaches": {"units": 2}}, "amount": {"flat": "150 USD"}}],
+        "overrides": [{"name": "lead", "to": "uma", "rate": "0.02"}],
+    })
+}
+
+/// Both sides of a sale, with something off the top and something agreed by hand.
+fn sides() -> serde_json::Value {
+    json!([
+        {
+            "side": "listing", "gci": {"of_price": {"price": "400000 USD", "rate": "0.015"}}, "referral_in": "300 USD",
+            "off_top": [{"concession": {"rate": "0.1"}}, {"referral_out": {"to": "joe", "amount": {"flat": "200 USD"}}}],
+            "payees": [{"payee": "uma", "weight": "0.6"}, {"payee": "tom", "weight": "0.4", "mentor": "zoe"}],
+            "adjustments": [{"from": "company", "to": {"payee": "tom"}, "amount": "50 USD", "reason": "staging", "actor": "ann"}],
+        },
+        {"side": "buying", "gci": {"amount": "5000.05 USD"}, "units": 0, "payees": [{"payee": "tom"}]},
+    ])
 }

@@ -3,19 +3,24 @@
 use ledger_core::account::{self, Because, Contra, Source};
 use ledger_core::attribution::{Attribution, Credit, Weight};
 use ledger_core::calendar::{CapYear, CapYearRule, Date, LeapDay, Zone};
-use ledger_core::cap::{self, CapAccount};
+use ledger_core::cap::{self, Counts};
 use ledger_core::chain::Digest;
 use ledger_core::command::Command;
-use ledger_core::commission::Breakdown;
-use ledger_core::deal::{self, CapMet, Gci, Line};
+use ledger_core::deal::{self, Basis, Completion, Earned, Line, PlanInForce, SideLines};
 use ledger_core::event::Event;
 use ledger_core::id::{BulkId, EntryId, PayoutId, Text};
 use ledger_core::money::{Currency, Money};
 use ledger_core::payee::{self, Assignment};
 use ledger_core::payout::{self, BulkOutcome, Payment, Resolution, Skipped, Status};
-use ledger_core::plan::{self, CappedSplit, Crossing, Document, FeeOnCrossing, Shares, Split};
 use ledger_core::rate::{Rate, Rounding};
 use ledger_core::settings::{self, Capability};
+use ledger_core::waterfall::{
+    Account, Adjustment, Attained, Attainment, Base, Bonus, Cap, CapOf, Capped, Charged, Contribution, Crossing,
+    Deficit, Document, Fee, FeeAmount, FeeOnCrossing, FeeTo, Gci, Kind, Mentee, Mode, OffTop, Override, OwnCap, Owner,
+    Party, Per, Progress, Proration, Quantity, ReferralIn, Royalty, RoyaltyBasis, Sharer, Shares, Side, SideKind,
+    Split, Step, SubCap, Threshold, Tier, Tiered, Tiers, Timing, When,
+};
+use ledger_core::{attainment, plan};
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
@@ -90,23 +95,219 @@ fn year_rule() -> impl Strategy<Value = CapYearRule> {
     prop_oneof![
         (any::<u8>(), any::<u8>()).prop_map(|(month, day)| CapYearRule::Calendar { month, day }),
         select(vec![LeapDay::Clamp, LeapDay::March1]).prop_map(|leap_day| CapYearRule::Anniversary { leap_day }),
+        select(vec![CapYearRule::FirstOfJoinMonth {}, CapYearRule::FirstOfNextMonth {}]),
     ]
 }
 
-fn document() -> impl Strategy<Value = Document> {
-    let cap = (name(), money(), year_rule()).prop_map(|(programme, limit, year)| plan::Cap { programme, limit, year });
-    let policies = (
-        select(vec![Crossing::SplitWithinDeal, Crossing::WholeDealPreCap]),
-        select(vec![FeeOnCrossing::No, FeeOnCrossing::Yes]),
+/// One of the values, most often the first, which is the default where there is one.
+fn one_of<T: Clone + std::fmt::Debug + 'static>(values: &[T]) -> impl Strategy<Value = T> + use<T> {
+    prop_oneof![Just(values[0].clone()), select(values.to_vec())]
+}
+
+/// Often the whole, which is the default of portions.
+fn portion() -> impl Strategy<Value = Rate> {
+    prop_oneof![Just(Rate::ONE), rate()]
+}
+
+fn proration() -> impl Strategy<Value = Proration> {
+    one_of(&[Proration::None, Proration::Months, Proration::Days])
+}
+
+fn split() -> impl Strategy<Value = Split> {
+    fn tiers<F: Clone + std::fmt::Debug>(from: impl Strategy<Value = F>) -> impl Strategy<Value = Vec<Tier<F>>> {
+        vec((from, shares()).prop_map(|(from, Shares { payee, company })| Tier { from, payee, company }), 0..3)
+    }
+    let tiers = prop_oneof![
+        tiers(money()).prop_map(Tiers::CompanyDollar),
+        tiers(money()).prop_map(Tiers::Revenue),
+        tiers(any::<u64>()).prop_map(Tiers::Units),
+        (money(), tiers(rate())).prop_map(|(quota, tiers)| Tiers::Attainment { quota, tiers }),
+    ];
+    let mode = one_of(&[Mode::Marginal, Mode::Retroactive, Mode::AboveQuota]);
+    let tiered = (tiers, mode, one_of(&[Per::Year, Per::Deal]), of(money()));
+    let tiered = tiered.prop_map(|(tiers, mode, per, minimum)| Split::Tiered(Tiered { tiers, mode, per, minimum }));
+    prop_oneof![shares().prop_map(Split::Flat), tiered]
+}
+
+fn capped() -> impl Strategy<Value = Capped> {
+    let whose = prop_oneof![Just(CapOf::Payee), name().prop_map(CapOf::Pool)];
+    let cap = (name(), whose, money(), portion(), year_rule(), proration()).prop_map(
+        |(programme, of, limit, portion, year, proration)| Cap { programme, of, limit, portion, year, proration },
     );
-    let capped = (shares(), cap, shares(), of(money()), policies).prop_map(
-        |(pre_cap, cap, post_cap, post_cap_fee, (crossing, fee_on_crossing))| {
-            Split::Capped(CappedSplit { pre_cap, cap, post_cap, post_cap_fee, crossing, fee_on_crossing })
+    let all = Just(Shares { payee: Rate::ONE, company: Rate::ZERO });
+    (
+        vec(cap, 0..3),
+        prop_oneof![all, shares()],
+        one_of(&[Crossing::SplitWithinDeal, Crossing::WholeDealPreCap]),
+        one_of(&[FeeOnCrossing::No, FeeOnCrossing::Yes]),
+    )
+        .prop_map(|(caps, post_cap, crossing, fee_on_crossing)| Capped {
+            caps,
+            post_cap,
+            crossing,
+            fee_on_crossing,
+        })
+}
+
+fn own_cap() -> impl Strategy<Value = OwnCap> {
+    (name(), money(), portion(), year_rule(), proration())
+        .prop_map(|(programme, limit, portion, year, proration)| OwnCap { programme, limit, portion, year, proration })
+}
+
+fn quantity() -> impl Strategy<Value = Quantity> {
+    prop_oneof![money().prop_map(Quantity::Flat), rate().prop_map(Quantity::Rate)]
+}
+
+fn base() -> impl Strategy<Value = Base> {
+    one_of(&[Base::Part, Base::Gci, Base::CompanyDollar, Base::PayeeShare])
+}
+
+fn fee_amount() -> impl Strategy<Value = FeeAmount> {
+    prop_oneof![
+        money().prop_map(FeeAmount::Flat),
+        rate().prop_map(FeeAmount::Rate),
+        (money(), rate()).prop_map(|(flat, rate)| FeeAmount::LesserOf { flat, rate }),
+    ]
+}
+
+fn fee() -> impl Strategy<Value = Fee> {
+    let sub_cap = (own_cap(), of(fee_amount())).prop_map(|(cap, then)| {
+        let OwnCap { programme, limit, portion, year, proration } = cap;
+        SubCap { programme, limit, portion, year, proration, then }
+    });
+    (
+        (text(), select(vec![Timing::Always, Timing::PreCap, Timing::PostCap]), fee_amount(), base()),
+        one_of(&[Charged::Deal, Charged::Side]),
+        prop_oneof![Just(FeeTo::Company), name().prop_map(FeeTo::Payee)],
+        of(sub_cap),
+    )
+        .prop_map(|((name, timing, amount, of), per, to, sub_cap)| Fee {
+            name,
+            timing,
+            amount,
+            of,
+            per,
+            to,
+            sub_cap,
+        })
+}
+
+fn bonus() -> impl Strategy<Value = Bonus> {
+    let threshold = prop_oneof![
+        any::<u64>().prop_map(Threshold::Units),
+        money().prop_map(Threshold::Revenue),
+        money().prop_map(Threshold::CompanyDollar),
+    ];
+    let when = prop_oneof![Just(When::EachDeal), threshold.prop_map(When::Reaches)];
+    (text(), when, quantity()).prop_map(|(name, when, amount)| Bonus { name, when, amount })
+}
+
+fn document() -> impl Strategy<Value = Box<Document>> {
+    let usual = [
+        Step::Concession,
+        Step::ReferralOut,
+        Step::Royalty,
+        Step::Allocation,
+        Step::Split,
+        Step::Fees,
+        Step::Mentee,
+        Step::Bonuses,
+        Step::Overrides,
+        Step::Adjustments,
+    ];
+    let mut other = usual.to_vec();
+    other.swap(5, 8);
+    let order = one_of(&[usual.to_vec(), other, vec![Step::Split]]);
+    let attainment = (name(), year_rule()).prop_map(|(programme, year)| Attainment { programme, year });
+    let royalty = (rate(), one_of(&[RoyaltyBasis::OffTop, RoyaltyBasis::Gross]), of(own_cap()))
+        .prop_map(|(rate, basis, cap)| Royalty { rate, basis, cap });
+    let mentee = (rate(), rate()).prop_map(|(company, mentor)| Mentee { company, mentor });
+    let paid = (text(), name(), rate(), base()).prop_map(|(name, to, rate, of)| Override { name, to, rate, of });
+    let head = (
+        currency(),
+        one_of(&[Rounding::HalfAwayFromZero, Rounding::HalfEven]),
+        prop_oneof![Just(Zone::of("UTC").unwrap()), zone()],
+        order,
+        split(),
+        of(attainment),
+        of(capped()),
+        of(royalty),
+    );
+    let rest = (
+        one_of(&[ReferralIn::Company, ReferralIn::Shared]),
+        vec(fee(), 0..3),
+        of(mentee),
+        vec(bonus(), 0..2),
+        vec(paid, 0..2),
+        one_of(&[Deficit::Refuse, Deficit::Receivable]),
+    );
+    (head, rest).prop_map(
+        |(
+            (currency, rounding, zone, order, split, attainment, cap, royalty),
+            (referral_in, fees, mentee, bonuses, overrides, deficit),
+        )| {
+            Box::new(Document {
+                currency,
+                rounding,
+                zone,
+                order,
+                split,
+                attainment,
+                cap,
+                royalty,
+                referral_in,
+                fees,
+                mentee,
+                bonuses,
+                overrides,
+                deficit,
+            })
         },
-    );
-    let split = prop_oneof![shares().prop_map(Split::Flat), capped];
-    (currency(), split, select(vec![Rounding::HalfAwayFromZero, Rounding::HalfEven]))
-        .prop_map(|(currency, split, rounding)| Document { currency, split, rounding })
+    )
+}
+
+fn party() -> impl Strategy<Value = Party> {
+    prop_oneof![
+        select(vec![Party::Company, Party::Client, Party::Franchise]),
+        name().prop_map(Party::Payee),
+        name().prop_map(Party::Referrer),
+    ]
+}
+
+fn side_kind() -> impl Strategy<Value = SideKind> {
+    one_of(&[SideKind::Sole, SideKind::Listing, SideKind::Buying])
+}
+
+fn side() -> impl Strategy<Value = Side> {
+    let off_top = prop_oneof![
+        quantity().prop_map(OffTop::Concession),
+        (name(), quantity()).prop_map(|(to, amount)| OffTop::ReferralOut { to, amount }),
+    ];
+    let sharer = (name(), of(rate()), of(name())).prop_map(|(payee, weight, mentor)| Sharer { payee, weight, mentor });
+    let adjustment = (party(), party(), money(), text(), name())
+        .prop_map(|(from, to, amount, reason, actor)| Adjustment { from, to, amount, reason, actor });
+    (
+        side_kind(),
+        gci(),
+        of(money()),
+        prop_oneof![Just(1), any::<u32>()],
+        vec(off_top, 0..3),
+        vec(sharer, 0..3),
+        vec(adjustment, 0..2),
+    )
+        .prop_map(|(side, gci, referral_in, units, off_top, payees, adjustments)| Side {
+            side,
+            gci,
+            referral_in,
+            units,
+            off_top,
+            payees,
+            adjustments,
+        })
+}
+
+fn basis() -> impl Strategy<Value = Basis> {
+    prop_oneof![gci().prop_map(|gci| Basis::from(&gci)), vec(side(), 0..3).prop_map(Basis::Sides)]
 }
 
 fn gci() -> impl Strategy<Value = Gci> {
@@ -118,33 +319,79 @@ fn attribution() -> impl Strategy<Value = Attribution> {
     prop_oneof![vec(name(), 0..4).prop_map(Attribution::Equal), vec(weight, 0..4).prop_map(Attribution::Custom)]
 }
 
-fn cap_account() -> impl Strategy<Value = CapAccount> {
-    (name(), name(), date(), date()).prop_map(|(programme, payee, start, end)| CapAccount {
+fn cap_account() -> impl Strategy<Value = Account> {
+    let of = prop_oneof![name().prop_map(Owner::Payee), name().prop_map(Owner::Pool)];
+    (name(), of, date(), date()).prop_map(|(programme, of, start, end)| Account {
         programme,
-        payee,
+        of,
         year: CapYear { start, end },
     })
 }
 
-fn line() -> impl Strategy<Value = Line> {
-    let five = proptest::array::uniform5(money());
-    let amounts = five.prop_map(|[base, company_dollar, post_cap_company, post_cap_fee, payee_net]| Breakdown {
-        base,
+fn attained() -> impl Strategy<Value = Attained> {
+    (any::<u64>(), money(), money(), money()).prop_map(|(units, revenue, accrued, company_dollar)| Attained {
+        units,
+        revenue,
+        accrued,
         company_dollar,
-        post_cap_company,
-        post_cap_fee,
-        payee_net,
+    })
+}
+
+fn side_lines() -> impl Strategy<Value = SideLines> {
+    let kinds = vec![
+        Kind::Concession,
+        Kind::ReferralOut,
+        Kind::Royalty,
+        Kind::ReferralIn,
+        Kind::CompanyDollar,
+        Kind::PostCapCompany,
+        Kind::Share,
+        Kind::Fee,
+        Kind::Mentee,
+        Kind::Bonus,
+        Kind::Override,
+        Kind::Adjustment,
+    ];
+    let line = (of(name()), party(), select(kinds), of(text()), money())
+        .prop_map(|(of, party, kind, name, amount)| Line { of, party, kind, name, amount });
+    (side_kind(), money(), money(), vec(line, 0..4)).prop_map(|(side, gci, net, lines)| SideLines {
+        side,
+        gci,
+        net,
+        lines,
+    })
+}
+
+fn completion() -> impl Strategy<Value = Completion> {
+    let plan = (name(), name(), any::<u32>(), digest()).prop_map(|(payee, plan, version, plan_hash)| PlanInForce {
+        payee,
+        plan,
+        version,
+        plan_hash,
     });
-    let cap = (cap_account(), money(), money()).prop_map(|(account, limit, room)| CapMet { account, limit, room });
-    (name(), name(), any::<u32>(), digest(), amounts, of(cap), of(entry_id())).prop_map(
-        |(payee, plan, version, plan_hash, amounts, cap, entry)| Line {
-            payee,
-            plan,
-            version,
-            plan_hash,
-            amounts,
-            cap,
-            entry,
+    let cap = (cap_account(), money(), money(), money()).prop_map(|(account, limit, before, after)| Contribution {
+        account,
+        limit,
+        before,
+        after,
+    });
+    let attainment = (cap_account(), attained(), attained()).prop_map(|(account, before, after)| Progress {
+        account,
+        before,
+        after,
+    });
+    let earned = (name(), of(entry_id()), money()).prop_map(|(payee, entry, amount)| Earned { payee, entry, amount });
+    let counted = (vec(cap, 0..2), vec(attainment, 0..2), vec(earned, 0..3));
+    (name(), date(), money(), vec(side_lines(), 0..3), vec(plan, 0..3), counted).prop_map(
+        |(deal, completed_on, gci, sides, plans, (caps, attainments, entries))| Completion {
+            deal,
+            completed_on,
+            gci,
+            sides,
+            plans,
+            caps,
+            attainments,
+            entries,
         },
     )
 }
@@ -178,6 +425,7 @@ pub fn event() -> impl Strategy<Value = Event> {
         }),
         deal_event().prop_map(Event::Deal),
         cap_event().prop_map(Event::Cap),
+        attainment_event().prop_map(Event::Attainment),
         account_event().prop_map(Event::Account),
         payout_event().prop_map(Event::Payout),
     ]
@@ -209,30 +457,40 @@ fn deal_event() -> impl Strategy<Value = deal::Event> {
     use deal::Event::{Attributed, Completed, Registered, Reversed};
     let credit = (name(), money()).prop_map(|(payee, amount)| Credit { payee, amount });
     prop_oneof![
-        (name(), gci(), money()).prop_map(|(deal, basis, gci)| Registered { deal, basis, gci }),
+        (name(), basis(), money()).prop_map(|(deal, basis, gci)| Registered { deal, basis, gci }),
         (name(), attribution(), vec(credit, 0..4)).prop_map(|(deal, attribution, credits)| Attributed {
             deal,
             attribution,
             credits
         }),
-        (name(), date(), money(), vec(line(), 0..3)).prop_map(|(deal, completed_on, gci, lines)| Completed {
-            deal,
-            completed_on,
-            gci,
-            lines
+        completion().prop_map(Completed),
+        (name(), text(), vec(side_lines(), 0..3)).prop_map(|(deal, reason, sides)| Reversed { deal, reason, sides }),
+    ]
+}
+
+fn attainment_event() -> impl Strategy<Value = attainment::Event> {
+    use attainment::Event::{Counted, OpeningSet, Reversed};
+    prop_oneof![
+        (cap_account(), attained(), text()).prop_map(|(account, attained, reason)| {
+            let Attained { units, revenue, accrued, company_dollar } = attained;
+            OpeningSet { account, units, revenue, accrued, company_dollar, reason }
         }),
-        (name(), text(), vec(line(), 0..3)).prop_map(|(deal, reason, lines)| Reversed { deal, reason, lines }),
+        (cap_account(), name(), attained()).prop_map(|(account, deal, attained)| {
+            let Attained { units, revenue, accrued, company_dollar } = attained;
+            Counted { account, deal, units, revenue, accrued, company_dollar }
+        }),
+        (cap_account(), name(), attained()).prop_map(|(account, deal, attained)| {
+            let Attained { units, revenue, accrued, company_dollar } = attained;
+            Reversed { account, deal, units, revenue, accrued, company_dollar }
+        }),
     ]
 }
 
 fn cap_event() -> impl Strategy<Value = cap::Event> {
     use cap::Event::{Contributed, OpeningBalanceSet, ProgrammeOpened, Reached, Reversed};
     prop_oneof![
-        (name(), currency(), year_rule()).prop_map(|(programme, currency, year)| ProgrammeOpened {
-            programme,
-            currency,
-            year
-        }),
+        (name(), currency(), year_rule(), select(vec![Counts::Cap, Counts::Pool, Counts::Attainment]))
+            .prop_map(|(programme, currency, year, counts)| ProgrammeOpened { programme, currency, year, counts }),
         (cap_account(), money(), money(), text()).prop_map(|(account, amount, limit, reason)| OpeningBalanceSet {
             account,
             amount,
@@ -347,9 +605,16 @@ pub fn command() -> impl Strategy<Value = Command> {
         payee_command().prop_map(Command::Payee),
         (name(), document()).prop_map(|(plan, document)| Command::Plan(plan::Command::Publish { plan, document })),
         deal_command().prop_map(Command::Deal),
-        (name(), date(), money(), text()).prop_map(|(payee, on, amount, reason)| {
-            Command::Cap(cap::Command::SetOpeningBalance { payee, on, amount, reason })
+        (name(), date(), money(), text(), of(name())).prop_map(|(payee, on, amount, reason, programme)| {
+            Command::Cap(cap::Command::SetOpeningBalance { payee, on, amount, reason, programme })
         }),
+        (name(), date(), of(any::<u64>()), of(money()), of(money()), of(money()), text()).prop_map(
+            |(payee, on, units, revenue, accrued, company_dollar, reason)| {
+                let opening =
+                    attainment::Command::SetOpening { payee, on, units, revenue, accrued, company_dollar, reason };
+                Command::Attainment(opening)
+            }
+        ),
         payout_command().prop_map(Command::Payout),
     ]
 }
@@ -383,9 +648,15 @@ fn payee_command() -> impl Strategy<Value = payee::Command> {
 }
 
 fn deal_command() -> impl Strategy<Value = deal::Command> {
-    use deal::Command::{Attribute, Complete, Record, Register, Reverse};
+    use deal::Command::{Attribute, Complete, Record, RecordSides, Register, RegisterSides, Reverse};
     prop_oneof![
         (name(), gci()).prop_map(|(deal, gci)| Register { deal, gci }),
+        (name(), vec(side(), 0..3)).prop_map(|(deal, sides)| RegisterSides { deal, sides }),
+        (name(), vec(side(), 0..3), date()).prop_map(|(deal, sides, completed_on)| RecordSides {
+            deal,
+            sides,
+            completed_on
+        }),
         (name(), attribution()).prop_map(|(deal, attribution)| Attribute { deal, attribution }),
         (name(), date()).prop_map(|(deal, completed_on)| Complete { deal, completed_on }),
         (name(), gci(), attribution(), date()).prop_map(|(deal, gci, attribution, completed_on)| Record {

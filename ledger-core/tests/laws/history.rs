@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use ledger_core::account::{self, Because, Source};
 use ledger_core::cap;
 use ledger_core::codec::decode_canonical;
-use ledger_core::deal::{self, Line};
+use ledger_core::deal::{self, Completion};
 use ledger_core::event::Event;
 use ledger_core::id::{Actor, EntryId, PayoutId};
 use ledger_core::payout;
 use ledger_core::verify::Verifier;
+use ledger_core::waterfall::{Owner, Party};
 
 use crate::story::Story;
 
@@ -40,15 +41,25 @@ fn verifies(story: &Story) {
 
 fn deals_disburse_what_they_earned(events: &[Event]) {
     for event in events {
-        let Event::Deal(deal::Event::Completed { gci, lines, .. }) = event else { continue };
-        let part = |line: &Line| {
-            let of = line.amounts;
-            let parts = [of.company_dollar, of.post_cap_company, of.post_cap_fee, of.payee_net];
-            assert!(parts.iter().all(|part| !part.is_negative()), "{line:?}");
-            assert_eq!(parts.iter().map(|part| part.minor()).sum::<i64>(), of.base.minor(), "{line:?}");
-            of.base.minor()
-        };
-        assert_eq!(lines.iter().map(part).sum::<i64>(), gci.minor());
+        let Event::Deal(deal::Event::Completed(Completion { gci, sides, entries, .. })) = event else { continue };
+        let mut earned: BTreeMap<_, i64> = BTreeMap::new();
+        let mut whole = 0;
+        for side in sides {
+            let sum: i64 = side.lines.iter().map(|line| line.amount.minor()).sum();
+            assert_eq!(sum, side.gci.minor(), "{side:?}");
+            whole += sum;
+            for line in &side.lines {
+                if let Party::Payee(payee) = &line.party {
+                    *earned.entry(payee).or_default() += line.amount.minor();
+                }
+            }
+        }
+        assert_eq!(whole, gci.minor());
+        for entry in entries {
+            assert!(!entry.amount.is_negative(), "{entry:?}");
+            assert_eq!(earned.remove(&entry.payee), Some(entry.amount.minor()), "{entry:?}");
+        }
+        assert!(earned.is_empty(), "{earned:?} without an entry");
     }
 }
 
@@ -68,7 +79,10 @@ fn caps_hold(events: &[Event]) {
                 let sum = contributed.entry(account.clone()).or_default();
                 assert!(amount.is_positive() && *sum < limit.minor(), "{event:?} after {sum}");
                 *sum += amount.minor();
-                assert!(*sum <= limit.minor() || account.payee.as_str() == "p3", "{event:?} makes {sum}");
+                assert!(
+                    *sum <= limit.minor() || account.of == Owner::Payee("p3".parse().unwrap()),
+                    "{event:?} makes {sum}"
+                );
             }
             cap::Event::ProgrammeOpened { .. } => {}
             cap::Event::Reached { account, limit, .. } => assert!(contributed[account] >= limit.minor(), "{event:?}"),

@@ -123,14 +123,17 @@ fn terms() -> impl Strategy<Value = Vec<Terms>> {
 fn document(terms: Terms) -> Value {
     let shares = |company: i128| json!({"payee": rate(10_000 - company), "company": rate(company)});
     let Some(cap) = terms.cap else { return json!({"currency": "USD", "split": {"flat": shares(terms.company)}}) };
-    json!({"currency": "USD", "split": {"capped": {
-        "pre_cap": shares(terms.company),
-        "cap": {"programme": "main", "limit": dollars(cap.limit), "year": {"calendar": {"month": 1, "day": 1}}},
-        "post_cap": shares(cap.post_company),
-        "post_cap_fee": dollars(cap.fee),
-        "crossing": if cap.whole_deal { "whole_deal_pre_cap" } else { "split_within_deal" },
-        "fee_on_crossing": if cap.fee_on_crossing { "yes" } else { "no" },
-    }}})
+    json!({
+        "currency": "USD",
+        "split": {"flat": shares(terms.company)},
+        "cap": {
+            "caps": [{"programme": "main", "limit": dollars(cap.limit), "year": {"calendar": {"month": 1, "day": 1}}}],
+            "post_cap": shares(cap.post_company),
+            "crossing": if cap.whole_deal { "whole_deal_pre_cap" } else { "split_within_deal" },
+            "fee_on_crossing": if cap.fee_on_crossing { "yes" } else { "no" },
+        },
+        "fees": [{"name": "post-cap", "timing": "post_cap", "amount": {"flat": dollars(cap.fee)}}],
+    })
 }
 
 /// The ledger and the model, side by side.

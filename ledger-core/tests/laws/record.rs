@@ -80,18 +80,31 @@ proptest! {
 #[test]
 fn what_is_at_its_default_may_be_said_or_left_out() {
     let id = "6f9619ff-8b86-8011-b42d-00cf4fc964ff";
-    let capped = |more: Value, year: Value| {
-        let mut split = json!({
-            "pre_cap": {"payee": "0.7", "company": "0.3"}, "cap": {"programme": "main", "limit": "1 USD", "year": year},
-        });
-        split.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        json!({"capped": split})
-    };
     let publish = |document: Value| json!({"plan.publish": {"plan": "p", "document": document}});
-    let post = json!({
-        "post_cap": {"payee": "1.00", "company": "0"}, "post_cap_fee": null, "crossing": "split_within_deal",
-        "fee_on_crossing": "no",
-    });
+    let shares = json!({"payee": "0.7", "company": "0.3"});
+    let year = json!({"anniversary": {}});
+    let limit = json!({"programme": "main", "limit": "1 USD", "year": year});
+    let said_limit = |more: Value| {
+        let mut limit = json!({"programme": "main", "limit": "1.00 USD", "portion": "1.0", "proration": "none",
+            "year": {"anniversary": {"leap_day": "clamp"}}});
+        limit.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        limit
+    };
+    let order = json!([
+        "concession",
+        "referral_out",
+        "royalty",
+        "allocation",
+        "split",
+        "fees",
+        "mentee",
+        "bonuses",
+        "overrides",
+        "adjustments"
+    ]);
+    let tiers = json!({"units": [{"from": 0, "payee": "1", "company": "0"}]});
+    let fee = json!({"name": "f", "timing": "always", "amount": {"flat": "1 USD"}});
+    let sharer = json!([{"payee": "p"}]);
     for (said, left_out) in [
         (
             json!({"settings.open": {"base_currency": "USD", "zone": "UTC", "capabilities": []}}),
@@ -115,13 +128,47 @@ fn what_is_at_its_default_may_be_said_or_left_out() {
         ),
         (
             publish(json!({
-                "currency": "USD", "split": capped(post, json!({"anniversary": {"leap_day": "clamp"}})),
-                "rounding": "half_away_from_zero",
+                "currency": "USD", "rounding": "half_away_from_zero", "zone": "UTC", "order": order,
+                "split": {"flat": shares}, "attainment": null,
+                "cap": {"caps": [said_limit(json!({"of": "payee"}))], "post_cap": {"payee": "1.00", "company": "0"},
+                    "crossing": "split_within_deal", "fee_on_crossing": "no"},
+                "royalty": {"rate": "0.06", "basis": "off_top", "cap": null}, "referral_in": "company",
+                "fees": [{"name": "f", "timing": "always", "amount": {"flat": "1 USD"}, "of": "part", "per": "deal",
+                    "to": "company", "sub_cap": null}],
+                "mentee": null, "bonuses": [], "overrides": [], "deficit": "refuse",
             })),
-            publish(json!({"currency": "USD", "split": capped(json!({}), json!({"anniversary": {}}))})),
+            publish(json!({
+                "currency": "USD", "split": {"flat": shares}, "cap": {"caps": [limit]}, "royalty": {"rate": "0.06"},
+                "fees": [fee],
+            })),
+        ),
+        (
+            publish(json!({
+                "currency": "USD", "split": {"tiered": {"tiers": tiers, "mode": "marginal", "per": "year", "minimum": null}},
+                "royalty": {"rate": "0.06", "basis": "gross", "cap": said_limit(json!({}))},
+                "fees": [{"name": "f", "timing": "always", "amount": {"flat": "1 USD"},
+                    "sub_cap": said_limit(json!({"then": null}))}],
+                "overrides": [{"name": "o", "to": "p", "rate": "0.1", "of": "part"}],
+            })),
+            publish(json!({
+                "currency": "USD", "split": {"tiered": {"tiers": tiers}},
+                "royalty": {"rate": "0.06", "basis": "gross", "cap": limit},
+                "fees": [{"name": "f", "timing": "always", "amount": {"flat": "1 USD"}, "sub_cap": limit}],
+                "overrides": [{"name": "o", "to": "p", "rate": "0.1"}],
+            })),
+        ),
+        (
+            json!({"deal.register_sides": {"deal": "d", "sides": [{"side": "sole", "gci": {"amount": "1.00 USD"},
+                "referral_in": null, "units": 1, "off_top": [], "adjustments": [],
+                "payees": [{"payee": "p", "weight": null, "mentor": null}]}]}}),
+            json!({"deal.register_sides": {"deal": "d", "sides": [{"gci": {"amount": "1 USD"}, "payees": sharer}]}}),
         ),
     ] {
         let hash = |command: &Value| request("2026-01-01T00:00:00Z", &command.to_string()).hash();
         assert_eq!(hash(&said), hash(&left_out), "{said} is not {left_out}");
+        let canonical = serde_json::to_string(&request("2026-01-01T00:00:00Z", &said.to_string()).command).unwrap();
+        for default in ["rounding", "zone", "order", "crossing", "portion", "proration", "mode", "deficit", "units"] {
+            assert!(!canonical.contains(&format!("\"{default}\":")), "{default} is said: {canonical}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use ledger_core::limits::{EVENTS_PER_REQUEST, PAYEES_PER_DEAL};
 use ledger_core::payee;
 use serde_json::{Value, json};
 
-use crate::story::{Story, capped, flat, lines, record};
+use crate::story::{Story, capped, completion, flat, parts, record};
 
 fn attribute(attribution: Value) -> Value {
     json!({"deal.attribute": {"deal": "d", "attribution": attribution}})
@@ -44,8 +44,11 @@ fn credit_is_shared_to_the_cent_in_the_order_listed() {
     let mut story = story();
     story.given("ann", attribute(json!({"equal": ["yan", "zoe", "xia"]})));
     let decision = story.given("ann", json!({"deal.complete": {"deal": "d", "completed_on": "2026-02-01"}}));
-    let bases: Vec<_> = lines(&decision).iter().map(|line| format!("{} {}", line.payee, line.amounts.base)).collect();
-    assert_eq!(bases, ["yan 33.34 USD", "zoe 33.33 USD", "xia 33.33 USD"]);
+    let parts = ["yan", "zoe", "xia"].map(|payee| parts(&decision, payee));
+    assert_eq!(
+        parts.map(|[company, .., net]| format!("{company} {net}")),
+        ["13.34 20.00", "13.33 20.00", "13.33 20.00"]
+    );
 }
 
 #[test]
@@ -54,7 +57,7 @@ fn who_has_no_weight_gets_nothing_and_no_entry() {
     let custom = json!({"custom": [{"payee": "zoe", "weight": "1"}, {"payee": "yan", "weight": "0"}]});
     story.given("ann", attribute(custom));
     let decision = story.given("ann", json!({"deal.complete": {"deal": "d", "completed_on": "2026-02-01"}}));
-    let entries: Vec<_> = lines(&decision).iter().map(|line| line.entry.is_some()).collect();
+    let entries: Vec<_> = completion(&decision).entries.iter().map(|earned| earned.entry.is_some()).collect();
     assert_eq!(entries, [true, false]);
     assert_eq!((story.payable("zoe"), story.payable("yan")), ("60.00 USD".into(), "0.00 USD".into()));
 }
@@ -76,8 +79,7 @@ fn the_largest_deal_fits_into_its_limits() {
     let mut story = Story::opened();
     let name = |n: usize| format!("{n:02}{}", "x".repeat(62));
     let mut document = capped("1 USD");
-    document["split"]["capped"]["cap"]["programme"] = json!("y".repeat(64));
-    document["split"]["capped"]["post_cap_fee"] = Value::Null;
+    document["cap"]["caps"][0]["programme"] = json!("y".repeat(64));
     let plan = "z".repeat(64);
     story.publish(&plan, document);
     let payees: Vec<_> = (0..PAYEES_PER_DEAL).map(name).collect();

@@ -1,29 +1,25 @@
-use ledger_core::calendar::CalendarError;
 use ledger_core::cap::Rejection as Refused;
-use ledger_core::commission;
 use ledger_core::decide::Rejection;
 use ledger_core::event::Event;
-use ledger_core::money::MoneyError;
+use ledger_core::waterfall::{Rejection as Uncalculated, Rule};
 use ledger_core::{account, payee, settings};
 use serde_json::{Value, json};
 
-use crate::story::{Story, capped, flat, lines, record, types};
+use crate::story::{Story, capped, flat, parts, record, types};
 
 fn opening(amount: &str, on: &str) -> Value {
     json!({"cap.set_opening_balance": {"payee": "zoe", "on": on, "amount": amount, "reason": "old system"}})
 }
 
 fn amounts(story: &mut Story, deal: &str, gci: &str, on: &str) -> [String; 4] {
-    let amounts = lines(&story.deal(deal, "zoe", gci, on))[0].amounts;
-    let parts = [amounts.company_dollar, amounts.post_cap_company, amounts.post_cap_fee, amounts.payee_net];
-    parts.map(|part| part.amount().to_string())
+    parts(&story.deal(deal, "zoe", gci, on), "zoe")
 }
 
 /// `zoe` under a plan whose cap years are counted from the day on which she joined.
 fn anniversary(joined_on: &str, leap_day: &str) -> Story {
     let mut story = Story::opened();
     let mut document = capped("15000 USD");
-    document["split"]["capped"]["cap"]["year"] = json!({"anniversary": {"leap_day": leap_day}});
+    document["cap"]["caps"][0]["year"] = json!({"anniversary": {"leap_day": leap_day}});
     story.publish("capped", document);
     story.given("ann", json!({"payee.enrol": {"payee": "zoe", "name": "Zoe", "joined_on": joined_on}}));
     story.assign("zoe", "capped");
@@ -55,7 +51,7 @@ fn v30_the_deal_that_hits_the_cap_exactly_reaches_it_and_pays_no_fee() {
         "account.entry_booked",
     ];
     assert_eq!(types(&decision), expected);
-    assert_eq!(lines(&decision)[0].amounts.post_cap_fee.to_string(), "0.00 USD");
+    assert_eq!(parts(&decision, "zoe"), ["3000.00", "0.00", "0.00", "7000.00"]);
 }
 
 #[test]
@@ -101,11 +97,11 @@ fn v48_who_joined_on_a_leap_day_starts_on_the_28th_or_by_policy_on_the_1st() {
 fn a_deal_before_the_first_cap_year_or_without_an_anchor_is_refused() {
     let mut story = anniversary("2024-03-15", "clamp");
     let early = record("d", &["zoe"], "1 USD", "2024-03-14");
-    refused!(story, "ann", early, Rejection::Calendar(CalendarError::BeforeAnchor { .. }));
+    refused!(story, "ann", early, Rejection::Waterfall(Uncalculated { rule: Rule::BeforeFirstYear(_), .. }));
     story.given("ann", json!({"payee.enrol": {"payee": "yan", "name": "Yan"}}));
     story.assign("yan", "capped");
     let without = record("d", &["yan"], "1 USD", "2026-03-14");
-    refused!(story, "ann", without, Rejection::Calendar(CalendarError::MissingAnchor));
+    refused!(story, "ann", without, Rejection::Waterfall(Uncalculated { rule: Rule::Year(_), .. }));
 }
 
 #[test]
@@ -151,7 +147,7 @@ fn v52_a_change_of_plan_keeps_what_was_contributed() {
     let mut story = Story::with_capped_zoe();
     story.given("ann", opening("11200 USD", "2026-01-01"));
     let mut better = capped("15000 USD");
-    better["split"]["capped"]["pre_cap"] = json!({"payee": "0.8", "company": "0.2"});
+    better["split"]["flat"] = json!({"payee": "0.8", "company": "0.2"});
     story.publish("better", better);
     story.given("ann", json!({"payee.end_assignment": {"payee": "zoe", "until": "2026-07-01"}}));
     story.given("ann", json!({"payee.assign": {"payee": "zoe", "plan": "better", "version": 1, "from": "2026-07-01"}}));
@@ -176,12 +172,12 @@ fn a_lower_limit_leaves_no_room_and_takes_nothing_back() {
 fn contributions_that_no_amount_can_hold_are_refused_and_not_called_damage() {
     let mut story = Story::opened();
     let mut whole = capped("90000000000000000 USD");
-    whole["split"]["capped"]["crossing"] = json!("whole_deal_pre_cap");
-    whole["split"]["capped"]["pre_cap"] = json!({"payee": "0", "company": "1"});
+    whole["cap"]["crossing"] = json!("whole_deal_pre_cap");
+    whole["split"]["flat"] = json!({"payee": "0", "company": "1"});
     story.publish("whole", whole).enrol("zoe").assign("zoe", "whole");
     story.deal("d-1", "zoe", "80000000000000000 USD", "2026-02-01");
-    let refused = story.refused("ann", record("d-2", &["zoe"], "80000000000000000 USD", "2026-02-02"));
-    assert_eq!(refused, Rejection::Money(MoneyError::Overflow));
+    let more = record("d-2", &["zoe"], "80000000000000000 USD", "2026-02-02");
+    refused!(story, "ann", more, Rejection::Waterfall(Uncalculated { rule: Rule::Overflow, .. }));
     story.deal("d-3", "zoe", "10000000000000000 USD", "2026-02-02");
 }
 
@@ -189,7 +185,7 @@ fn contributions_that_no_amount_can_hold_are_refused_and_not_called_damage() {
 fn v29_a_whole_deal_plan_goes_over_the_cap_once() {
     let mut story = Story::opened();
     let mut whole = capped("15000 USD");
-    whole["split"]["capped"]["crossing"] = json!("whole_deal_pre_cap");
+    whole["cap"]["crossing"] = json!("whole_deal_pre_cap");
     story.publish("whole", whole).enrol("zoe").assign("zoe", "whole");
     story.given("ann", opening("8200 USD", "2026-01-01"));
     assert_eq!(amounts(&mut story, "d", "30000 USD", "2026-02-01"), ["9000.00", "0.00", "0.00", "21000.00"]);
@@ -235,7 +231,7 @@ fn a_fee_above_the_share_is_refused() {
     let mut story = Story::opened();
     story.publish("none", capped("0 USD")).enrol("zoe").assign("zoe", "none");
     let small = record("d", &["zoe"], "249.99 USD", "2026-02-01");
-    refused!(story, "ann", small, Rejection::Commission(commission::Rejection::FeeExceedsShare { .. }));
+    refused!(story, "ann", small, Rejection::Waterfall(Uncalculated { rule: Rule::Deficit { .. }, .. }));
     story.deal("d", "zoe", "250 USD", "2026-02-01");
     assert_eq!(story.payable("zoe"), "0.00 USD");
 }
@@ -253,11 +249,10 @@ fn v62_the_fee_of_a_deal_is_charged_once_however_many_payees_are_capped() {
         json!({"deal.record": {"deal": deal, "gci": {"amount": gci}, "attribution": {"custom": weights}, "completed_on": "2026-02-01"}})
     };
     for (name, gci, nets) in [("d-1", "10000 USD", ["5850.00", "3900.00"]), ("d-2", "600 USD", ["210.00", "140.00"])] {
-        let lines = lines(&story.given("ann", deal(name, gci)));
-        let fees: Vec<_> = lines.iter().map(|line| line.amounts.post_cap_fee.amount().to_string()).collect();
-        assert_eq!(fees, ["150.00", "100.00"]);
-        let net: Vec<_> = lines.iter().map(|line| line.amounts.payee_net.amount().to_string()).collect();
-        assert_eq!(net, nets);
+        let decision = story.given("ann", deal(name, gci));
+        let [zoe, yan] = ["zoe", "yan"].map(|payee| parts(&decision, payee));
+        assert_eq!([&zoe[2], &yan[2]], ["150.00", "100.00"]);
+        assert_eq!([&zoe[3], &yan[3]], nets);
     }
 }
 
@@ -266,11 +261,35 @@ fn v62_the_fee_of_a_deal_is_charged_once_however_many_payees_are_capped() {
 fn the_cap_years_of_a_programme_never_change() {
     let mut story = Story::with_capped_zoe();
     let mut document = capped("15000 USD");
-    document["split"]["capped"]["cap"]["year"] = json!({"calendar": {"month": 7, "day": 1}});
+    document["cap"]["caps"][0]["year"] = json!({"calendar": {"month": 7, "day": 1}});
     let publish = |document: &Value| json!({"plan.publish": {"plan": "other", "document": document}});
     refused!(story, "ann", publish(&document), Rejection::Cap(Refused::OtherProgramme { .. }));
-    document["split"]["capped"]["cap"]["programme"] = json!("another");
+    document["cap"]["caps"][0]["programme"] = json!("another");
     assert_eq!(types(&story.given("ann", publish(&document))), ["plan.published", "cap.programme_opened"]);
     let lower = publish(&capped("12000 USD"));
     assert_eq!(types(&story.given("ann", lower)), ["plan.published"], "another limit is no other cap year");
+}
+
+#[test]
+fn beyond_the_cap_the_company_has_its_post_cap_share_of_the_exact_rest() {
+    let mut story = Story::opened();
+    let mut post = capped("6800 USD");
+    post["cap"]["post_cap"] = json!({"payee": "0.9", "company": "0.1"});
+    story.publish("post", post).enrol("zoe").assign("zoe", "post");
+    // 6,800 of company dollar is yielded by 22,666.67 of the base; 10 % of the other 7,333.33 is 733.33.
+    assert_eq!(amounts(&mut story, "d", "30000 USD", "2026-02-01"), ["6800.00", "733.33", "0.00", "22466.67"]);
+}
+
+#[test]
+fn the_largest_amounts_are_calculated_or_refused_but_never_wrap() {
+    let mut story = Story::opened();
+    let mut post = capped("15000 USD");
+    post["cap"]["post_cap"] = json!({"payee": "0.123456789", "company": "0.876543211"});
+    story.publish("post", post).enrol("zoe").assign("zoe", "post");
+    let deal = record("d", &["zoe"], "92233720368547758.07 USD", "2026-02-01");
+    match story.when("ann", deal) {
+        Err(Rejection::Waterfall(Uncalculated { rule: Rule::Overflow, .. })) => {}
+        Err(other) => panic!("{other}"),
+        Ok(decision) => assert_eq!(parts(&decision, "zoe")[0], "15000.00"),
+    }
 }

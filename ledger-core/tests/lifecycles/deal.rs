@@ -7,7 +7,7 @@ use ledger_core::stream::StreamId;
 use ledger_core::{payee, settings};
 use serde_json::{Value, json};
 
-use crate::story::{Story, flat, lines, record, types};
+use crate::story::{Story, completion, flat, lines, record, types};
 
 fn register(gci: &str) -> Value {
     json!({"deal.register": {"deal": "d", "gci": {"amount": gci}}})
@@ -231,14 +231,15 @@ fn a_reversed_deal_sums_to_nothing_by_line_and_by_account() {
     for payee in ["zoe", "yan", "xia"] {
         story.enrol(payee).assign(payee, "odd");
     }
-    let completed = lines(&story.given("ann", record("d", &["zoe", "yan", "xia"], "100 USD", "2026-02-01")));
+    let decision = story.given("ann", record("d", &["zoe", "yan", "xia"], "100 USD", "2026-02-01"));
+    let (completed, entries) = (lines(&decision), completion(&decision).entries);
     let reversed = lines(&story.given("ann", reverse()));
     assert_eq!(completed, reversed, "what is negated is what was stored");
     assert_eq!(["zoe", "yan", "xia"].map(|payee| story.payable(payee)), ["0.00 USD"; 3]);
-    for line in completed {
-        let account = StreamId::Account { payee: line.payee, currency: Currency::of("USD").unwrap() };
+    for earned in entries {
+        let account = StreamId::Account { payee: earned.payee, currency: Currency::of("USD").unwrap() };
         let Some(State::Account(account)) = story.state(&account) else { panic!("no account") };
-        assert_eq!(account.entry(line.entry.unwrap()).unwrap().status, Status::Reversed);
+        assert_eq!(account.entry(earned.entry.unwrap()).unwrap().status, Status::Reversed);
     }
 }
 

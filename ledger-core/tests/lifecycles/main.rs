@@ -19,6 +19,7 @@ macro_rules! refused {
     }};
 }
 
+mod attainment;
 mod attribution;
 mod bulk;
 mod cap;
@@ -28,3 +29,4 @@ mod payee;
 mod payout;
 mod plan;
 mod settings;
+mod sides;

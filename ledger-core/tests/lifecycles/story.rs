@@ -15,6 +15,7 @@ use ledger_core::money::{Currency, Money};
 use ledger_core::slice::{Folded, Slice, State};
 use ledger_core::store::{EventRow, Head, LogPage, RequestRow};
 use ledger_core::stream::{StreamId, Tip};
+use ledger_core::waterfall::{Kind, Party};
 use ledger_core::{deal, payout};
 use serde_json::{Value, json};
 
@@ -295,11 +296,12 @@ pub fn flat(payee: &str, company: &str) -> Value {
 
 /// The sample plan.
 pub fn capped(limit: &str) -> Value {
-    json!({"currency": "USD", "split": {"capped": {
-        "pre_cap": {"payee": "0.7", "company": "0.3"},
-        "cap": {"programme": "main", "limit": limit, "year": {"calendar": {"month": 1, "day": 1}}},
-        "post_cap_fee": "250 USD",
-    }}})
+    json!({
+        "currency": "USD",
+        "split": {"flat": {"payee": "0.7", "company": "0.3"}},
+        "cap": {"caps": [{"programme": "main", "limit": limit, "year": {"calendar": {"month": 1, "day": 1}}}]},
+        "fees": [{"name": "post-cap", "timing": "post_cap", "amount": {"flat": "250 USD"}}],
+    })
 }
 
 /// The payout that a decision made.
@@ -311,13 +313,40 @@ pub fn created(decision: &Decision) -> PayoutId {
     created.next().expect("the decision makes a payout")
 }
 
-/// The lines of the deal that a decision completed or reversed.
-pub fn lines(decision: &Decision) -> Vec<deal::Line> {
-    let mut lines = decision.events.iter().filter_map(|(_, event)| match event {
-        Event::Deal(deal::Event::Completed { lines, .. } | deal::Event::Reversed { lines, .. }) => Some(lines.clone()),
+/// The calculation that a decision completed.
+pub fn completion(decision: &Decision) -> deal::Completion {
+    let mut completed = decision.events.iter().filter_map(|(_, event)| match event {
+        Event::Deal(deal::Event::Completed(completion)) => Some(completion.clone()),
         _ => None,
     });
-    lines.next().expect("the decision completes or reverses a deal")
+    completed.next().expect("the decision completes a deal")
+}
+
+/// The lines of the deal that a decision completed or reversed.
+pub fn lines(decision: &Decision) -> Vec<deal::Line> {
+    let mut sides = decision.events.iter().filter_map(|(_, event)| match event {
+        Event::Deal(deal::Event::Completed(deal::Completion { sides, .. }) | deal::Event::Reversed { sides, .. }) => {
+            Some(sides)
+        }
+        _ => None,
+    });
+    let sides = sides.next().expect("the decision completes or reverses a deal");
+    sides.iter().flat_map(|side| side.lines.clone()).collect()
+}
+
+/// What becomes of one payee's part of a deal: what counts as company dollar, what the company has beyond the cap, the fees, and what
+/// the payee has in the end.
+pub fn parts(decision: &Decision, payee: &str) -> [String; 4] {
+    let usd = Currency::of("USD").unwrap();
+    let sum = |kind, whose: Party| {
+        let of = |line: &&deal::Line| line.kind == kind && line.of.as_ref().is_some_and(|of| of.as_str() == payee);
+        let lines = lines(decision);
+        let amounts = lines.iter().filter(of).filter(|line| line.party == whose).map(|line| line.amount);
+        Money::sum(usd, amounts.collect::<Vec<_>>()).unwrap().amount().to_string()
+    };
+    let own = completion(decision).entries.into_iter().find(|earned| earned.payee.as_str() == payee).unwrap().amount;
+    let company = |kind| sum(kind, Party::Company);
+    [company(Kind::CompanyDollar), company(Kind::PostCapCompany), company(Kind::Fee), own.amount().to_string()]
 }
 
 /// The stored types of a decision's events, in order.

@@ -9,7 +9,7 @@ use ledger_core::projection::register::Row;
 use ledger_core::projection::summary;
 
 use crate::act::Amount;
-use crate::model::{Balance, Cap, Model, Payout, Stage, Year};
+use crate::model::{Balance, Cap, Holder, Model, Payout, Stage, Year};
 
 /// Compares what the projections of a ledger say with what the model says.
 ///
@@ -123,17 +123,25 @@ fn as_balance(found: &summary::Balance) -> Balance {
 
 fn caps(model: &Model, all: &All) -> Result<(), String> {
     let mut caps: Vec<_> = model.caps().rows().iter().collect();
-    caps.sort_by_key(|cap| (&cap.programme, &cap.payee, cap.start));
+    caps.sort_by_key(|cap| (&cap.programme, &cap.of, cap.start));
     let found = all.caps.progress();
     same(|| "how many cap accounts there are".into(), caps.len(), found.len())?;
     for (cap, (account, progress)) in caps.into_iter().zip(found) {
-        let of = format!("the cap {}/{}/{}", cap.programme, cap.payee, cap.start);
-        let named = format!("the cap {}/{}/{}", account.programme, account.payee, account.year.start);
+        let of = format!("the cap {}/{}/{}", cap.programme, of_name(&cap.of), cap.start);
+        let named = format!("the cap {}/{}/{}", account.programme, account.of, account.year.start);
         same(|| "whose cap it is".into(), &of, &named)?;
         same(|| format!("the last day of {of}"), cap.end.to_string(), account.year.end.to_string())?;
         cap_progress(&of, cap, progress)?;
     }
     Ok(())
+}
+
+/// Whose account it is, as the ledger's tables name it.
+fn of_name(of: &Holder) -> String {
+    match of {
+        Holder::Payee(payee) => payee.clone(),
+        Holder::Pool(pool) => format!("pool:{pool}"),
+    }
 }
 
 fn cap_progress(of: &str, cap: &Cap, progress: &Progress) -> Result<(), String> {

@@ -4,7 +4,14 @@ use chrono::{Datelike as _, Offset as _, TimeZone as _};
 use chrono_tz::Tz;
 
 use super::Why;
-use crate::act::{CapYear, Day};
+use crate::act::Day;
+
+/// The day on which years begin.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum CapYear {
+    Calendar { month: u32, day: u32 },
+    Anniversary { march_first: bool },
+}
 
 /// The day of an instant in a zone.
 pub(super) fn today(at: i64, zone: Tz) -> Result<Day, Why> {

@@ -1,8 +1,9 @@
-//! What one payee's deals contributed to a cap in one cap year.
+//! What deals contributed to a limit in one year: of a payee, or of everybody in a pool.
 
 use super::money::fits;
-use super::{Asked, Payee, Ruling, Step, Why, amount, calendar};
-use crate::act::{Amount, Code, Day, Document, Text};
+use super::waterfall::{Holder, LimitAccount, Sharer, in_force};
+use super::{Asked, Ruling, Step, Why, amount};
+use crate::act::{Amount, Code, Day, Text};
 
 /// A cap account.
 #[derive(Debug, Clone)]
@@ -10,7 +11,7 @@ pub struct Cap {
     /// The cap.
     pub programme: String,
     /// Whose contributions.
-    pub payee: String,
+    pub of: Holder,
     /// The first day of the cap year.
     pub start: Day,
     /// The day after its last.
@@ -38,6 +39,23 @@ pub struct Reached {
     pub on: Day,
 }
 
+/// The name of an account's stream.
+pub(super) fn stream(programme: &str, of: &Holder, start: Day) -> String {
+    match of {
+        Holder::Payee(payee) => format!("cap/{programme}/{payee}/{start}"),
+        Holder::Pool(pool) => format!("pool/{programme}/{pool}/{start}"),
+    }
+}
+
+/// An account as events name it.
+pub(super) fn account_json(programme: &str, of: &Holder, start: Day, end: Day) -> String {
+    let of = match of {
+        Holder::Payee(payee) => format!(r#"{{"payee":"{payee}"}}"#),
+        Holder::Pool(pool) => format!(r#"{{"pool":"{pool}"}}"#),
+    };
+    format!(r#"{{"programme":"{programme}","of":{of},"year":{{"start":"{start}","end":"{end}"}}}}"#)
+}
+
 impl Cap {
     /// What is left under the limit in force.
     #[must_use]
@@ -45,34 +63,23 @@ impl Cap {
         (self.limit - self.contributed).max(0)
     }
 
-    /// The account of a payee under a capped plan on a day, with the limit of that plan in force; none if the plan has no cap.
-    pub(super) fn of(asked: Asked<'_>, payee: &Payee, plan: &Document, on: Day) -> Result<Option<(String, Self)>, Why> {
-        let Some(terms) = &plan.cap else { return Ok(None) };
-        let (start, end) = calendar::cap_year(terms.year, payee.joined_on, on)?;
-        let stream = format!("cap/{}/{}/{start}", terms.programme, payee.id);
+    /// The account that a limit is of, with that limit in force, and the name of its stream.
+    pub(super) fn of(asked: Asked<'_>, account: &LimitAccount, currency: Code) -> (String, Self) {
+        let LimitAccount { programme, of, start, end, limit } = account.clone();
+        let stream = stream(&programme, &of, start);
         let cap = match asked.model.caps.get(&stream) {
-            Some(known) => Self { limit: terms.limit.0, ..known.clone() }.reopened(),
-            None => Self {
-                programme: terms.programme.clone(),
-                payee: payee.id.clone(),
-                start,
-                end,
-                currency: plan.currency,
-                limit: terms.limit.0,
-                opening: None,
-                contributed: 0,
-                fees: 0,
-                reached: None,
-            },
+            Some(known) => Self { limit, ..known.clone() }.reopened(),
+            None => {
+                let (opening, contributed, fees, reached) = (None, 0, 0, None);
+                Self { programme, of, start, end, currency, limit, opening, contributed, fees, reached }
+            }
         };
-        Ok(Some((stream, cap)))
+        (stream, cap)
     }
 
     /// The account as events name it.
     pub(super) fn json(&self) -> String {
-        let Self { programme, payee, start, end, .. } = self;
-        let year = format!(r#"{{"start":"{start}","end":"{end}"}}"#);
-        format!(r#"{{"programme":"{programme}","payee":"{payee}","year":{year}}}"#)
+        account_json(&self.programme, &self.of, self.start, self.end)
     }
 
     /// Adds what a deal or an opening balance contributes, or takes it back.
@@ -99,11 +106,14 @@ pub(super) fn set_opening_balance(
     on: Day,
     balance: Amount,
     reason: &str,
+    programme: Option<&str>,
 ) -> Result<Ruling, Why> {
     asked.settings.demand("opening_balances")?;
     let known = asked.model.payees.get(payee).ok_or(Why::Unknown)?;
     let version = asked.model.plan_on(payee, on).ok_or(Why::NoPlan)?;
-    let (stream, mut cap) = Cap::of(asked, known, &version.document, on)?.ok_or(Why::NoPlan)?;
+    let currency = version.document.currency;
+    let sharer = Sharer { name: payee, joined_on: known.joined_on, plan: &version.terms };
+    let (stream, mut cap) = Cap::of(asked, &in_force(&sharer, currency, on, programme)?, currency);
     if cap.opening.is_some() {
         return Err(Why::Taken);
     }

@@ -1,9 +1,11 @@
 //! A deal, from its registration to what it earned.
 
 use super::calendar::in_range;
-use super::money::{Split, fits, rate_of, share, split};
-use super::{Asked, Assignment, Cap, Entry, Payee, Ruling, Source, State, Step, Why, amount, maybe};
-use crate::act::{Act, Amount, Code, Credit, Day, Gci, Text, WHOLE};
+use super::money::{fits, rate_of, share};
+use super::waterfall::{self, Calculated, Sharer};
+use super::{Asked, Attainment, Cap, Entry, Ruling, Source, State, Step, Totals, Why, amount, attainment, maybe};
+use crate::act::{Act, Amount, Credit, Day, Gci, Side, Text, WHOLE};
+use crate::side;
 
 /// The most payees that share a deal.
 const MOST_PAYEES: usize = 50;
@@ -14,15 +16,27 @@ pub struct Deal {
     /// Its name.
     pub id: String,
     /// What was said of its commission.
-    pub basis: Gci,
+    pub basis: Basis,
     /// Its commission.
     pub gci: Amount,
-    /// Who is credited, once that is said.
+    /// Who is credited, once that is said; of sides, each says that itself.
     pub credit: Option<Credit>,
     /// Where it stands.
     pub stage: Stage,
-    /// What was calculated.
-    pub lines: Vec<Line>,
+    /// What it earned everybody, once it is completed.
+    pub earned: Vec<Earned>,
+    moved: Vec<Moved>,
+    /// Its sides as they were calculated, as they are stored.
+    calculated: String,
+}
+
+/// What is said of a deal's commission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Basis {
+    /// How much it is.
+    Gci(Gci),
+    /// What each side brings, and who shares it.
+    Sides(Vec<Side>),
 }
 
 /// Where a deal stands.
@@ -38,39 +52,33 @@ pub enum Stage {
     Reversed,
 }
 
-/// One payee's part of a completed deal.
+/// What a completed deal earned one payee.
 #[derive(Debug, Clone)]
-pub struct Line {
+pub struct Earned {
     /// The payee.
     pub payee: String,
-    /// The name of the stream of the cap that it met.
-    pub cap: Option<String>,
-    /// What it contributed to the cap.
-    pub contributed: i128,
-    /// What it paid as a fee after the cap.
-    pub fee: i128,
-    /// The place of its entry in the payee's account.
+    /// Minor units; below zero what the payee owes.
+    pub amount: i128,
+    /// The place of its entry in the payee's account, unless it is nothing.
     pub entry: Option<usize>,
-    /// As it is stored.
-    pub(super) json: String,
+}
+
+/// What a deal moved in an account, by the name of its stream.
+#[derive(Debug, Clone)]
+enum Moved {
+    Cap { stream: String, contributed: i128, fees: i128 },
+    Attainment { stream: String, counted: Totals },
 }
 
 pub(super) fn judge(asked: Asked<'_>) -> Result<Ruling, Why> {
     let known = |deal: &str| asked.model.deals.get(deal).ok_or(Why::Unknown);
     match &asked.ask.act {
-        Act::Register { deal, gci } => {
-            if let Some(known) = asked.model.deals.get(deal) {
-                let same = known.basis == *gci && known.stage == Stage::Registered;
-                return Err(if same { Why::AlreadyKnown } else { Why::Taken });
-            }
-            let mut ruling = Ruling::on(asked.today);
-            let deal = register(asked, &mut ruling, deal, gci)?;
-            ruling.step(Step::Deal(deal));
-            Ok(ruling)
-        }
+        Act::Register { deal, gci } => register(asked, deal, Basis::Gci(gci.clone())),
+        Act::RegisterSides { deal, sides } => register(asked, deal, Basis::Sides(sides.clone())),
         Act::Attribute { deal, credit } => {
             let mut deal = known(deal)?.clone();
-            if !matches!(deal.stage, Stage::Registered | Stage::Attributed) {
+            let open = matches!(deal.stage, Stage::Registered | Stage::Attributed);
+            if !open || matches!(deal.basis, Basis::Sides(_)) {
                 return Err(Why::WrongState);
             }
             if deal.credit.as_ref() == Some(credit) {
@@ -85,21 +93,12 @@ pub(super) fn judge(asked: Asked<'_>) -> Result<Ruling, Why> {
             let deal = known(deal)?;
             match deal.stage {
                 Stage::Completed(day) if day == *on => Err(Why::AlreadyKnown),
-                Stage::Attributed => complete(asked, Ruling::on(in_range(*on)?), deal.clone(), *on),
-                Stage::Registered | Stage::Completed(_) | Stage::Reversed => Err(Why::WrongState),
+                Stage::Registered | Stage::Attributed => complete(asked, Ruling::on(in_range(*on)?), deal.clone(), *on),
+                Stage::Completed(_) | Stage::Reversed => Err(Why::WrongState),
             }
         }
-        Act::Record { deal, gci, credit, on } => {
-            if let Some(known) = asked.model.deals.get(deal) {
-                let same = known.basis == *gci && known.credit.as_ref() == Some(credit);
-                let same = same && known.stage == Stage::Completed(*on);
-                return Err(if same { Why::AlreadyKnown } else { Why::Taken });
-            }
-            let mut ruling = Ruling::on(in_range(*on)?);
-            let mut deal = register(asked, &mut ruling, deal, gci)?;
-            attribute(asked, &mut ruling, &mut deal, credit)?;
-            complete(asked, ruling, deal, *on)
-        }
+        Act::Record { deal, gci, credit, on } => record(asked, deal, Basis::Gci(gci.clone()), Some(credit), *on),
+        Act::RecordSides { deal, sides, on } => record(asked, deal, Basis::Sides(sides.clone()), None, *on),
         Act::Reverse { deal, reason } => {
             let deal = known(deal)?;
             match deal.stage {
@@ -112,19 +111,56 @@ pub(super) fn judge(asked: Asked<'_>) -> Result<Ruling, Why> {
     }
 }
 
-fn register(asked: Asked<'_>, ruling: &mut Ruling, id: &str, basis: &Gci) -> Result<Deal, Why> {
-    let gci = match basis {
-        Gci::Amount(amount) => *amount,
-        Gci::OfPrice { price, rate } => Amount(fits(rate_of(price.0, *rate, false))?, price.1),
+fn register(asked: Asked<'_>, deal: &str, basis: Basis) -> Result<Ruling, Why> {
+    if let Some(known) = asked.model.deals.get(deal) {
+        let same = known.basis == basis && known.stage == Stage::Registered;
+        return Err(if same { Why::AlreadyKnown } else { Why::Taken });
+    }
+    let mut ruling = Ruling::on(asked.today);
+    let deal = new(asked, &mut ruling, deal, basis)?;
+    ruling.step(Step::Deal(deal));
+    Ok(ruling)
+}
+
+fn record(asked: Asked<'_>, deal: &str, basis: Basis, credit: Option<&Credit>, on: Day) -> Result<Ruling, Why> {
+    if let Some(known) = asked.model.deals.get(deal) {
+        let same = known.basis == basis && known.credit.as_ref() == credit && known.stage == Stage::Completed(on);
+        return Err(if same { Why::AlreadyKnown } else { Why::Taken });
+    }
+    let mut ruling = Ruling::on(in_range(on)?);
+    let mut deal = new(asked, &mut ruling, deal, basis)?;
+    if let Some(credit) = credit {
+        attribute(asked, &mut ruling, &mut deal, credit)?;
+    }
+    complete(asked, ruling, deal, on)
+}
+
+fn new(asked: Asked<'_>, ruling: &mut Ruling, id: &str, basis: Basis) -> Result<Deal, Why> {
+    let (gci, told) = match &basis {
+        Basis::Gci(of @ Gci::Amount(amount)) => (*amount, of.to_string()),
+        Basis::Gci(of @ Gci::OfPrice { price, rate }) => {
+            (Amount(fits(rate_of(price.0, *rate, false))?, price.1), of.to_string())
+        }
+        Basis::Sides(sides) => {
+            let (told, currency) = (side::stored(sides), side::currency(sides));
+            let mut gci = 0;
+            for (side, of_side) in waterfall::sides(&told, currency)? {
+                gci = fits(gci + of_side)?;
+                if side.sharers().chain(side.mentors()).any(|payee| asked.model.payees.get(payee).is_none()) {
+                    return Err(Why::Unknown);
+                }
+            }
+            (Amount(gci, currency), format!(r#"{{"sides":{told}}}"#))
+        }
     };
     if gci.0 < 0 {
         return Err(Why::WrongAmount);
     }
     asked.settings.demand_currency(gci.1)?;
-    let payload = format!(r#"{{"deal":"{id}","basis":{basis},"gci":"{gci}"}}"#);
+    let payload = format!(r#"{{"deal":"{id}","basis":{told},"gci":"{gci}"}}"#);
     ruling.fact(format!("deal/{id}"), "deal.registered", payload);
-    let (id, basis) = (id.to_owned(), basis.clone());
-    Ok(Deal { id, basis, gci, credit: None, stage: Stage::Registered, lines: Vec::new() })
+    let (id, stage, calculated) = (id.to_owned(), Stage::Registered, String::new());
+    Ok(Deal { id, basis, gci, credit: None, stage, earned: Vec::new(), moved: Vec::new(), calculated })
 }
 
 /// Everyone who is credited, with its weight.
@@ -158,64 +194,124 @@ fn attribute(asked: Asked<'_>, ruling: &mut Ruling, deal: &mut Deal, credit: &Cr
     Ok(())
 }
 
-fn complete(asked: Asked<'_>, mut ruling: Ruling, mut deal: Deal, on: Day) -> Result<Ruling, Why> {
-    let credit = deal.credit.as_ref().ok_or(Why::WrongState)?;
-    let (payees, weights): (Vec<_>, Vec<_>) = weights(credit).into_iter().unzip();
-    let (id, gci) = (&deal.id, deal.gci);
-    // What follows the completion in the log.
-    let mut booked = Ruling::on(on);
-    for ((place, payee), base) in payees.into_iter().enumerate().zip(share(gci.0, &weights)) {
-        let payee = asked.model.payees.get(payee).ok_or(Why::Unknown)?;
-        let assignment = payee.plan_on(on).ok_or(Why::NoPlan)?;
-        let plan = asked.model.plans.get(&assignment.plan).and_then(|plan| plan.version(assignment.version));
-        let plan = plan.ok_or(Why::Unknown)?;
-        if plan.document.currency != gci.1 {
-            return Err(Why::WrongCurrency);
+/// The sides of a deal, as they are calculated.
+fn sides(deal: &Deal) -> Result<Vec<Side>, Why> {
+    let sharer = |payee: &String, weight| side::Sharer { payee: payee.clone(), weight, mentor: None };
+    match (&deal.basis, &deal.credit) {
+        (Basis::Sides(sides), _) => Ok(sides.clone()),
+        (Basis::Gci(_), None) => Err(Why::WrongState),
+        (Basis::Gci(_), Some(Credit::Equal(payees))) => {
+            Ok(vec![Side::sole(deal.gci, payees.iter().map(|payee| sharer(payee, None)).collect())])
         }
-        let cap = Cap::of(asked, payee, &plan.document, on)?;
-        let room = cap.as_ref().map_or(0, |(_, cap)| cap.room());
-        // The fee is of the deal and shared by its weights; whoever does not owe its part is not charged.
-        let fee = plan.document.cap.as_ref().and_then(|terms| terms.fee).map(|fee| share(fee.0, &weights));
-        let fee = fee.and_then(|parts| parts.get(place).copied()).unwrap_or(0);
-        let split = split(&plan.document, base, room, fee)?;
-        let entry = (split.net > 0).then(|| asked.derive("entry", u32::try_from(place).unwrap_or_default()));
-
-        let met = cap.as_ref().map(|(_, cap)| (cap.json(), amount(cap.limit, gci.1), amount(room, gci.1)));
-        let json = line_json(payee, assignment, &plan.hash, &split, gci.1, met.as_ref(), entry.as_deref());
-        let mut line = Line {
-            payee: payee.id.clone(),
-            cap: cap.as_ref().map(|(stream, _)| stream.clone()),
-            contributed: split.company,
-            fee: split.fee,
-            entry: None,
-            json,
-        };
-        if let (Some((stream, mut cap)), Some((account, limit, _))) = (cap, met) {
-            cap.fees += split.fee;
-            cap.add(split.company, Some(id), on)?;
-            if split.company > 0 {
-                let company = amount(split.company, gci.1);
-                let payload =
-                    format!(r#"{{"account":{account},"deal":"{id}","amount":"{company}","limit":"{limit}"}}"#);
-                booked.fact(stream.clone(), "cap.contributed", payload);
-                if split.company >= room {
-                    let payload = format!(r#"{{"account":{account},"deal":"{id}","limit":"{limit}"}}"#);
-                    booked.fact(stream.clone(), "cap.reached", payload);
-                }
-            }
-            booked.step(Step::Cap(stream, cap));
+        (Basis::Gci(_), Some(Credit::Custom(weights))) => {
+            let payees = weights.iter().map(|(payee, weight)| sharer(payee, Some(*weight)));
+            Ok(vec![Side::sole(deal.gci, payees.collect())])
         }
-        if let Some(entry) = entry {
-            line.entry = Some(asked.model.account(&payee.id, gci.1).map_or(0, |account| account.entries.len()));
-            let plan = Some((assignment.plan.clone(), assignment.version));
-            let source = format!(r#"{{"commission":{{"deal":"{id}"}}}}"#);
-            let (payee, deal, net) = (payee.id.clone(), Some(id.clone()), amount(split.net, gci.1));
-            booked.book(Entry::new(entry, payee, Source::Commission, deal, net, on), plan, &source);
-        }
-        deal.lines.push(line);
     }
-    let lines = joined(&deal.lines);
-    let payload = format!(r#"{{"deal":"{id}","completed_on":"{on}","gci":"{gci}","lines":[{lines}]}}"#);
+}
+
+fn complete(asked: Asked<'_>, mut ruling: Ruling, mut deal: Deal, on: Day) -> Result<Ruling, Why> {
+    let (id, Amount(_, currency)) = (deal.id.clone(), deal.gci);
+    let sides: Vec<_> =
+        waterfall::sides(&side::stored(&sides(&deal)?), currency)?.into_iter().map(|(side, _)| side).collect();
+    let mut shared = Vec::new();
+    for name in sides.iter().flat_map(waterfall::Side::sharers) {
+        if shared.iter().all(|(known, ..): &(&str, _, _, _)| *known != name) {
+            let payee = asked.model.payees.get(name).ok_or(Why::Unknown)?;
+            let assignment = payee.plan_on(on).ok_or(Why::NoPlan)?;
+            let version = asked.model.plan_on(name, on).ok_or(Why::Unknown)?;
+            if version.document.currency != currency {
+                return Err(Why::WrongCurrency);
+            }
+            shared.push((payee.id.as_str(), payee, assignment, version));
+        }
+    }
+    let mentors = sides.iter().flat_map(waterfall::Side::mentors);
+    let mut paid = shared.iter().flat_map(|(.., version)| version.terms.beneficiaries()).chain(mentors);
+    let unknown = paid.any(|payee| asked.model.payees.get(payee).is_none());
+    drop(paid);
+    if unknown {
+        return Err(Why::Unknown);
+    }
+    let sharers: Vec<_> = shared
+        .iter()
+        .map(|(name, payee, _, version)| Sharer { name, joined_on: payee.joined_on, plan: &version.terms })
+        .collect();
+    let (caps, attainments) = (&asked.model.caps, &asked.model.attainments);
+    let contributed = |programme: &str, of: &_, start| {
+        caps.get(&super::cap::stream(programme, of, start)).map_or(0, |cap| cap.contributed)
+    };
+    let attained = |programme: &str, payee: &str, start| {
+        let known = attainments.get(&attainment::stream(programme, payee, start));
+        known.map_or_else(Totals::default, |known| known.totals)
+    };
+    let calculated = waterfall::calculate(&sharers, sides, currency, on, contributed, attained)?;
+
+    let mut booked = Ruling::on(on);
+    let mut plans = Vec::new();
+    for (name, _, assignment, version) in &shared {
+        let (plan, number, hash) = (&assignment.plan, assignment.version, &version.hash);
+        plans.push(format!(r#"{{"payee":"{name}","plan":"{plan}","version":{number},"plan_hash":"{hash}"}}"#));
+    }
+    let mut touched = Vec::new();
+    for (account, before, after) in &calculated.caps {
+        let (stream, mut cap) = Cap::of(asked, account, currency);
+        let (account, limit) = (cap.json(), amount(cap.limit, currency));
+        let [was, is, more] = [*before, *after, after - before].map(|units| amount(units, currency));
+        touched.push(format!(r#"{{"account":{account},"limit":"{limit}","before":"{was}","after":"{is}"}}"#));
+        let fees = shared.iter().map(|(name, .., version)| fees(&calculated, name, &version.terms, &cap)).sum();
+        cap.fees += fees;
+        cap.add(more.0, Some(&id), on)?;
+        if more.0 != 0 {
+            let payload = format!(r#"{{"account":{account},"deal":"{id}","amount":"{more}","limit":"{limit}"}}"#);
+            booked.fact(stream.clone(), "cap.contributed", payload);
+            if *before < cap.limit && cap.limit <= *after {
+                let payload = format!(r#"{{"account":{account},"deal":"{id}","limit":"{limit}"}}"#);
+                booked.fact(stream.clone(), "cap.reached", payload);
+            }
+        }
+        booked.step(Step::Cap(stream.clone(), cap));
+        deal.moved.push(Moved::Cap { stream, contributed: more.0, fees });
+    }
+    let mut counted = Vec::new();
+    for ((programme, payee, start, end), before, after) in &calculated.attainments {
+        let (stream, mut known) = Attainment::of(asked, programme, payee, (*start, *end));
+        let account = known.json();
+        let [was, is] = [*before, *after].map(|totals| attainment::totals_json(totals, currency));
+        counted.push(format!(r#"{{"account":{account},"before":{{{was}}},"after":{{{is}}}}}"#));
+        let more = after.less(*before);
+        if more != Totals::default() {
+            let told = attainment::totals_json(more, currency);
+            let payload = format!(r#"{{"account":{account},"deal":"{id}",{told}}}"#);
+            booked.fact(stream.clone(), "attainment.counted", payload);
+            known.totals = known.totals.plus(more)?;
+            booked.step(Step::Attainment(stream.clone(), known));
+            deal.moved.push(Moved::Attainment { stream, counted: more });
+        }
+    }
+    let mut entries = Vec::new();
+    for (payee, units) in earned(&calculated) {
+        let earned = amount(fits(units)?, currency);
+        let place = asked.model.account(&payee, currency).map_or(0, |account| account.entries.len());
+        let entry = (units != 0).then(|| asked.derive("entry", u32::try_from(entries.len()).unwrap_or_default()));
+        let told = maybe("entry", entry.as_deref());
+        entries.push(format!(r#"{{"payee":"{payee}"{told},"amount":"{earned}"}}"#));
+        deal.earned.push(Earned { payee: payee.clone(), amount: units, entry: entry.as_ref().map(|_| place) });
+        if let Some(entry) = entry {
+            let plan = shared.iter().find(|(name, ..)| *name == payee);
+            let plan = plan.map(|(_, _, assignment, _)| (assignment.plan.clone(), assignment.version));
+            let source = format!(r#"{{"commission":{{"deal":"{id}"}}}}"#);
+            booked.book(Entry::new(entry, payee, Source::Commission, Some(id.clone()), earned, on), plan, &source);
+        }
+    }
+    let gci = deal.gci;
+    deal.calculated = calculated.sides.join(",");
+    let list = |name: &str, items: &[String]| format!(r#","{name}":[{}]"#, items.join(","));
+    let some = |name: &str, items: &[String]| if items.is_empty() { String::new() } else { list(name, items) };
+    let lists =
+        [list("plans", &plans), some("caps", &touched), some("attainments", &counted), list("entries", &entries)];
+    let (sides, lists) = (&deal.calculated, lists.concat());
+    let payload = format!(r#"{{"deal":"{id}","completed_on":"{on}","gci":"{gci}","sides":[{sides}]{lists}}}"#);
     ruling.fact(format!("deal/{id}"), "deal.completed", payload);
     ruling.facts.append(&mut booked.facts);
     ruling.steps.append(&mut booked.steps);
@@ -224,29 +320,65 @@ fn complete(asked: Asked<'_>, mut ruling: Ruling, mut deal: Deal, on: Day) -> Re
     Ok(ruling)
 }
 
+/// What a payee paid for deals after the cap, if this is the payee's own first cap.
+fn fees(calculated: &Calculated, payee: &str, plan: &waterfall::Plan, cap: &Cap) -> i128 {
+    if cap.of != super::Holder::Payee(payee.to_owned()) || plan.own_cap() != Some(cap.programme.as_str()) {
+        return 0;
+    }
+    let own = |line: &&waterfall::Line| line.of.as_deref() == Some(payee) && line.payee.as_deref() == Some(payee);
+    let fees = calculated.lines.iter().filter(own).filter(|line| line.kind == "fee");
+    let fees = fees.filter(|line| line.name.as_deref().is_some_and(|fee| plan.is_post_cap(fee)));
+    fees.map(|line| -line.amount).sum()
+}
+
+/// Every payee who is a party of some line, with the sum of those.
+fn earned(calculated: &Calculated) -> Vec<(String, i128)> {
+    let mut sums: Vec<(String, i128)> = Vec::new();
+    for line in &calculated.lines {
+        let Some(payee) = &line.payee else { continue };
+        match sums.iter_mut().find(|(known, _)| known == payee) {
+            Some((_, sum)) => *sum += line.amount,
+            None => sums.push((payee.clone(), line.amount)),
+        }
+    }
+    sums
+}
+
 fn reverse(asked: Asked<'_>, mut deal: Deal, reason: &str) -> Result<Ruling, Why> {
     let (id, currency) = (&deal.id, deal.gci.1);
     let mut ruling = Ruling::on(asked.today);
-    let (text, lines) = (Text(reason), joined(&deal.lines));
-    let payload = format!(r#"{{"deal":"{id}","reason":{text},"lines":[{lines}]}}"#);
+    let (text, sides) = (Text(reason), &deal.calculated);
+    let payload = format!(r#"{{"deal":"{id}","reason":{text},"sides":[{sides}]}}"#);
     ruling.fact(format!("deal/{id}"), "deal.reversed", payload);
-    for (place, line) in (0..).zip(&deal.lines) {
-        if let Some((stream, cap)) = line.cap.as_ref().and_then(|stream| Some((stream, asked.model.caps.get(stream)?)))
-        {
-            let mut cap = cap.clone();
-            cap.fees -= line.fee;
-            cap.add(-line.contributed, None, asked.today)?;
-            if line.contributed > 0 {
-                let (account, back) = (cap.json(), amount(line.contributed, currency));
-                let payload = format!(r#"{{"account":{account},"deal":"{id}","amount":"{back}"}}"#);
-                ruling.fact(stream.clone(), "cap.reversed", payload);
+    for moved in &deal.moved {
+        match moved {
+            Moved::Cap { stream, contributed, fees } => {
+                let mut cap = asked.model.caps.get(stream).ok_or(Why::Unknown)?.clone();
+                cap.fees -= fees;
+                cap.add(-contributed, None, asked.today)?;
+                if *contributed != 0 {
+                    let (account, back) = (cap.json(), amount(*contributed, currency));
+                    let payload = format!(r#"{{"account":{account},"deal":"{id}","amount":"{back}"}}"#);
+                    ruling.fact(stream.clone(), "cap.reversed", payload);
+                }
+                ruling.step(Step::Cap(stream.clone(), cap));
             }
-            ruling.step(Step::Cap(stream.clone(), cap));
+            Moved::Attainment { stream, counted } => {
+                let mut known = asked.model.attainments.get(stream).ok_or(Why::Unknown)?.clone();
+                known.totals = known.totals.less(*counted);
+                let account = known.json();
+                let told = attainment::totals_json(*counted, currency);
+                let payload = format!(r#"{{"account":{account},"deal":"{id}",{told}}}"#);
+                ruling.fact(stream.clone(), "attainment.reversed", payload);
+                ruling.step(Step::Attainment(stream.clone(), known));
+            }
         }
-        let Some(index) = line.entry else { continue };
-        let account = asked.model.account(&line.payee, currency).ok_or(Why::Unknown)?;
+    }
+    for (place, earned) in (0..).zip(&deal.earned) {
+        let Some(index) = earned.entry else { continue };
+        let account = asked.model.account(&earned.payee, currency).ok_or(Why::Unknown)?;
         let entry = account.entries.get(index).ok_or(Why::Unknown)?;
-        let (payee, of) = (&line.payee, &entry.id);
+        let (payee, of) = (&earned.payee, &entry.id);
         match entry.state {
             State::Claimed => return Err(Why::WrongState),
             State::Payable => ruling.take_back(entry, index, &format!(r#"{{"deal":"{id}"}}"#)),
@@ -262,30 +394,4 @@ fn reverse(asked: Asked<'_>, mut deal: Deal, reason: &str) -> Result<Ruling, Why
     deal.stage = Stage::Reversed;
     ruling.step(Step::Deal(deal));
     Ok(ruling)
-}
-
-fn joined(lines: &[Line]) -> String {
-    lines.iter().map(|line| line.json.as_str()).collect::<Vec<_>>().join(",")
-}
-
-/// A line as it is stored; `met` are the cap's account, its limit and its room before the deal.
-fn line_json(
-    payee: &Payee,
-    assignment: &Assignment,
-    hash: &str,
-    split: &Split,
-    currency: Code,
-    met: Option<&(String, Amount, Amount)>,
-    entry: Option<&str>,
-) -> String {
-    let (payee, plan, version) = (&payee.id, &assignment.plan, assignment.version);
-    let [base, company, beyond, fee, net] =
-        [split.base, split.company, split.beyond, split.fee, split.net].map(|units| amount(units, currency));
-    let cap = met.map_or_else(String::new, |(account, limit, room)| {
-        format!(r#","cap":{{"account":{account},"limit":"{limit}","room":"{room}"}}"#)
-    });
-    let entry = maybe("entry", entry);
-    format!(
-        r#"{{"payee":"{payee}","plan":"{plan}","version":{version},"plan_hash":"{hash}","amounts":{{"base":"{base}","company_dollar":"{company}","post_cap_company":"{beyond}","post_cap_fee":"{fee}","payee_net":"{net}"}}{cap}{entry}}}"#
-    )
 }

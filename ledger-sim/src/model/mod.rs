@@ -6,6 +6,7 @@
 //! business: whoever sends a request again looks its receipt up first.
 
 mod account;
+mod attainment;
 pub mod attribution;
 mod calendar;
 mod cap;
@@ -28,13 +29,15 @@ use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha256};
 
 pub use account::{Account, Entry, Source, State};
+pub use attainment::Attainment;
 pub use cap::{Cap, Reached};
-pub use deal::{Deal, Line, Stage as DealStage};
+pub use deal::{Basis, Deal, Earned, Stage as DealStage};
 pub use payee::{Assignment, Payee};
 pub use payout::{Payout, Stage};
 pub use plan::{Plan, Version};
 pub use reports::{Balance, Year};
 pub use table::Table;
+pub use waterfall::{Holder, Totals};
 
 use crate::act::{Act, Amount, Ask, Code, Day};
 use plan::Programme;
@@ -52,6 +55,8 @@ pub struct Model {
     deals: Table<Deal>,
     /// By the names of their streams.
     caps: Table<Cap>,
+    /// By the names of their streams.
+    attainments: Table<Attainment>,
     /// By the names of their streams.
     accounts: Table<Account>,
     payouts: Table<Payout>,
@@ -103,8 +108,35 @@ pub enum Why {
     WrongAmount,
     /// It names none, one twice, or more than there may be.
     WrongCount,
+    /// Two things in it, or two plans that it rests on, exclude one another.
+    Conflicting,
     /// A number does not fit.
     TooLarge,
+}
+
+impl From<waterfall::Code> for Why {
+    fn from(code: waterfall::Code) -> Self {
+        use waterfall::Code;
+        match code {
+            Code::Malformed => Self::Malformed,
+            Code::UnknownPlan | Code::UnknownPayee => Self::Unknown,
+            Code::NoPlan => Self::NoPlan,
+            Code::OverlappingPlans | Code::NamedTwice | Code::TooMany => Self::WrongCount,
+            Code::WrongCurrency => Self::WrongCurrency,
+            Code::Negative
+            | Code::NotPositive
+            | Code::SharesDoNotSum
+            | Code::WeightsDoNotSum
+            | Code::RateOutOfBounds
+            | Code::ExceedsCommission
+            | Code::Deficit => Self::WrongAmount,
+            Code::Tiers | Code::Order | Code::Conflicting | Code::ProgrammesDiffer | Code::PlansDisagree => {
+                Self::Conflicting
+            }
+            Code::BeforeFirstYear | Code::Year => Self::WrongDay,
+            Code::Overflow => Self::TooLarge,
+        }
+    }
 }
 
 /// What an accepted request comes to.
@@ -126,6 +158,7 @@ enum Step {
     Programme(String, Programme),
     Deal(Deal),
     Cap(String, Cap),
+    Attainment(String, Attainment),
     /// Books an entry.
     Book(String, Entry),
     /// Turns entries of an account to a state.
@@ -189,13 +222,16 @@ impl Model {
             Act::Open { .. } | Act::SwitchOn { .. } | Act::SwitchOff { .. } => settings::judge(asked),
             Act::Enrol { .. } | Act::Assign { .. } | Act::EndAssignment { .. } => payee::judge(asked),
             Act::Publish { plan, document } => plan::publish(asked, plan, document),
-            Act::SetOpeningBalance { payee, on, amount, reason } => {
-                cap::set_opening_balance(asked, payee, *on, *amount, reason)
+            Act::SetOpeningBalance { payee, on, amount, reason, programme } => {
+                cap::set_opening_balance(asked, payee, *on, *amount, reason, programme.as_deref())
             }
+            Act::SetOpeningAttainment { .. } => attainment::set_opening(asked),
             Act::Register { .. }
             | Act::Attribute { .. }
             | Act::Complete { .. }
             | Act::Record { .. }
+            | Act::RegisterSides { .. }
+            | Act::RecordSides { .. }
             | Act::Reverse { .. } => deal::judge(asked),
             _ => payout::judge(asked),
         }
@@ -216,6 +252,7 @@ impl Model {
                 Step::Programme(name, programme) => self.programmes.put(&name, programme),
                 Step::Deal(deal) => self.deals.put(&deal.id.clone(), deal),
                 Step::Cap(stream, cap) => self.caps.put(&stream, cap),
+                Step::Attainment(stream, attainment) => self.attainments.put(&stream, attainment),
                 Step::Book(stream, entry) => {
                     if let Some(account) = self.accounts.of(&stream) {
                         account.book(entry);
@@ -285,6 +322,12 @@ impl Model {
     #[must_use]
     pub fn deals(&self) -> &Table<Deal> {
         &self.deals
+    }
+
+    /// The attainment accounts, by the names of their streams.
+    #[must_use]
+    pub fn attainments(&self) -> &Table<Attainment> {
+        &self.attainments
     }
 
     /// The cap accounts, by the names of their streams.

@@ -3,8 +3,10 @@
 use chrono_tz::Tz;
 
 use super::settings::CAPABILITIES;
-use super::{Why, calendar};
-use crate::act::{Act, Amount, Ask, CapYear, Credit, Day, Document, Gci, Part};
+use super::{Why, calendar, waterfall};
+use crate::act::{Act, Amount, Ask, Credit, Day, Gci, Part, Side};
+use crate::document::Charge;
+use crate::side::{Adjustment, OffTop, Party, Sharer};
 
 /// Whether everything in a request can be read. Identifiers of payouts are taken as the ledger writes them.
 pub(super) fn check(ask: &Ask) -> Result<(), Why> {
@@ -23,14 +25,22 @@ fn can_read(act: &Act) -> bool {
             is_name(payee) && is_name(plan) && is_day(from) && perhaps(until.as_ref(), is_day)
         }
         Act::EndAssignment { payee, until } => is_name(payee) && is_day(until),
-        Act::Publish { plan, document } => is_name(plan) && is_document(document),
+        Act::Publish { plan, document } => is_name(plan) && is_read(waterfall::Plan::read(&document.stored())),
         Act::Register { deal, gci } => is_name(deal) && is_gci(gci),
         Act::Attribute { deal, credit } => is_name(deal) && is_credit(credit),
         Act::Complete { deal, on } => is_name(deal) && is_day(on),
         Act::Record { deal, gci, credit, on } => is_name(deal) && is_gci(gci) && is_credit(credit) && is_day(on),
         Act::Reverse { deal, reason } => is_name(deal) && is_text(reason),
-        Act::SetOpeningBalance { payee, on, amount, reason } => {
-            is_name(payee) && is_day(on) && is_amount(amount) && is_text(reason)
+        Act::RegisterSides { deal, sides } => is_name(deal) && sides.iter().all(is_side),
+        Act::RecordSides { deal, sides, on } => is_name(deal) && sides.iter().all(is_side) && is_day(on),
+        Act::SetOpeningBalance { payee, on, amount, reason, programme } => {
+            let named = perhaps(programme.as_deref(), is_name);
+            is_name(payee) && is_day(on) && is_amount(amount) && is_text(reason) && named
+        }
+        Act::SetOpeningAttainment { payee, on, units: _, revenue, accrued, company_dollar, reason } => {
+            let mut amounts = [revenue, accrued, company_dollar].into_iter();
+            let amounts = amounts.all(|amount| perhaps(amount.as_ref(), is_amount));
+            is_name(payee) && is_day(on) && amounts && is_text(reason)
         }
         Act::Create { payee, currency: _, through, period, notes } => {
             is_name(payee)
@@ -106,6 +116,37 @@ fn is_gci(gci: &Gci) -> bool {
     }
 }
 
+fn is_side(side: &Side) -> bool {
+    let Side { side: _, gci, referral_in, units: _, off_top, payees, adjustments } = side;
+    is_gci(gci)
+        && perhaps(referral_in.as_ref(), is_amount)
+        && off_top.iter().all(|item| match item {
+            OffTop::Concession(amount) => is_charge(amount),
+            OffTop::ReferralOut { to, amount } => is_name(to) && is_charge(amount),
+        })
+        && payees.iter().all(|Sharer { payee, weight, mentor }| {
+            is_name(payee) && perhaps(weight.as_ref(), is_part) && perhaps(mentor.as_deref(), is_name)
+        })
+        && adjustments.iter().all(|Adjustment { from, to, amount, reason, actor }| {
+            is_party(from) && is_party(to) && is_amount(amount) && is_text(reason) && is_name(actor)
+        })
+}
+
+fn is_charge(charge: &Charge) -> bool {
+    match charge {
+        Charge::Flat(amount) => is_amount(amount),
+        Charge::Rate(rate) => is_part(rate),
+        Charge::LesserOf { flat, rate } => is_amount(flat) && is_part(rate),
+    }
+}
+
+fn is_party(party: &Party) -> bool {
+    match party {
+        Party::Company | Party::Client | Party::Franchise => true,
+        Party::Payee(name) | Party::Referrer(name) => is_name(name),
+    }
+}
+
 fn is_credit(credit: &Credit) -> bool {
     match credit {
         Credit::Equal(payees) => payees.iter().all(|payee| is_name(payee)),
@@ -113,14 +154,7 @@ fn is_credit(credit: &Credit) -> bool {
     }
 }
 
-fn is_document(document: &Document) -> bool {
-    is_part(&document.payee)
-        && is_part(&document.company)
-        && perhaps(document.cap.as_ref(), |cap| {
-            is_name(&cap.programme)
-                && !matches!(cap.year, CapYear::Calendar { month, day } if month.max(day) > u8::MAX.into())
-                && is_amount(&cap.limit)
-                && perhaps(cap.post_cap.as_ref(), |(payee, company)| is_part(payee) && is_part(company))
-                && perhaps(cap.fee.as_ref(), is_amount)
-        })
+/// Whether what is calculated can be read; what it says is judged later.
+fn is_read<T>(read: Result<T, waterfall::Code>) -> bool {
+    !matches!(read, Err(waterfall::Code::Malformed))
 }

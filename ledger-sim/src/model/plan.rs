@@ -1,7 +1,10 @@
 //! A plan, in versions that never change.
 
-use super::{Asked, Ruling, Step, Why, calendar, maybe, sha256};
-use crate::act::{Amount, CapTerms, CapYear, Code, Document, Part, WHOLE};
+use std::sync::Arc;
+
+use super::{Asked, Ruling, Step, Why, sha256, waterfall};
+use crate::act::{CapYear, Code, Document};
+use crate::document::Holder;
 
 /// A plan.
 #[derive(Debug, Clone, Default)]
@@ -21,13 +24,17 @@ pub struct Version {
     pub(super) json: String,
     /// SHA-256 of that.
     pub hash: String,
+    /// The same as deals are calculated by it.
+    pub(super) terms: Arc<waterfall::Plan>,
 }
 
-/// What all plans of a cap programme have in common.
+/// What all plans of a programme have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Programme {
     pub currency: Code,
     pub year: CapYear,
+    /// What counts to it.
+    pub counts: &'static str,
 }
 
 impl Plan {
@@ -39,10 +46,10 @@ impl Plan {
 }
 
 pub(super) fn publish(asked: Asked<'_>, plan: &str, document: &Document) -> Result<Ruling, Why> {
-    validate(document)?;
+    let json = document.stored();
+    let terms = Arc::new(waterfall::Plan::read(&json)?);
     asked.settings.demand_currency(document.currency)?;
     let known = asked.model.plans.get(plan).map_or([].as_slice(), |plan| &plan.versions);
-    let json = stored(document);
     if known.last().is_some_and(|last| last.json == json) {
         return Err(Why::Unchanged);
     }
@@ -50,66 +57,37 @@ pub(super) fn publish(asked: Asked<'_>, plan: &str, document: &Document) -> Resu
     let mut ruling = Ruling::on(asked.today);
     let payload = format!(r#"{{"plan":"{plan}","version":{version},"hash":"{hash}","document":{json}}}"#);
     ruling.fact(format!("plan/{plan}"), "plan.published", payload);
-    ruling.step(Step::Version(plan.to_owned(), Version { document: document.clone(), json, hash }));
-    let Some(cap) = &document.cap else { return Ok(ruling) };
-    let (name, programme) = (&cap.programme, Programme { currency: document.currency, year: cap.year });
-    match asked.model.programmes.get(name) {
-        Some(known) if *known == programme => {}
-        Some(_) => return Err(Why::Taken),
-        None => {
-            let (currency, year) = (document.currency.0, year(cap.year));
-            let payload = format!(r#"{{"programme":"{name}","currency":"{currency}","year":{year}}}"#);
-            ruling.fact(format!("programme/{name}"), "cap.programme_opened", payload);
-            ruling.step(Step::Programme(name.clone(), programme));
+    ruling.step(Step::Version(plan.to_owned(), Version { document: document.clone(), json, hash, terms }));
+    let mut opened: Vec<&str> = Vec::new();
+    for (name, year, counts) in programmes(document) {
+        let programme = Programme { currency: document.currency, year, counts };
+        match asked.model.programmes.get(name) {
+            _ if opened.contains(&name) => return Err(Why::Taken),
+            Some(known) if *known == programme => {}
+            Some(_) => return Err(Why::Taken),
+            None => {
+                let (currency, year) = (document.currency.0, serde_json::to_string(&year).unwrap_or_default());
+                let what = format!(r#""currency":"{currency}","year":{year},"counts":"{counts}""#);
+                let payload = format!(r#"{{"programme":"{name}",{what}}}"#);
+                ruling.fact(format!("programme/{name}"), "cap.programme_opened", payload);
+                ruling.step(Step::Programme(name.to_owned(), programme));
+                opened.push(name);
+            }
         }
     }
     Ok(ruling)
 }
 
-fn validate(document: &Document) -> Result<(), Why> {
-    let whole = |payee: Part, company: Part| payee.0.checked_add(company.0) == Some(WHOLE);
-    let amount = |Amount(units, currency)| currency == document.currency && units >= 0;
-    let valid = whole(document.payee, document.company)
-        && document.cap.as_ref().is_none_or(|cap| {
-            cap.post_cap.is_none_or(|(payee, company)| whole(payee, company))
-                && amount(cap.limit)
-                && cap.fee.is_none_or(amount)
-                && match cap.year {
-                    CapYear::Calendar { month, day } => calendar::recurs(month, day),
-                    CapYear::Anniversary { .. } => true,
-                }
-        });
-    if valid { Ok(()) } else { Err(Why::WrongAmount) }
-}
-
-/// The document as it is stored, every policy written out.
-fn stored(document: &Document) -> String {
-    let shares = |payee: Part, company: Part| format!(r#"{{"payee":"{payee}","company":"{company}"}}"#);
-    let pre_cap = shares(document.payee, document.company);
-    let split = match &document.cap {
-        None => format!(r#"{{"flat":{pre_cap}}}"#),
-        Some(cap) => {
-            let CapTerms { programme, limit, fee, .. } = cap;
-            let (payee, company) = cap.post_cap.unwrap_or((Part(WHOLE), Part(0)));
-            let (post_cap, fee, year) = (shares(payee, company), maybe("post_cap_fee", *fee), year(cap.year));
-            let crossing = if cap.whole_deal { "whole_deal_pre_cap" } else { "split_within_deal" };
-            let on_crossing = if cap.fee_on_crossing { "yes" } else { "no" };
-            let cap = format!(r#"{{"programme":"{programme}","limit":"{limit}","year":{year}}}"#);
-            let policies = format!(r#""crossing":"{crossing}","fee_on_crossing":"{on_crossing}""#);
-            format!(r#"{{"capped":{{"pre_cap":{pre_cap},"cap":{cap},"post_cap":{post_cap}{fee},{policies}}}}}"#)
-        }
-    };
-    let (currency, rounding) =
-        (document.currency.0, if document.half_even { "half_even" } else { "half_away_from_zero" });
-    format!(r#"{{"currency":"{currency}","split":{split},"rounding":"{rounding}"}}"#)
-}
-
-fn year(year: CapYear) -> String {
-    match year {
-        CapYear::Calendar { month, day } => format!(r#"{{"calendar":{{"month":{month},"day":{day}}}}}"#),
-        CapYear::Anniversary { march_first } => {
-            let leap_day = if march_first { "march1" } else { "clamp" };
-            format!(r#"{{"anniversary":{{"leap_day":"{leap_day}"}}}}"#)
-        }
-    }
+/// Every programme that a document names, with its years and what counts to it.
+fn programmes(document: &Document) -> impl Iterator<Item = (&str, CapYear, &'static str)> {
+    let caps = document.cap.iter().flat_map(|terms| &terms.caps).map(|cap| {
+        let counts = if cap.of == Holder::Payee { "cap" } else { "pool" };
+        (cap.programme.as_str(), cap.year, counts)
+    });
+    let royalty = document.royalty.iter().filter_map(|royalty| royalty.cap.as_ref());
+    let royalty = royalty.map(|cap| (cap.programme.as_str(), cap.year, "cap"));
+    let sub_caps = document.fees.iter().filter_map(|fee| fee.sub_cap.as_ref());
+    let sub_caps = sub_caps.map(|cap| (cap.programme.as_str(), cap.year, "cap"));
+    let attainment = document.attainment.iter().map(|of| (of.programme.as_str(), of.year, "attainment"));
+    caps.chain(royalty).chain(sub_caps).chain(attainment)
 }

@@ -2,8 +2,9 @@
 
 use super::amounts::weights;
 use super::{Asked, Workload, World, plus};
-use crate::act::{Act, Amount, CapYear, Code, Credit, Day, Gci};
-use crate::model::{DealStage, Payee, State};
+use crate::act::{Act, Amount, CapYear, Code, Credit, Day, Gci, Side};
+use crate::model::{Basis, Deal, DealStage, Payee, State};
+use crate::side;
 use crate::swarm::Habit;
 
 impl Workload {
@@ -22,8 +23,20 @@ impl Workload {
         self.named.deals += 1;
         let deal = format!("d-{}", self.named.deals);
         let actor = world.staff();
-        if self.swarm.has(Habit::Steps) && world.choices.maybe(400) {
+        let steps = self.swarm.has(Habit::Steps) && world.choices.maybe(400);
+        if steps {
             self.registered.push(deal.clone());
+        }
+        if self.swarm.has(Habit::Sides) && world.choices.maybe(500) {
+            let sides = self.sides(world, place, version, day);
+            if steps {
+                return (actor, Act::RegisterSides { deal, sides });
+            }
+            self.earns(world, &sides);
+            self.completed.push(deal.clone());
+            return (actor, Act::RecordSides { deal, sides, on: day });
+        }
+        if steps {
             return (actor, Act::Register { deal, gci });
         }
         let credit = self.credit(world, place, day);
@@ -40,6 +53,13 @@ impl Workload {
         };
         let deal = deals.get(self.registered.find(world.choices, on_its_way)?)?;
         let actor = world.staff();
+        if let Basis::Sides(sides) = &deal.basis
+            && !world.choices.maybe(50)
+        {
+            let first = sides.first().and_then(|side| Some(side.payees.first()?.payee.clone()))?;
+            self.earns(world, sides);
+            return self.complete(world, deal, &first);
+        }
         let credited = match &deal.credit {
             Some(credit) if !world.choices.maybe(100) => credit,
             _ => {
@@ -52,7 +72,13 @@ impl Workload {
             Credit::Equal(payees) => payees.first(),
             Credit::Custom(weights) => weights.first().map(|(payee, _)| payee),
         };
-        let payee = first.and_then(|payee| world.model.payees().get(payee))?;
+        let first = first?.clone();
+        self.complete(world, deal, &first)
+    }
+
+    /// Completes a deal of somebody and perhaps others.
+    fn complete(&mut self, world: &mut World<'_>, deal: &Deal, payee: &str) -> Option<Asked> {
+        let payee = world.model.payees().get(payee)?;
         let day = self.day(world, payee);
         let day = if world.model.plan_on(&payee.id, day).is_some() { day } else { world.today };
         self.completed.push(deal.id.clone());
@@ -60,7 +86,19 @@ impl Workload {
         if let Some(place) = place {
             self.payable.push((place, deal.gci.1));
         }
-        Some((actor, Act::Complete { deal: deal.id.clone(), on: day }))
+        Some((world.staff(), Act::Complete { deal: deal.id.clone(), on: day }))
+    }
+
+    /// Takes notice of everybody whom sides may pay.
+    fn earns(&mut self, world: &World<'_>, sides: &[Side]) {
+        let rows = world.model.payees().rows();
+        for sharer in sides.iter().flat_map(|side| &side.payees) {
+            for name in [Some(&sharer.payee), sharer.mentor.as_ref()].into_iter().flatten() {
+                if let Some(place) = rows.iter().position(|payee| payee.id == *name) {
+                    self.payable.push((place, side::currency(sides)));
+                }
+            }
+        }
     }
 
     /// Takes a deal back, rarely one whose entry is in a payout.
@@ -69,9 +107,9 @@ impl Workload {
         let claimed_too = world.choices.maybe(100);
         let reversible = |deal: &String| {
             let Some(deal) = model.deals().get(deal) else { return false };
-            let claimed = deal.lines.iter().any(|line| {
-                let account = model.account(&line.payee, deal.gci.1);
-                let entry = line.entry.and_then(|place| account?.entries.get(place));
+            let claimed = deal.earned.iter().any(|earned| {
+                let account = model.account(&earned.payee, deal.gci.1);
+                let entry = earned.entry.and_then(|place| account?.entries.get(place));
                 entry.is_some_and(|entry| entry.state == State::Claimed)
             });
             matches!(deal.stage, DealStage::Completed(_)) && (claimed_too || !claimed)
@@ -91,7 +129,7 @@ impl Workload {
     }
 
     /// One payee, or several whose plans are in the same currency on the day.
-    fn credit(&self, world: &mut World<'_>, place: usize, day: Day) -> Credit {
+    pub(super) fn credit(&self, world: &mut World<'_>, place: usize, day: Day) -> Credit {
         let (model, mut places) = (world.model, vec![place]);
         let rows = model.payees().rows();
         if self.swarm.has(Habit::Shares) && world.choices.maybe(300) {
@@ -126,7 +164,7 @@ impl Workload {
             4 => Day(year, 1, 1),
             _ => {
                 let version = world.model.plan_on(&payee.id, world.today);
-                match version.and_then(|version| Some(version.document.cap.as_ref()?.year)) {
+                match version.and_then(|version| Some(version.document.cap.as_ref()?.caps.first()?.year)) {
                     Some(CapYear::Calendar { month, day }) => turn(year, month, day),
                     _ => payee.joined_on.map_or(Day(year, 1, 1), |Day(_, month, day)| turn(year, month, day)),
                 }

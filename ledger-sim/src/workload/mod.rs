@@ -9,8 +9,9 @@ pub mod cases;
 mod deals;
 mod parties;
 mod payouts;
-mod plans;
+pub mod plans;
 mod recent;
+mod sides;
 mod spoil;
 mod words;
 
@@ -19,7 +20,7 @@ use rustc_hash::FxHashMap;
 
 use crate::act::{Act, Ask, CURRENCIES, Code, Day, Document};
 use crate::choice::Choices;
-use crate::model::Model;
+use crate::model::{Holder, Model};
 use crate::swarm::{self, CAPABILITIES, Habit, Swarm};
 use recent::Recent;
 use words::STAFF;
@@ -53,9 +54,12 @@ pub struct Workload {
     /// Payouts at the end of it.
     ended: Recent<usize>,
     payouts_seen: usize,
-    /// The last cap account of each payee, by its place in the model.
-    caps: FxHashMap<String, usize>,
+    /// The last account of each cap and holder, by its place in the model.
+    caps: FxHashMap<(String, Holder), usize>,
     caps_seen: usize,
+    /// The last attainment account of each programme and payee, by its place in the model.
+    attained: FxHashMap<(String, String), usize>,
+    attained_seen: usize,
     /// To whom something should be payable.
     payable: Recent<(usize, Code)>,
     earlier: Recent<Ask>,
@@ -80,6 +84,7 @@ enum Move {
     Progress,
     LateNews,
     SetOpeningBalance,
+    SetOpeningAttainment,
     Publish,
     Assign,
     Switch,
@@ -109,6 +114,7 @@ impl Workload {
             (when(Habit::ManualAmounts, 40), Move::CreateManual),
             (when(Habit::Failures, 30), Move::LateNews),
             (when(Habit::OpeningBalances, 25), Move::SetOpeningBalance),
+            (when(Habit::OpeningBalances, 15), Move::SetOpeningAttainment),
             (when(Habit::Publishing, 20), Move::Publish),
             (when(Habit::Moves, 40), Move::Assign),
             (when(Habit::Switches, 20), Move::Switch),
@@ -129,6 +135,8 @@ impl Workload {
             payouts_seen: 0,
             caps: FxHashMap::default(),
             caps_seen: 0,
+            attained: FxHashMap::default(),
+            attained_seen: 0,
             payable: Recent::new(32),
             earlier: Recent::new(32),
         }
@@ -179,9 +187,14 @@ impl Workload {
         self.payouts_seen = payouts;
         let caps = model.caps().rows();
         for (place, cap) in caps.iter().enumerate().skip(self.caps_seen) {
-            self.caps.insert(cap.payee.clone(), place);
+            self.caps.insert((cap.programme.clone(), cap.of.clone()), place);
         }
         self.caps_seen = caps.len();
+        let attained = model.attainments().rows();
+        for (place, of) in attained.iter().enumerate().skip(self.attained_seen) {
+            self.attained.insert((of.programme.clone(), of.payee.clone()), place);
+        }
+        self.attained_seen = attained.len();
     }
 
     /// An earlier ask once more, or its key for something else.
@@ -228,6 +241,7 @@ impl Workload {
             Move::Progress => self.progress(world),
             Move::LateNews => self.late_news(world),
             Move::SetOpeningBalance => self.set_opening_balance(world),
+            Move::SetOpeningAttainment => self.set_opening_attainment(world),
             Move::Publish => Some(self.publish(world)),
             Move::Assign => self.reassign(world),
             Move::Switch => Some(switch(world)),
@@ -273,7 +287,7 @@ impl Workload {
         let same = world.choices.maybe(350);
         match &act {
             _ if same => {}
-            Act::Record { deal, .. } | Act::Complete { deal, .. } => {
+            Act::Record { deal, .. } | Act::RecordSides { deal, .. } | Act::Complete { deal, .. } => {
                 return Some((world.staff(), Act::Reverse { deal: deal.clone(), reason: self.text(world) }));
             }
             Act::Reverse { .. } => return self.create(world),

@@ -2,7 +2,7 @@
 
 use super::{Asked, Workload, World, plans, plus, words};
 use crate::act::{Act, Amount, Day};
-use crate::model::Payee;
+use crate::model::{Holder, Payee};
 use crate::swarm::Habit;
 
 impl Workload {
@@ -33,7 +33,7 @@ impl Workload {
         self.named.plans += 1;
         let foreign = self.swarm.has(Habit::Currencies) && world.model.allows("foreign_currencies");
         let given = self.documents.get(n % self.documents.len().max(1)).cloned();
-        let document = given.unwrap_or_else(|| plans::draw(world.choices, self.swarm.base, foreign, format!("c{n}")));
+        let document = given.unwrap_or_else(|| plans::draw(world.choices, &self.swarm, foreign, n));
         (world.staff(), Act::Publish { plan: format!("plan-{n}"), document })
     }
 
@@ -51,7 +51,7 @@ impl Workload {
             }
             _ => return self.publish_new(world),
         };
-        (world.staff(), Act::Publish { plan, document: plans::revise(world.choices, &last.document) })
+        (world.staff(), Act::Publish { plan, document: plans::revise(world.choices, &self.swarm, &last.document) })
     }
 
     /// Puts who was enrolled last under a plan.
@@ -74,6 +74,8 @@ impl Workload {
         let began = payee.joined_on.unwrap_or_else(|| plus(world.today, -400));
         let from = ends.max().unwrap_or(began);
         let from = if world.choices.maybe(50) { plus(from, i64::from(world.choices.work(40)) - 20) } else { from };
+        // Who had no plan yet has one from today on at the latest, or nothing would ever be asked of the only one there is.
+        let from = if payee.assignments.is_empty() { from.min(world.today) } else { from };
         let moves = self.swarm.has(Habit::Moves) && world.choices.maybe(200);
         let until = moves.then(|| plus(world.today.max(from), 1 + i64::from(world.choices.work(90))));
         (world.staff(), Act::Assign { payee: payee.id.clone(), plan: plan.id.clone(), version, from, until })
@@ -96,11 +98,15 @@ impl Workload {
         }
         let payee = world.choices.one_of(world.model.payees().rows())?;
         let on = self.day(world, payee);
-        let known = self.caps.get(&payee.id).and_then(|place| world.model.caps().rows().get(*place));
-        if known.is_some_and(|known| known.opening.is_some()) && !world.choices.maybe(100) {
+        let caps = &world.model.plan_on(&payee.id, on)?.document.cap.as_ref()?.caps;
+        let place = if world.choices.maybe(300) { world.choices.index(caps.len()) } else { 0 };
+        let cap = caps.get(place)?;
+        let opened = world.model.caps().rows().iter().rev().take(40).any(|known| {
+            known.programme == cap.programme && known.opening.is_some() && known.of == Holder::Payee(payee.id.clone())
+        });
+        if opened && !world.choices.maybe(100) {
             return None;
         }
-        let cap = world.model.plan_on(&payee.id, on)?.document.cap.as_ref()?;
         let room = self.room(world, &payee.id, cap, on);
         if room <= 0 && !world.choices.maybe(100) {
             return None;
@@ -112,6 +118,30 @@ impl Workload {
             _ => room.saturating_add(1),
         };
         let amount = Amount(units.clamp(0, super::amounts::LARGEST), cap.limit.1);
-        Some((world.staff(), Act::SetOpeningBalance { payee: payee.id.clone(), on, amount, reason: self.text(world) }))
+        let programme = (place > 0 || world.choices.maybe(200)).then(|| cap.programme.clone());
+        let (payee, reason) = (payee.id.clone(), self.text(world));
+        Some((world.staff(), Act::SetOpeningBalance { payee, on, amount, reason, programme }))
+    }
+
+    /// Takes over what somebody came to elsewhere, near the next tier.
+    pub(super) fn set_opening_attainment(&mut self, world: &mut World<'_>) -> Option<Asked> {
+        if !world.model.allows("opening_balances") && !world.choices.maybe(100) {
+            return None;
+        }
+        let payee = world.choices.one_of(world.model.payees().rows())?;
+        let on = self.day(world, payee);
+        let document = &world.model.plan_on(&payee.id, on)?.document;
+        if document.attainment.is_none() && !world.choices.maybe(100) {
+            return None;
+        }
+        let amount = |world: &mut World<'_>| {
+            let units = i128::from(world.choices.work(20)) * 1_000 * 10_i128.pow(document.currency.1);
+            world.choices.maybe(600).then_some(Amount(units, document.currency))
+        };
+        let [revenue, accrued, company_dollar] = [(); 3].map(|()| amount(world));
+        let units = world.choices.maybe(500).then(|| world.choices.work(6));
+        let (payee, reason) = (payee.id.clone(), self.text(world));
+        let act = Act::SetOpeningAttainment { payee, on, units, revenue, accrued, company_dollar, reason };
+        Some((world.staff(), act))
     }
 }

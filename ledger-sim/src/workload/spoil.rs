@@ -4,8 +4,8 @@
 use super::amounts::LARGEST;
 use super::deals::amount_of;
 use super::words::STAFF;
-use super::{Asked, World, plans, plus};
-use crate::act::{Act, Credit, Day, Part};
+use super::{Asked, World, plans, plus, sides};
+use crate::act::{Act, Amount, CURRENCIES, Credit, Day, Part};
 
 /// A payout that no request ever made.
 const NO_PAYOUT: &str = "6f9619ff-8b86-8011-b42d-00cf4fc964ff";
@@ -65,7 +65,25 @@ pub(super) fn spoil(world: &mut World<'_>, asked: &mut Asked) {
             0 => *deal = nobody(),
             _ => known_deal(world, deal),
         },
-        Act::SetOpeningBalance { payee, on, amount, .. } => match kind {
+        Act::RegisterSides { deal, sides } => match kind {
+            0 => known_deal(world, deal),
+            _ => sides::spoil(world, sides),
+        },
+        Act::RecordSides { deal, sides, on } => match world.choices.work(8) {
+            0 => known_deal(world, deal),
+            1 => *on = unlikely(world),
+            _ => sides::spoil(world, sides),
+        },
+        Act::SetOpeningAttainment { payee, on, units, revenue, .. } => match world.choices.work(6) {
+            0 => *payee = nobody(),
+            1 => *on = unlikely(world),
+            2 => (*units, *revenue) = (None, None),
+            3 => *revenue = Some(Amount(1, world.currency())),
+            4 => *revenue = Some(Amount(-1, world.model.base().unwrap_or(CURRENCIES[0]))),
+            _ => *revenue = Some(Amount(LARGEST, world.model.base().unwrap_or(CURRENCIES[0]))),
+        },
+        Act::SetOpeningBalance { payee, on, amount, programme, .. } => match world.choices.work(5) {
+            4 => *programme = Some(nobody()),
             0 => amount.0 = 0,
             1 => amount.1 = world.currency(),
             2 => *on = unlikely(world),

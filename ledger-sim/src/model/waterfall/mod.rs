@@ -4,6 +4,7 @@
 //! A case is one JSON text, and so is what it comes to. Numbers are exact fractions, rounded where a rule says so.
 
 mod exact;
+mod ledger;
 mod read;
 mod side;
 mod split;
@@ -18,7 +19,11 @@ use serde_json::{Value, json};
 use super::{calendar, names};
 use crate::act::{Code as Currency, Day};
 use exact::Exact;
-use terms::{Case, Holder, Limit, Measures, Plan, When};
+pub use ledger::Totals;
+pub(super) use ledger::{Account as LimitAccount, Calculated, Line, Sharer, calculate, in_force, sides};
+pub use terms::Holder;
+use terms::{Case, Limit, Measures, When};
+pub(super) use terms::{Plan, Side};
 use years::{Rule, fraction, year_of};
 
 /// Why a case is refused.
@@ -201,7 +206,7 @@ impl<'a> Books<'a> {
                 if found.is_ok() {
                     return Err(Code::OverlappingPlans);
                 }
-                found = Ok((plan, day));
+                found = Ok((plan.as_ref(), day));
             }
         }
         found

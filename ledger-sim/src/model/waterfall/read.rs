@@ -1,6 +1,7 @@
 //! Reads a case, strictly: what is not as it must be is refused with the rule that it breaks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -11,7 +12,7 @@ use super::terms::{
 };
 use super::years::{Proration, Rule, ordinal};
 use super::{Code, calendar, names};
-use crate::act::{CURRENCIES, Code as Currency, Day};
+use crate::act::{Code as Currency, Day};
 
 type Read<T> = Result<T, Code>;
 
@@ -26,7 +27,7 @@ pub(super) fn case(text: &str) -> Read<Case> {
     let case = Case {
         name: top.maybe("case", text_of)?,
         currency,
-        plans: named(top.get("plans")?, |plan| read.plan(plan))?,
+        plans: named(top.get("plans")?, |plan| read.plan(plan).map(Arc::new))?,
         payees: named(top.get("payees")?, payee)?,
         openings: top.maybe("caps", |caps| list(caps, |opening| read.opening(opening)))?.unwrap_or_default(),
         attained: top.maybe("attainments", |all| list(all, |attained| read.attained(attained)))?.unwrap_or_default(),
@@ -34,6 +35,24 @@ pub(super) fn case(text: &str) -> Read<Case> {
     };
     agree(&case)?;
     Ok(case)
+}
+
+/// A plan alone, by its own currency.
+pub(super) fn plan(text: &str) -> Read<Plan> {
+    let value: Value = serde_json::from_str(text).map_err(|_| Code::Malformed)?;
+    let code = value.get("currency").and_then(Value::as_str).ok_or(Code::Malformed)?;
+    Reader { currency: currency(code)? }.plan(&value)
+}
+
+/// The sides of a deal.
+pub(super) fn sides(text: &str, currency: Currency) -> Read<Vec<Side>> {
+    let value: Value = serde_json::from_str(text).map_err(|_| Code::Malformed)?;
+    let sides = list(&value, |side| Reader { currency }.side(side))?;
+    if sides.is_empty() {
+        return Err(Code::TooMany);
+    }
+    distinct(sides.iter().map(|side| side.side.as_str()), Code::NamedTwice)?;
+    Ok(sides)
 }
 
 /// Everybody has plans that there are, one at a time, and the plans agree on what they share.
@@ -532,7 +551,7 @@ fn party(value: &Value) -> Read<Party> {
 }
 
 fn currency(code: &str) -> Read<Currency> {
-    CURRENCIES.into_iter().find(|known| known.0 == code).ok_or(Code::Malformed)
+    code.parse().map_err(|_| Code::Malformed)
 }
 
 /// A rate from 0 to 1.

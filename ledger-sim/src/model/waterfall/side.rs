@@ -140,7 +140,8 @@ impl<'a> Books<'a> {
                 return Err(Code::Deficit);
             }
         }
-        if sum(lines.iter().map(|line| &line.amount)) != &side.gci + &side.referral_in {
+        let whole = &side.gci + &side.referral_in;
+        if !whole.fits() || sum(lines.iter().map(|line| &line.amount)) != whole {
             return Err(Code::Overflow);
         }
         self.count(side, &members);

@@ -1,6 +1,7 @@
 //! What a case says, in plain words.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono_tz::Tz;
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use crate::act::{Code as Currency, Day};
 pub(super) struct Case {
     pub name: Option<String>,
     pub currency: Currency,
-    pub plans: BTreeMap<String, Plan>,
+    pub plans: BTreeMap<String, Arc<Plan>>,
     pub payees: BTreeMap<String, Payee>,
     pub openings: Vec<Opening>,
     pub attained: Vec<Attained>,
@@ -40,9 +41,11 @@ impl Assignment {
 }
 
 /// Whose contributions count together.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Holder {
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Holder {
+    /// One payee's.
     Payee(String),
+    /// Those of everybody whose plan names the pool.
     Pool(String),
 }
 
@@ -93,7 +96,7 @@ pub(super) enum When {
 }
 
 #[derive(Debug)]
-pub(super) struct Side {
+pub(in crate::model) struct Side {
     pub side: String,
     pub gci: Exact,
     pub referral_in: Exact,
@@ -148,7 +151,7 @@ impl Party {
 }
 
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(in crate::model) struct Plan {
     pub half_even: bool,
     pub zone: Tz,
     pub order: Vec<Step>,

@@ -1,8 +1,9 @@
 //! The year in which something counts, and what part of a limit is in force in it.
 
+use super::calendar::CapYear;
 use super::exact::Exact;
 use super::{Code, calendar};
-use crate::act::{CapYear, Day};
+use crate::act::Day;
 
 /// When a year begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -33,16 +33,6 @@ pub enum Owner {
     Pool(PoolId),
 }
 
-/// A payee by its name, a pool as `pool:team`.
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Payee(payee) => payee.fmt(f),
-            Self::Pool(pool) => write!(f, "pool:{pool}"),
-        }
-    }
-}
-
 /// What a payee attained in a year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

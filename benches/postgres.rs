@@ -62,7 +62,7 @@ async fn appends(server: &Server) {
             }
             let store_took = begin.elapsed().as_secs_f64();
             let mut connection = bare.pool().acquire().await.unwrap();
-            let chain = chain(&mut connection, &work[0]).await;
+            let chain = chain(&mut connection, work.first().unwrap()).await;
             let begin = Instant::now();
             for (_, page) in &work {
                 insert(page).execute(&mut *connection).await.unwrap();

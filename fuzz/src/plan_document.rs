@@ -2,9 +2,9 @@ use ledger_core::allocation::allocate;
 use ledger_core::id::PayeeId;
 use ledger_core::rate::{Rate, Rounding};
 use ledger_core::waterfall::{
-    Account, Attained, Books, Calculation, CapOf, Capped, Crossing, Deficit, Document, FeeAmount, FeeOnCrossing, FeeTo, Gci, Kind,
-    Line, Member, Owner, Party, Plan, Proration, ReferralIn, Rejection, Rule, Shares, Sharer, Side, SideKind, Split, Timing,
-    calculate,
+    Account, Attained, Books, Calculation, CapOf, Capped, Crossing, Deficit, Document, FeeAmount, FeeOnCrossing, FeeTo,
+    Gci, Kind, Line, Member, Owner, Party, Plan, Proration, ReferralIn, Rejection, Rule, Sharer, Shares, Side,
+    SideKind, Split, Timing, calculate,
 };
 use ledger_core::{Currency, Money, plan};
 use num_bigint::BigInt;

@@ -185,7 +185,9 @@ impl Calculated {
             if concerns {
                 let left = Sum::from(*limit).minus((*before).into()).max(Sum::ZERO).show(limit.currency());
                 let currency = limit.currency();
-                words.push(format!("before this deal {left} {currency} of {of}'s cap {programme} of {limit} for {year} was left"));
+                words.push(format!(
+                    "before this deal {left} {currency} of {of}'s cap {programme} of {limit} for {year} was left"
+                ));
             }
         }
         for SideExplained { side, gci, net, lines } in &self.sides {
@@ -193,7 +195,8 @@ impl Calculated {
                 words.push(format!("{} brings {gci}, of which {net} is left off the top", side_name(*side)));
             }
             let concerns = |line: &&LineExplained| {
-                line.line.of.as_ref().is_none_or(asked) || matches!(&line.line.party, Party::Payee(party) if asked(party))
+                line.line.of.as_ref().is_none_or(asked)
+                    || matches!(&line.line.party, Party::Payee(party) if asked(party))
             };
             words.extend(lines.iter().filter(concerns).map(LineExplained::words));
         }
@@ -252,29 +255,44 @@ impl Deals {
         let sides = basis.as_ref().and_then(|basis| basis.sides(attribution.as_ref()));
         let calc_divergence = match &sides {
             None => Some("nothing says who shares the deal".to_owned()),
-            Some(sides) => match completion.recalculate(sides, version, |payee| self.joined_on.get(payee).copied()) {
-                Err(rejection) => Some(rejection.to_string()),
-                Ok(calculation) => {
-                    because.extend(calculation.sides.iter().map(|side| {
-                        side.lines.iter().map(|line| serde_json::to_value(line.because).ok()).collect()
-                    }));
-                    let differs = completion.divergence(&calculation);
-                    differs.map(|(place, stored, calculated)| format!("{place} is {stored}, calculated again {calculated}"))
+            Some(sides) => {
+                match completion.recalculate(sides, version, |payee| self.joined_on.get(payee).copied()) {
+                    Err(rejection) => Some(rejection.to_string()),
+                    Ok(calculation) => {
+                        because.extend(calculation.sides.iter().map(|side| {
+                            side.lines.iter().map(|line| serde_json::to_value(line.because).ok()).collect()
+                        }));
+                        let differs = completion.divergence(&calculation);
+                        differs.map(|(place, stored, calculated)| {
+                            format!("{place} is {stored}, calculated again {calculated}")
+                        })
+                    }
                 }
-            },
+            }
         };
         let mut because = because.into_iter();
         let sides = completion.sides.iter().map(|side| {
-            let mut because = because.next().unwrap_or_default().into_iter().map(|because| because.filter(|_| calc_divergence.is_none()));
-            let lines = side.lines.iter().map(|line| LineExplained {
-                line: line.clone(),
-                because: because.next().flatten(),
-            });
+            let mut because = because
+                .next()
+                .unwrap_or_default()
+                .into_iter()
+                .map(|because| because.filter(|_| calc_divergence.is_none()));
+            let lines =
+                side.lines.iter().map(|line| LineExplained { line: line.clone(), because: because.next().flatten() });
             SideExplained { side: side.side, gci: side.gci, net: side.net, lines: lines.collect() }
         });
         let sides = sides.collect();
-        let documents = completion.plans.iter().map(|plan| version(plan).map(|version| version.document.clone())).collect();
-        Calculated { sequence, basis: basis.clone(), attribution, completion: completion.clone(), documents, sides, calc_divergence }
+        let documents =
+            completion.plans.iter().map(|plan| version(plan).map(|version| version.document.clone())).collect();
+        Calculated {
+            sequence,
+            basis: basis.clone(),
+            attribution,
+            completion: completion.clone(),
+            documents,
+            sides,
+            calc_divergence,
+        }
     }
 }
 
@@ -331,7 +349,8 @@ async fn explain_payout(source: &Source, store: &dyn Store, asked: PayoutId) -> 
     let is_claimed = |earned: &Earned| earned.entry.is_some_and(|entry| claimed.contains(&entry.as_uuid()));
     each(source, store, |recorded| {
         if let Some(deal) = deals.of(recorded, |completion| completion.entries.iter().any(is_claimed)) {
-            let claimed = deal.completion.entries.iter().filter(|earned| is_claimed(earned)).filter_map(|earned| earned.entry);
+            let claimed =
+                deal.completion.entries.iter().filter(|earned| is_claimed(earned)).filter_map(|earned| earned.entry);
             calculated.extend(claimed.map(|entry| (entry.as_uuid(), deal.clone())));
         }
         if let Event::Account(account::Event::EntryBooked { entry, source, amount, earned_on, .. }) = &recorded.event

@@ -9,7 +9,8 @@ use ledger_core::payout::{self, Payment, Resolution};
 use ledger_core::rate::Rate;
 use ledger_core::waterfall::{
     Bonus, Cap, CapOf, Capped, Crossing, Document, Fee, FeeAmount, FeeOnCrossing, FeeTo, Kind, Mentee, Override,
-    Quantity, ReferralIn, Royalty, RoyaltyBasis, Shares, Sharer, Side, SideKind, Split, Threshold, Tier, Tiered, Tiers, Timing, When,
+    Quantity, ReferralIn, Royalty, RoyaltyBasis, Sharer, Shares, Side, SideKind, Split, Threshold, Tier, Tiered, Tiers,
+    Timing, When,
 };
 use ledger_core::{attainment, cap, payee, plan, settings};
 
@@ -255,7 +256,10 @@ pub fn describe(event: &Event) -> String {
         },
         Event::Attainment(event) => {
             let (account, of) = (event.account(), event.attained());
-            let what = format!("{} units and {} for {}'s {} of {}", of.units, of.revenue, account.of, account.programme, account.year);
+            let what = format!(
+                "{} units and {} for {}'s {} of {}",
+                of.units, of.revenue, account.of, account.programme, account.year
+            );
             match event {
                 attainment::Event::OpeningSet { reason, .. } => format!("{what} are taken over: {reason}"),
                 attainment::Event::Counted { deal, .. } => format!("deal {deal} counts {what}"),

@@ -14,7 +14,8 @@ pub const PAYLOAD_BYTES: usize = 64 * 1024;
 pub const PAGE_EVENTS: usize = 1_000;
 /// The most entries that one claim event names; a larger claim is several events of one request.
 pub const ENTRIES_PER_CLAIM: usize = 1_000;
-/// The most payees that share one deal; the calculation of so many fits the largest payload.
+/// The most payees that share one side of a deal. The calculation of so many fits the largest payload as long as their plans are
+/// plain; one with more lines than fit is refused.
 pub const PAYEES_PER_DEAL: usize = 50;
 /// The most payouts that one bulk approval names.
 pub const PAYOUTS_PER_BULK: usize = 500;

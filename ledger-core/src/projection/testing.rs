@@ -62,7 +62,7 @@ pub(crate) const TEAM: &str = r#"{"currency":"USD","attainment":{"programme":"vo
     "overrides":[{"name":"lead","to":"el","rate":"0.02"}],"deficit":"receivable"}"#;
 
 /// Dual agency: everything is taken off the top and something agreed by hand.
-pub(crate) const TWO_SIDES: &str = r#"[{"side":"listing","gci":{"of_price":{"price":"400000 USD","rate":"0.015"}},"referral_in":"300.01 USD",
+pub(crate) const TWO_SIDES: &str = r#"[{"side":"listing","gci":{"of_price":{"price":"400000 USD","rate":"0.015"}},"referral_in":"300.01 USD","units":2,
     "off_top":[{"concession":{"rate":"0.1"}},{"referral_out":{"to":"joe","amount":{"flat":"200 USD"}}}],
     "payees":[{"payee":"el","weight":"0.6"},{"payee":"fy","weight":"0.4","mentor":"amy"}],
     "adjustments":[{"from":"company","to":{"payee":"fy"},"amount":"50 USD","reason":"staging","actor":"ann"}]},

@@ -564,7 +564,7 @@ fn complete(context: &Context<'_>, deal: &Deal, day: Date, mut decision: Decisio
     let sides: Vec<_> = calculation.sides.iter().map(SideLines::from).collect();
     mark!(DualAgency, sides.len() > 1);
     let entries = entries(&sides, |index| Some(context.new_entry(index)))?;
-    planted!(OnlySharersBooked => entries.retain(|earned| sharers.iter().any(|sharer| sharer.payee == earned.payee)));
+    let entries = planted!(OnlySharersBooked => crate::planted::of_sharers(entries, &sharers), entries);
     slice.require(entries.iter().map(|earned| account(&earned.payee)))?;
 
     let Calculation { contributions: caps, progress: attainments, .. } = calculation;

@@ -11,13 +11,14 @@ use thiserror::Error;
 
 use crate::Date;
 use crate::account::Status;
-use crate::deal::Completion;
+use crate::deal::{Completion, Earned};
 use crate::event::Event;
 use crate::payout;
 use crate::projection::caps::Progress;
 use crate::projection::sum::Sum;
 use crate::store::{Append, Outcome};
 use crate::stream::{StreamId, StreamName};
+use crate::waterfall::Sharer;
 
 macro_rules! bugs {
     ($($(#[doc = $doc:literal])+ $bug:ident = $name:literal,)+) => {
@@ -368,6 +369,11 @@ pub(crate) fn in_year_of(day: Date, completion: &Completion) -> Box<Completion> 
         }
     }
     completion
+}
+
+pub(crate) fn of_sharers(mut entries: Vec<Earned>, sharers: &[&Sharer]) -> Vec<Earned> {
+    entries.retain(|earned| sharers.iter().any(|sharer| sharer.payee == earned.payee));
+    entries
 }
 
 pub(crate) fn paid_if_claimed(status: Status) -> Status {

@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 use crate::act::{Act, Amount, Ask, CapYear, Code, Credit, Day, Document, Gci, WHOLE};
 use crate::book::{Book, Violation, broken};
 use crate::choice::{Choices, Tape};
-use crate::document::{Cap, CapTerms, Charge, Fee, FeeTo, Of, Often, Shares, Timing};
+use crate::document::{Cap, CapTerms, Charge, Fee, FeeTo, Holder, Of, Often, Shares, Timing};
 use crate::fault::{Fault, Faults};
 use crate::model::Model;
 use crate::run::act_out;
@@ -201,6 +201,13 @@ pub fn scenes(long: bool) -> Vec<Scene> {
         &[&deal("a", "d1", 60_000), &reverse],
         &[&deal("b", "d2", 60_000), &create("p")],
     );
+    let team = two.team();
+    scene(
+        "two payees fill a pool",
+        &team,
+        &[&two.deal_of("yan", "d1", 250_000), &reverse],
+        &[&two.deal_of("xia", "d2", 250_000), &two.deal_of("xia", "d3", 9)],
+    );
     scene("a request is sent by two", &one_deal, &[&create("p"), &reverse], &[&create("p"), &two.deal("d2", 500)]);
     scene(
         "a key is used by two",
@@ -259,9 +266,30 @@ impl Script {
         self.keyed(&format!("{actor}-{}", act.name()), actor, act)
     }
 
+    /// Two payees under a plan with one cap for both.
+    fn team(&self) -> Vec<Ask> {
+        let usd = Code("USD", 2);
+        let (limit, year) = (Amount(100_000, usd), CapYear::Calendar { month: 1, day: 1 });
+        let pool = Cap { of: Holder::Pool("team".to_owned()), ..Cap::own("team", limit, year) };
+        let document =
+            Document { cap: Some(CapTerms::of(vec![pool])), ..Document::flat(usd, Shares::of_payee(WHOLE / 10 * 7)) };
+        let publish = self.keyed("team", "ann", Act::Publish { plan: "team".to_owned(), document });
+        let joins = ["yan", "xia"].map(|name| {
+            let (payee, plan, from) = (name.to_owned(), "team".to_owned(), Day(2020, 1, 1));
+            let enrol = Act::Enrol { payee: payee.clone(), name: payee.clone(), joined_on: None };
+            let assign = Act::Assign { payee, plan, version: 1, from, until: None };
+            [self.keyed(&format!("{name}-1"), "ann", enrol), self.keyed(&format!("{name}-2"), "ann", assign)]
+        });
+        [publish].into_iter().chain(joins.into_iter().flatten()).collect()
+    }
+
     /// A deal of one payee.
     fn deal(&self, name: &str, units: i128) -> Ask {
-        let (gci, credit) = (Gci::Amount(self.usd(units)), Credit::Equal(vec!["zoe".to_owned()]));
+        self.deal_of("zoe", name, units)
+    }
+
+    fn deal_of(&self, payee: &str, name: &str, units: i128) -> Ask {
+        let (gci, credit) = (Gci::Amount(self.usd(units)), Credit::Equal(vec![payee.to_owned()]));
         self.keyed(name, "ann", Act::Record { deal: name.to_owned(), gci, credit, on: Day(2026, 1, 10) })
     }
 

@@ -69,8 +69,10 @@ async fn sound(database: &Database, shop: &Shop) -> usize {
     type Order = (String, String, String, i64, String, Date);
     let mut deals: Vec<Order> = Vec::new();
     let tell = |recorded: &ledger_core::recorded::Recorded| {
-        if let Event::Deal(deal::Event::Completed { deal, completed_on, gci, lines }) = &recorded.event {
-            let (key, payee) = (recorded.request.key.to_string(), lines[0].payee.to_string());
+        if let Event::Deal(deal::Event::Completed(deal::Completion { deal, completed_on, gci, entries, .. })) =
+            &recorded.event
+        {
+            let (key, payee) = (recorded.request.key.to_string(), entries[0].payee.to_string());
             deals.push((deal.to_string(), key, payee, gci.minor(), gci.currency().to_string(), *completed_on));
         }
     };

@@ -16,11 +16,12 @@ fn every_number_of_a_payout_is_explained() {
     for said in [
         "54850.01 USD to Ann Archer (ann)",
         "3 % of the price of 1200000.00 USD",
-        "plan capped version 1",
-        "before this deal 1200.00 USD of the cap of 15000.00 USD",
-        "30 % of 18000.00 USD would be 5400.00 USD, but the cap takes no more than 1200.00 USD",
+        "ann is under plan capped version 1",
+        "before this deal 1200.00 USD of ann's cap residential of 15000.00 USD",
+        "30% of the part of 18,000.00 USD is 5,400.00 USD; the cap had 1,200.00 USD left (split.flat.company of plan capped)",
         "it is credited 60 % to ann, 40 % to cleo",
-        "ann gets 6000.01 USD - 150.00 USD = 5850.01 USD",
+        "ann pays 150.00 USD, fee post-cap: the payee's weight of 60% in 250.00 USD is 150.00 USD",
+        "together ann gets 5850.01 USD",
         "Together: 25200.00 + 7000.00 + 16800.00 + 5850.01 = 54850.01 USD",
         "paid by cheque 1001 from account operating",
     ] {
@@ -29,7 +30,10 @@ fn every_number_of_a_payout_is_explained() {
     let words = folder.run(&["explain", "payout", LAST]).expect(0).stdout;
     assert!(words.contains("Together: -7000.00 + 27000.00 = 20000.00 USD"), "{words}");
     let json = folder.run(&["--format", "json", "explain", "payout", FIRST]).expect(0).lines();
-    assert_eq!(json[0]["entries"][2]["part"]["line"]["cap"]["room"], "1200.00 USD");
+    assert_eq!(json[0]["entries"][2]["calculated"]["completion"]["caps"][0]["before"], "13800.00 USD");
+    let because = &json[0]["entries"][2]["calculated"]["sides"][0]["lines"][0]["because"];
+    assert_eq!((&because["reason"], &because["room"]), (&"rate_of".into(), &"1200.00 USD".into()));
+    assert!(!words.contains("calc_divergence"), "{words}");
     folder.run(&["explain", "payout", "00000000-0000-0000-0000-000000000000"]).refused("is unknown");
 }
 

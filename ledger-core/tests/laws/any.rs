@@ -113,7 +113,7 @@ fn proration() -> impl Strategy<Value = Proration> {
     one_of(&[Proration::None, Proration::Months, Proration::Days])
 }
 
-fn split() -> impl Strategy<Value = Split> {
+fn split() -> BoxedStrategy<Split> {
     fn tiers<F: Clone + std::fmt::Debug>(from: impl Strategy<Value = F>) -> impl Strategy<Value = Vec<Tier<F>>> {
         vec((from, shares()).prop_map(|(from, Shares { payee, company })| Tier { from, payee, company }), 0..3)
     }
@@ -126,10 +126,10 @@ fn split() -> impl Strategy<Value = Split> {
     let mode = one_of(&[Mode::Marginal, Mode::Retroactive, Mode::AboveQuota]);
     let tiered = (tiers, mode, one_of(&[Per::Year, Per::Deal]), of(money()));
     let tiered = tiered.prop_map(|(tiers, mode, per, minimum)| Split::Tiered(Tiered { tiers, mode, per, minimum }));
-    prop_oneof![shares().prop_map(Split::Flat), tiered]
+    prop_oneof![shares().prop_map(Split::Flat), tiered].boxed()
 }
 
-fn capped() -> impl Strategy<Value = Capped> {
+fn capped() -> BoxedStrategy<Capped> {
     let whose = prop_oneof![Just(CapOf::Payee), name().prop_map(CapOf::Pool)];
     let cap = (name(), whose, money(), portion(), year_rule(), proration()).prop_map(
         |(programme, of, limit, portion, year, proration)| Cap { programme, of, limit, portion, year, proration },
@@ -141,12 +141,8 @@ fn capped() -> impl Strategy<Value = Capped> {
         one_of(&[Crossing::SplitWithinDeal, Crossing::WholeDealPreCap]),
         one_of(&[FeeOnCrossing::No, FeeOnCrossing::Yes]),
     )
-        .prop_map(|(caps, post_cap, crossing, fee_on_crossing)| Capped {
-            caps,
-            post_cap,
-            crossing,
-            fee_on_crossing,
-        })
+        .prop_map(|(caps, post_cap, crossing, fee_on_crossing)| Capped { caps, post_cap, crossing, fee_on_crossing })
+        .boxed()
 }
 
 fn own_cap() -> impl Strategy<Value = OwnCap> {
@@ -170,7 +166,7 @@ fn fee_amount() -> impl Strategy<Value = FeeAmount> {
     ]
 }
 
-fn fee() -> impl Strategy<Value = Fee> {
+fn fee() -> BoxedStrategy<Fee> {
     let sub_cap = (own_cap(), of(fee_amount())).prop_map(|(cap, then)| {
         let OwnCap { programme, limit, portion, year, proration } = cap;
         SubCap { programme, limit, portion, year, proration, then }
@@ -181,28 +177,21 @@ fn fee() -> impl Strategy<Value = Fee> {
         prop_oneof![Just(FeeTo::Company), name().prop_map(FeeTo::Payee)],
         of(sub_cap),
     )
-        .prop_map(|((name, timing, amount, of), per, to, sub_cap)| Fee {
-            name,
-            timing,
-            amount,
-            of,
-            per,
-            to,
-            sub_cap,
-        })
+        .prop_map(|((name, timing, amount, of), per, to, sub_cap)| Fee { name, timing, amount, of, per, to, sub_cap })
+        .boxed()
 }
 
-fn bonus() -> impl Strategy<Value = Bonus> {
+fn bonus() -> BoxedStrategy<Bonus> {
     let threshold = prop_oneof![
         any::<u64>().prop_map(Threshold::Units),
         money().prop_map(Threshold::Revenue),
         money().prop_map(Threshold::CompanyDollar),
     ];
     let when = prop_oneof![Just(When::EachDeal), threshold.prop_map(When::Reaches)];
-    (text(), when, quantity()).prop_map(|(name, when, amount)| Bonus { name, when, amount })
+    (text(), when, quantity()).prop_map(|(name, when, amount)| Bonus { name, when, amount }).boxed()
 }
 
-fn document() -> impl Strategy<Value = Box<Document>> {
+fn document() -> BoxedStrategy<Box<Document>> {
     let usual = [
         Step::Concession,
         Step::ReferralOut,
@@ -241,29 +230,31 @@ fn document() -> impl Strategy<Value = Box<Document>> {
         vec(paid, 0..2),
         one_of(&[Deficit::Refuse, Deficit::Receivable]),
     );
-    (head, rest).prop_map(
-        |(
-            (currency, rounding, zone, order, split, attainment, cap, royalty),
-            (referral_in, fees, mentee, bonuses, overrides, deficit),
-        )| {
-            Box::new(Document {
-                currency,
-                rounding,
-                zone,
-                order,
-                split,
-                attainment,
-                cap,
-                royalty,
-                referral_in,
-                fees,
-                mentee,
-                bonuses,
-                overrides,
-                deficit,
-            })
-        },
-    )
+    (head, rest)
+        .prop_map(
+            |(
+                (currency, rounding, zone, order, split, attainment, cap, royalty),
+                (referral_in, fees, mentee, bonuses, overrides, deficit),
+            )| {
+                Box::new(Document {
+                    currency,
+                    rounding,
+                    zone,
+                    order,
+                    split,
+                    attainment,
+                    cap,
+                    royalty,
+                    referral_in,
+                    fees,
+                    mentee,
+                    bonuses,
+                    overrides,
+                    deficit,
+                })
+            },
+        )
+        .boxed()
 }
 
 fn party() -> impl Strategy<Value = Party> {
@@ -278,7 +269,7 @@ fn side_kind() -> impl Strategy<Value = SideKind> {
     one_of(&[SideKind::Sole, SideKind::Listing, SideKind::Buying])
 }
 
-fn side() -> impl Strategy<Value = Side> {
+fn side() -> BoxedStrategy<Side> {
     let off_top = prop_oneof![
         quantity().prop_map(OffTop::Concession),
         (name(), quantity()).prop_map(|(to, amount)| OffTop::ReferralOut { to, amount }),
@@ -304,6 +295,7 @@ fn side() -> impl Strategy<Value = Side> {
             payees,
             adjustments,
         })
+        .boxed()
 }
 
 fn basis() -> impl Strategy<Value = Basis> {
@@ -337,7 +329,7 @@ fn attained() -> impl Strategy<Value = Attained> {
     })
 }
 
-fn side_lines() -> impl Strategy<Value = SideLines> {
+fn side_lines() -> BoxedStrategy<SideLines> {
     let kinds = vec![
         Kind::Concession,
         Kind::ReferralOut,
@@ -354,15 +346,12 @@ fn side_lines() -> impl Strategy<Value = SideLines> {
     ];
     let line = (of(name()), party(), select(kinds), of(text()), money())
         .prop_map(|(of, party, kind, name, amount)| Line { of, party, kind, name, amount });
-    (side_kind(), money(), money(), vec(line, 0..4)).prop_map(|(side, gci, net, lines)| SideLines {
-        side,
-        gci,
-        net,
-        lines,
-    })
+    (side_kind(), money(), money(), vec(line, 0..4))
+        .prop_map(|(side, gci, net, lines)| SideLines { side, gci, net, lines })
+        .boxed()
 }
 
-fn completion() -> impl Strategy<Value = Completion> {
+fn completion() -> BoxedStrategy<Completion> {
     let plan = (name(), name(), any::<u32>(), digest()).prop_map(|(payee, plan, version, plan_hash)| PlanInForce {
         payee,
         plan,
@@ -382,8 +371,8 @@ fn completion() -> impl Strategy<Value = Completion> {
     });
     let earned = (name(), of(entry_id()), money()).prop_map(|(payee, entry, amount)| Earned { payee, entry, amount });
     let counted = (vec(cap, 0..2), vec(attainment, 0..2), vec(earned, 0..3));
-    (name(), date(), money(), vec(side_lines(), 0..3), vec(plan, 0..3), counted).prop_map(
-        |(deal, completed_on, gci, sides, plans, (caps, attainments, entries))| Completion {
+    (name(), date(), money(), vec(side_lines(), 0..3), vec(plan, 0..3), counted)
+        .prop_map(|(deal, completed_on, gci, sides, plans, (caps, attainments, entries))| Completion {
             deal,
             completed_on,
             gci,
@@ -392,8 +381,8 @@ fn completion() -> impl Strategy<Value = Completion> {
             caps,
             attainments,
             entries,
-        },
-    )
+        })
+        .boxed()
 }
 
 fn source() -> impl Strategy<Value = Source> {
@@ -453,7 +442,7 @@ fn payee_event() -> impl Strategy<Value = payee::Event> {
     ]
 }
 
-fn deal_event() -> impl Strategy<Value = deal::Event> {
+fn deal_event() -> BoxedStrategy<deal::Event> {
     use deal::Event::{Attributed, Completed, Registered, Reversed};
     let credit = (name(), money()).prop_map(|(payee, amount)| Credit { payee, amount });
     prop_oneof![
@@ -466,9 +455,10 @@ fn deal_event() -> impl Strategy<Value = deal::Event> {
         completion().prop_map(Completed),
         (name(), text(), vec(side_lines(), 0..3)).prop_map(|(deal, reason, sides)| Reversed { deal, reason, sides }),
     ]
+    .boxed()
 }
 
-fn attainment_event() -> impl Strategy<Value = attainment::Event> {
+fn attainment_event() -> BoxedStrategy<attainment::Event> {
     use attainment::Event::{Counted, OpeningSet, Reversed};
     prop_oneof![
         (cap_account(), attained(), text()).prop_map(|(account, attained, reason)| {
@@ -484,6 +474,7 @@ fn attainment_event() -> impl Strategy<Value = attainment::Event> {
             Reversed { account, deal, units, revenue, accrued, company_dollar }
         }),
     ]
+    .boxed()
 }
 
 fn cap_event() -> impl Strategy<Value = cap::Event> {
@@ -647,7 +638,7 @@ fn payee_command() -> impl Strategy<Value = payee::Command> {
     ]
 }
 
-fn deal_command() -> impl Strategy<Value = deal::Command> {
+fn deal_command() -> BoxedStrategy<deal::Command> {
     use deal::Command::{Attribute, Complete, Record, RecordSides, Register, RegisterSides, Reverse};
     prop_oneof![
         (name(), gci()).prop_map(|(deal, gci)| Register { deal, gci }),
@@ -667,6 +658,7 @@ fn deal_command() -> impl Strategy<Value = deal::Command> {
         }),
         (name(), text()).prop_map(|(deal, reason)| Reverse { deal, reason }),
     ]
+    .boxed()
 }
 
 fn payout_command() -> impl Strategy<Value = payout::Command> {

@@ -325,6 +325,11 @@ impl Plans<'_> {
 
     fn fees(&mut self, document: &mut Document, number: usize) {
         let currency = document.currency;
+        if self.choices.maybe(500)
+            && let Some(fee) = document.fees.first_mut()
+        {
+            fee.amount = self.charge(currency);
+        }
         for (n, name) in ["desk", "insurance", "transaction & more"].into_iter().enumerate() {
             if !self.choices.maybe(350) {
                 continue;

@@ -136,8 +136,8 @@ pub(super) fn share(units: &Exact, weights: &[Exact]) -> Vec<Exact> {
     let mut rests: Vec<(Exact, usize)> = exact.iter().zip(&parts).map(|(exact, part)| exact - part).zip(0..).collect();
     rests.sort_by(|(a, first), (b, second)| b.cmp(a).then(first.cmp(second)));
     let mut left = units - sum(&parts);
-    for (_, place) in rests {
-        if let Some(part) = parts.get_mut(place).filter(|_| left.is_positive()) {
+    for (rest, place) in rests {
+        if let Some(part) = parts.get_mut(place).filter(|_| left.is_positive() && rest.is_positive()) {
             *part = &*part + Exact::one();
             left = left - Exact::one();
         }

@@ -201,10 +201,14 @@ impl Reader {
             ("amount", amount) => self.amount(amount)?,
             ("of_price", of) => {
                 let of = Object::of(of, &["price", "rate"])?;
-                (self.amount(of.get("price")?)? * rate(of.get("rate")?)?).round(false)
+                (self.signed(of.get("price")?)? * rate(of.get("rate")?)?).round(false)
             }
             _ => return Err(Code::Malformed),
         };
+        // A price below zero is a commission of zero when that is what it rounds to.
+        if gci.is_negative() {
+            return Err(Code::Negative);
+        }
         Ok(Side {
             side,
             gci,
@@ -449,6 +453,10 @@ impl Reader {
 
     /// An amount that is not negative, in minor units.
     fn amount(&self, value: &Value) -> Read<Exact> {
+        self.signed(value).and_then(|amount| if amount.is_negative() { Err(Code::Negative) } else { Ok(amount) })
+    }
+
+    fn signed(&self, value: &Value) -> Read<Exact> {
         let text = value.as_str().ok_or(Code::Malformed)?;
         let (number, code) = text.rsplit_once(' ').ok_or(Code::Malformed)?;
         let currency = currency(code)?;
@@ -457,11 +465,7 @@ impl Reader {
             return Err(Code::WrongCurrency);
         }
         let amount = amount * Exact::whole(10_u32.pow(currency.1));
-        match amount.is_negative() {
-            _ if !amount.fits() => Err(Code::Malformed),
-            true => Err(Code::Negative),
-            false => Ok(amount),
-        }
+        if amount.fits() { Ok(amount) } else { Err(Code::Malformed) }
     }
 }
 

@@ -167,7 +167,7 @@ fn what_is_at_its_default_may_be_said_or_left_out() {
         let hash = |command: &Value| request("2026-01-01T00:00:00Z", &command.to_string()).hash();
         assert_eq!(hash(&said), hash(&left_out), "{said} is not {left_out}");
         let canonical = serde_json::to_string(&request("2026-01-01T00:00:00Z", &said.to_string()).command).unwrap();
-        for default in ["rounding", "zone", "order", "crossing", "portion", "proration", "mode", "deficit", "units"] {
+        for default in ["rounding", "zone", "order", "crossing", "portion", "proration", "mode", "deficit", "off_top"] {
             assert!(!canonical.contains(&format!("\"{default}\":")), "{default} is said: {canonical}");
         }
     }

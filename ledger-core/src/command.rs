@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::chain::{self, Digest};
 use crate::codec;
 use crate::id::{Actor, Key};
+use crate::stream::StreamId;
 use crate::{cap, deal, payee, payout, plan, settings};
 
 /// What is asked.
@@ -39,6 +40,25 @@ pub struct Request {
     pub at: DateTime<Utc>,
     /// What is asked.
     pub command: Command,
+}
+
+impl Command {
+    /// Whether this makes the stream, if it can be done: then the stream holds nothing yet.
+    pub(crate) fn makes(&self, stream: &StreamId) -> bool {
+        match (self, stream) {
+            (Self::Payee(payee::Command::Enrol { payee, .. }), StreamId::Payee(made)) => payee == made,
+            (
+                Self::Deal(deal::Command::Register { deal, .. } | deal::Command::Record { deal, .. }),
+                StreamId::Deal(made),
+            ) => deal == made,
+            (
+                Self::Payout(payout::Command::Create { .. } | payout::Command::CreateManual { .. }),
+                StreamId::Payout(_),
+            )
+            | (Self::Payout(_), StreamId::Bulk(_) | StreamId::Reference { .. }) => true,
+            _ => false,
+        }
+    }
 }
 
 impl Request {

@@ -38,6 +38,8 @@ marks! {
     DoubtAnswered = "engine.doubt_answered",
     /// Another writer was faster.
     Conflict = "engine.conflict",
+    /// What a request makes was taken for empty and was there.
+    HopedInVain = "engine.hoped_in_vain",
     /// Other writers were faster each time.
     ContendedOut = "engine.contended_out",
     /// The store knew the key with another hash.

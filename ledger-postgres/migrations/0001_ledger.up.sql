@@ -84,8 +84,12 @@ ALTER TABLE payledger.heads ENABLE ALWAYS TRIGGER heads_move_on;
 -- another request's, 3 a stream has moved on, 4 malformed, 5 no sequence left.
 --
 -- The requests' events and guards follow one another in the arrays; hashes and digests are joined, 32 bytes each. `settled` marks
--- the guards that hold if the earlier requests of the group are stored; `together` says that they all can be, as far as the group
--- alone can tell.
+-- the guards that need no look: they hold if the earlier requests of the group are stored, or the request itself begins the
+-- stream, and the index on its versions lets only one do that. `together` says that the requests can all be stored, as far as the
+-- group alone can tell.
+--
+-- A group is inserted without looking for its keys: the index on them tells. Where an index objects, nothing of the group stays,
+-- and its requests are looked at one by one.
 --
 -- Each step is a statement of its own: one that has waited for a lock still sees what was there before it waited.
 CREATE FUNCTION payledger.append_v1(
@@ -114,6 +118,7 @@ DECLARE
     head_sequence bigint;
     head_link bytea;
     head_us bigint;
+    broken text;
     firsts bigint[] := '{}';
     links bytea[] := '{}';
     count integer := cardinality(keys);
@@ -142,10 +147,9 @@ BEGIN
     END IF;
 
     together := together AND NOT true = ANY (malformed) AND head_sequence <= 9223372036854775807 - event_count;
-    together := together AND NOT EXISTS (
-        SELECT FROM unnest(keys) AS asked (key)
-            CROSS JOIN LATERAL (
-                SELECT FROM payledger.requests AS r WHERE r.ledger = name AND r.key = asked.key LIMIT 1) AS known);
+    -- One alone may well be asked again, and would leave what it cannot insert for the vacuum each time.
+    together := together AND (count > 1 OR NOT EXISTS (
+        SELECT FROM payledger.requests AS r WHERE r.ledger = name AND r.key = keys[1]));
     together := together AND NOT EXISTS (
         SELECT FROM unnest(guards, guard_versions, settled) WITH ORDINALITY AS g (stream, version, settled, at)
             LEFT JOIN LATERAL (
@@ -157,26 +161,36 @@ BEGIN
     IF together THEN
         head_us := greatest(head_us, coalesce(now_us, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint));
         FOR at IN 1..count LOOP
-            firsts := array_append(firsts, head_sequence + 1);
-            head_link := sha256(tag || head_link || int8send(head_sequence + 1)
+            firsts := array_append(firsts, head_sequence + event_at);
+            head_link := sha256(tag || head_link || int8send(head_sequence + event_at)
                 || int8send(head_us) || int4send(sizes[at]) || substr(digests, event_at * 32 - 31, sizes[at] * 32));
             links := array_append(links, head_link);
-            head_sequence := head_sequence + sizes[at];
             event_at := event_at + sizes[at];
         END LOOP;
-        INSERT INTO payledger.requests
-            SELECT name, r.first, r.size, r.key, substr(hashes, r.at::integer * 32 - 31, 32), r.actor, head_us, r.link
-                FROM unnest(firsts, sizes, keys, actors, links) WITH ORDINALITY AS r (first, size, key, actor, link, at);
-        INSERT INTO payledger.events
-            SELECT name, firsts[1] - 1 + e.at, e.stream, e.version, e.type, e.schema_version, e.position, e.effective,
-                    e.payload, substr(digests, e.at::integer * 32 - 31, 32)
-                FROM unnest(streams, versions, types, schema_versions, positions, effectives, payloads)
-                    WITH ORDINALITY AS e (stream, version, type, schema_version, position, effective, payload, at);
-        UPDATE payledger.heads AS h SET sequence = head_sequence, link = head_link, recorded_at_us = head_us
+        -- Arrays that are unnested side by side keep step. As functions in FROM each would be written out first.
+        BEGIN
+            INSERT INTO payledger.requests
+                SELECT name, r.first, r.size, r.key, substr(hashes, r.at * 32 - 31, 32), r.actor, head_us, r.link
+                    FROM (SELECT unnest(firsts), unnest(sizes), unnest(keys), unnest(actors), unnest(links),
+                            generate_series(1, count)) AS r (first, size, key, actor, link, at);
+            INSERT INTO payledger.events
+                SELECT name, head_sequence + e.at, e.stream, e.version, e.type, e.schema_version, e.position, e.effective,
+                        e.payload, substr(digests, e.at * 32 - 31, 32)
+                    FROM (SELECT unnest(streams), unnest(versions), unnest(types), unnest(schema_versions), unnest(positions),
+                            unnest(effectives), unnest(payloads), generate_series(1, event_count::integer))
+                        AS e (stream, version, type, schema_version, position, effective, payload, at);
+        EXCEPTION WHEN unique_violation THEN
+            GET STACKED DIAGNOSTICS broken = CONSTRAINT_NAME;
+            together := false;
+            event_at := 1;
+        END;
+    END IF;
+    IF together THEN
+        UPDATE payledger.heads AS h SET sequence = head_sequence + event_count, link = head_link, recorded_at_us = head_us
             WHERE h.ledger = name;
         RETURN QUERY
             SELECT 0, r.first, NULL::integer, NULL::bytea, NULL::text, head_us, r.link, NULL::text, NULL::bigint, NULL::bytea
-                FROM unnest(firsts, links) WITH ORDINALITY AS r (first, link, at) ORDER BY r.at;
+                FROM (SELECT unnest(firsts), unnest(links), generate_series(1, count)) AS r (first, link, at) ORDER BY r.at;
         RETURN;
     END IF;
 
@@ -221,6 +235,9 @@ BEGIN
             WHERE coalesce(tip.version, 0) <> g.version
                 OR coalesce(tip.digest, zeros) <> substr(guard_digests, g.at::integer * 32 - 31, 32)
             ORDER BY g.at LIMIT 1;
+    IF NOT FOUND AND broken IS NOT NULL THEN
+        RAISE unique_violation USING MESSAGE = 'what is stored contradicts itself', CONSTRAINT = broken;
+    END IF;
 END $$;
 
 -- Which ledgers a reporting role sees. The owner fills it: a role that could say so itself would not be limited.

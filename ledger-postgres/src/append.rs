@@ -3,7 +3,7 @@
 use ledger_core::Date;
 use ledger_core::id::LedgerName;
 use ledger_core::store::admit::measure;
-use ledger_core::store::{Append, Outcome, RequestRow, StoreError};
+use ledger_core::store::{Append, NewEvent, Outcome, RequestRow, StoreError};
 use ledger_core::stream::{StreamName, Tip};
 use rustc_hash::{FxHashMap, FxHashSet};
 use sqlx::postgres::PgRow;
@@ -106,7 +106,9 @@ impl<'g> Arrays<'g> {
             arrays.guard_counts.push(count(request.guards.len())?);
             for guard in &request.guards {
                 let tip = *tips.entry(&guard.stream).or_insert_with(|| {
-                    arrays.settled.push(false);
+                    // That it begins the stream is what its first version says.
+                    let begins = |event: &NewEvent| event.version == 1 && event.stream == guard.stream;
+                    arrays.settled.push(guard.tip == Tip::EMPTY && request.events.iter().any(begins));
                     guard.tip
                 });
                 if arrays.settled.len() == arrays.guards.len() {

@@ -15,9 +15,19 @@ use tokio::sync::Mutex;
 /// What is planted, in the words of who would do it: in place of a text of the function stands another.
 const PLANTED: &[(&str, &str, &str)] = &[
     (
-        "a key is not looked up",
-        "WHERE r.ledger = name AND r.key = asked.key LIMIT 1) AS known",
-        "WHERE false) AS known",
+        "a known key is not found",
+        "FROM payledger.requests AS r WHERE r.ledger = name AND r.key = keys[1];\n    IF FOUND",
+        "FROM payledger.requests AS r WHERE false;\n    IF FOUND",
+    ),
+    (
+        "what an index objects to is taken for stored",
+        "broken = CONSTRAINT_NAME;\n            together := false;",
+        "broken = CONSTRAINT_NAME;",
+    ),
+    (
+        "the events of a group that is asked again one by one are those of the end",
+        "together := false;\n            event_at := 1;",
+        "together := false;",
     ),
     ("a reused key is taken for a repeated one", "CASE WHEN r.request_hash = hashes THEN 1 ELSE 2 END", "1"),
     (
@@ -51,15 +61,15 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("a link leaves the time out", "|| int8send(head_us) ||", "|| int8send(0) ||"),
     (
         "the link of the head is not kept",
-        "SET sequence = head_sequence, link = head_link,",
-        "SET sequence = head_sequence,",
+        "SET sequence = head_sequence + event_count, link = head_link,",
+        "SET sequence = head_sequence + event_count,",
     ),
     (
         "a request has the size of another",
         "SELECT name, r.first, r.size, r.key,",
         "SELECT name, r.first, sizes[1], r.key,",
     ),
-    ("events are placed by their version", "firsts[1] - 1 + e.at, e.stream", "firsts[1] - 1 + e.version, e.stream"),
+    ("events are placed by their version", "head_sequence + e.at, e.stream", "head_sequence + e.version, e.stream"),
     ("a request that fails takes the group with it", "IF count > 1 THEN", "IF count > 1 AND together THEN"),
     (
         "a malformed request is looked at last",

@@ -34,8 +34,14 @@ pub(super) struct Unplaced {
     pub events: Vec<(StreamName, u64, Event)>,
 }
 
-/// Decides on what the cache has, moving it into the slice; asks only for what the cache has not.
-pub(super) fn decide_from(cache: &mut Cache, slice: &mut Slice, request: &Request) -> Result<Decision, Undecided> {
+/// Decides on what the cache has, moving it into the slice; asks only for what the cache has not. Who is `hopeful` does not ask
+/// for what the request makes either: a fold of nothing is at worst behind, as any fold of the cache may be.
+pub(super) fn decide_from(
+    cache: &mut Cache,
+    slice: &mut Slice,
+    request: &Request,
+    hopeful: bool,
+) -> Result<Decision, Undecided> {
     loop {
         let streams = match decide(slice, request) {
             Err(Undecided::Needs(streams)) => streams,
@@ -45,12 +51,27 @@ pub(super) fn decide_from(cache: &mut Cache, slice: &mut Slice, request: &Reques
         for stream in streams {
             match cache.take(&stream) {
                 Some(folded) => slice.insert(stream, folded),
+                None if hopeful && request.command.makes(&stream) => {
+                    let nothing = Folded::empty(&stream);
+                    slice.insert(stream, nothing);
+                }
                 None => missing.push(stream),
             }
         }
         if !missing.is_empty() {
             return Err(Undecided::Needs(missing));
         }
+    }
+}
+
+/// A decision, or why not; else the streams that are missing. What is found impossible is an answer like a rejection: streams of
+/// different age may not fit together, and are then read again.
+pub(super) fn decided(answer: Result<Decision, Undecided>) -> Result<Result<Decision, ExecuteError>, Vec<StreamId>> {
+    match answer {
+        Ok(decision) => Ok(Ok(decision)),
+        Err(Undecided::Rejected(rejection)) => Ok(Err(rejection.into())),
+        Err(Undecided::Misfit(misfit)) => Ok(Err(misfit.into())),
+        Err(Undecided::Needs(missing)) => Err(missing),
     }
 }
 
@@ -68,21 +89,17 @@ impl Desk<'_> {
         Ok(request.map(|request| Receipt { request, events }))
     }
 
-    /// Decides one request, loading what the decision asks for: from the cache, else from the store. What it finds impossible
-    /// is an answer like a rejection: streams of different age may not fit together, and are then read again.
-    pub async fn decide_on(
+    /// Decides one request on what it loads.
+    pub async fn decide(
         self,
-        cache: &mut Cache,
         slice: &mut Slice,
         request: &Request,
     ) -> Result<Result<Decision, ExecuteError>, ExecuteError> {
         let mut at = None;
         loop {
-            match decide_from(cache, slice, request) {
-                Ok(decision) => return Ok(Ok(decision)),
-                Err(Undecided::Rejected(rejection)) => return Ok(Err(rejection.into())),
-                Err(Undecided::Misfit(misfit)) => return Ok(Err(misfit.into())),
-                Err(Undecided::Needs(missing)) => self.load(slice, missing, &mut at).await?,
+            match decided(decide(slice, request)) {
+                Ok(answer) => return Ok(answer),
+                Err(missing) => self.load(slice, missing, &mut at).await?,
             }
         }
     }

@@ -1,7 +1,6 @@
 //! One request, decided and appended at once: without a queue, a cache or a task, for a store that stands for something shorter
 //! than itself, such as a transaction of the host's.
 
-use super::cache::Cache;
 use super::desk::Desk;
 use super::{ExecuteError, Receipt};
 use crate::command::Request;
@@ -20,7 +19,7 @@ pub async fn execute(store: &dyn Store, ledger: &LedgerName, request: &Request) 
     let hash = request.hash();
     for _ in 0..COMMIT_ATTEMPTS {
         let mut slice = Slice::new(ledger.clone());
-        let decided = desk.decide_on(&mut Cache::default(), &mut slice, request).await?;
+        let decided = desk.decide(&mut slice, request).await?;
         let basis: Vec<_> = slice.iter().map(|(stream, folded)| (stream.clone(), folded.tip)).collect();
         let encoded = decided.and_then(|decision| desk.encode(request, &hash, &mut slice, decision, &basis));
         let (append, answer) = match encoded {

@@ -1,14 +1,14 @@
 //! A commit group: requests that are decided one on another and stored by one append.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::cache::Cache;
-use super::desk::{Unplaced, decide_from};
+use super::desk::{Unplaced, decide_from, decided};
 use super::snapshot::{self, Place};
 use super::{ExecuteError, Inner, Receipt, Waiting};
-use crate::decide::Undecided;
+use crate::decide::{Decision, Undecided};
 use crate::slice::Slice;
 use crate::store::{Append, Outcome, StoreError};
 use crate::stream::{StreamId, Tip};
@@ -50,10 +50,6 @@ pub(super) async fn commit(inner: &Inner, cache: &mut Cache, group: Vec<Waiting>
         if failures > 0 {
             inner.env.sleep(backoff(failures, inner.env.random())).await;
         }
-        // One alone loads what it reads when it is decided.
-        if pending.len() > 1 {
-            inner.prefetch(cache, &pending).await;
-        }
         let round = Round::decide(inner, cache, pending).await;
         let (again, error) = round.settle(inner, cache, &mut due).await;
         // What was left undecided because the group was full has not failed.
@@ -66,6 +62,17 @@ pub(super) async fn commit(inner: &Inner, cache: &mut Cache, group: Vec<Waiting>
 }
 
 impl Waiting {
+    fn decide_from(&self, cache: &mut Cache, slice: &mut Slice) -> Result<Decision, Undecided> {
+        decide_from(cache, slice, &self.request, self.hopeful)
+    }
+
+    /// Keeps what a slice holds, except what was taken for empty and is not written.
+    fn keep(&self, cache: &mut Cache, slice: Slice) {
+        let hoped = |stream: &StreamId| self.hopeful && self.request.command.makes(stream);
+        let kept = slice.into_streams().filter(|(stream, folded)| folded.tip != Tip::EMPTY || !hoped(stream));
+        kept.for_each(|(stream, folded)| cache.put(stream, folded));
+    }
+
     fn answer(self, answer: Result<Receipt, ExecuteError>) {
         let answer = match answer {
             Err(error) if self.in_doubt && !error.is_certain() => {
@@ -118,15 +125,29 @@ impl Round {
     /// Decides in order, each request on the state that the earlier ones leave in the cache.
     async fn decide(inner: &Inner, cache: &mut Cache, pending: Vec<Waiting>) -> Self {
         let (mut round, desk) = (Self::default(), inner.desk());
-        let mut events = 0;
-        for waiting in pending {
+        let (mut events, mut prefetched) = (0, false);
+        let mut pending = VecDeque::from(pending);
+        while let Some(waiting) = pending.pop_front() {
             if events >= inner.tuning.group_events {
                 mark!(GroupFull);
                 round.left.push(waiting);
                 continue;
             }
-            let mut slice = Slice::new(inner.name.clone());
-            let decided = desk.decide_on(cache, &mut slice, &waiting.request).await;
+            let (mut slice, mut at) = (Slice::new(inner.name.clone()), None);
+            let decided = loop {
+                let missing = match decided(waiting.decide_from(cache, &mut slice)) {
+                    Ok(answer) => break Ok(answer),
+                    Err(missing) => missing,
+                };
+                // One alone loads what it reads when it is decided.
+                if !prefetched && !pending.is_empty() {
+                    prefetched = true;
+                    waiting.keep(cache, std::mem::replace(&mut slice, Slice::new(inner.name.clone())));
+                    inner.prefetch(cache, [&waiting].into_iter().chain(&pending).collect()).await;
+                } else if let Err(error) = desk.load(&mut slice, missing, &mut at).await {
+                    break Err(error);
+                }
+            };
             let basis = slice.iter().map(|(stream, folded)| (stream.clone(), folded.tip)).collect::<Vec<_>>();
             match decided {
                 Ok(Ok(decision)) => match desk.encode(&waiting.request, &waiting.hash, &mut slice, decision, &basis) {
@@ -148,7 +169,7 @@ impl Round {
                     }
                 },
                 Ok(Err(error)) => {
-                    keep(cache, slice);
+                    waiting.keep(cache, slice);
                     round.refused.push(Refusal { waiting, error, basis });
                 }
                 Err(error) => waiting.answer(Err(error)),
@@ -180,9 +201,8 @@ fn keep(cache: &mut Cache, slice: Slice) {
 impl Inner {
     /// Loads what the requests are going to read, all of them together, one read for each step of their dependencies. What
     /// cannot be read now is found out when its request is decided.
-    async fn prefetch(&self, cache: &mut Cache, pending: &[Waiting]) {
+    async fn prefetch(&self, cache: &mut Cache, mut probing: Vec<&Waiting>) {
         let mut at = None;
-        let mut probing: Vec<_> = pending.iter().collect();
         for _ in 0..PREFETCH_STEPS {
             if probing.is_empty() {
                 return;
@@ -190,11 +210,11 @@ impl Inner {
             let mut missing = BTreeSet::new();
             probing.retain(|waiting| {
                 let mut slice = Slice::new(self.name.clone());
-                let needs = match decide_from(cache, &mut slice, &waiting.request) {
+                let needs = match waiting.decide_from(cache, &mut slice) {
                     Err(Undecided::Needs(streams)) => streams,
                     _ => Vec::new(),
                 };
-                keep(cache, slice);
+                waiting.keep(cache, slice);
                 let needed = !needs.is_empty();
                 missing.extend(needs);
                 needed
@@ -285,6 +305,11 @@ impl Inner {
                     let first = self.desk().first_receipt(&key, &waiting.hash).await;
                     waiting.answer(first.and_then(|receipt| receipt.ok_or(ExecuteError::Stopped)));
                 }
+                // It was not so new: it has not failed, it was not looked at.
+                Outcome::Conflict { expected: Tip::EMPTY, .. } if std::mem::take(&mut waiting.hopeful) => {
+                    mark!(HopedInVain);
+                    again.pending.push(waiting);
+                }
                 Outcome::Conflict { .. } => again.push(waiting),
                 Outcome::KeyReused { .. } => waiting.answer(Err(ExecuteError::KeyReused { key })),
                 Outcome::Refused { reason } => waiting.answer(Err(ExecuteError::Refused { reason })),
@@ -296,7 +321,7 @@ impl Inner {
     /// Answers that a request cannot be done, once it is known that it was not done before and that the answer rests on what
     /// the ledger holds now.
     async fn refuse(&self, cache: &mut Cache, refusal: Refusal, again: &mut Again) {
-        let Refusal { waiting, error, basis } = refusal;
+        let Refusal { mut waiting, error, basis } = refusal;
         match planted!(RejectedBeforeKey => Ok(None), self.desk().first_receipt(&waiting.request.key, &waiting.hash).await)
         {
             Ok(None) => {}
@@ -314,6 +339,7 @@ impl Inner {
             Ok(_) => {
                 mark!(RejectionDecidedAgain);
                 basis.iter().for_each(|(stream, _)| cache.forget(stream));
+                waiting.hopeful = false;
                 again.push(waiting);
             }
             Err(error) => waiting.answer(Err(error)),

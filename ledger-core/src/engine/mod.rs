@@ -49,6 +49,10 @@ pub trait Env: Send + Sync {
     fn random(&self) -> u64;
     /// Runs a task to its end, whatever becomes of the caller.
     fn spawn(&self, task: BoxFuture<'static, ()>);
+    /// Lets every task go first that is ready to run. Without it groups are smaller, nothing else.
+    fn give_way(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// A ledger, open for requests. Clones share one queue.
@@ -82,6 +86,8 @@ struct Waiting {
     hash: Digest,
     /// Whether it was sent to the store without an answer. Until the key tells, nobody can say that it was not stored.
     in_doubt: bool,
+    /// Whether the streams that it makes may be taken for empty without reading them. Once that was wrong they are read.
+    hopeful: bool,
     reply: oneshot::Sender<Result<Receipt, ExecuteError>>,
 }
 
@@ -301,7 +307,7 @@ impl Inner {
         }
         queue.tickets += 1;
         let ticket = queue.tickets;
-        queue.waiting.push_back(Waiting { ticket, request, hash, in_doubt: false, reply });
+        queue.waiting.push_back(Waiting { ticket, request, hash, in_doubt: false, hopeful: true, reply });
         Ok((answer, !std::mem::replace(&mut queue.driven, true)))
     }
 
@@ -317,7 +323,10 @@ impl Inner {
 
 /// Works the queue off, group by group, until it is empty.
 async fn drive(mut driver: Driver) {
-    while let Some(group) = driver.next_group() {
+    loop {
+        // Those who were just answered ask again, and what they ask is in one group.
+        driver.inner.env.give_way().await;
+        let Some(group) = driver.next_group() else { return };
         group::commit(&driver.inner, &mut driver.cache, group).await;
     }
 }

@@ -49,4 +49,8 @@ impl Env for TokioEnv {
     fn spawn(&self, task: BoxFuture<'static, ()>) {
         drop(self.0.spawn(task));
     }
+
+    fn give_way(&self) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::task::yield_now())
+    }
 }

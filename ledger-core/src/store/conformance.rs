@@ -368,6 +368,24 @@ pub async fn c7_a_group_is_admitted_in_order<F: Factory + ?Sized>(factory: &F) -
     // What failed is free to be sent again under its key.
     let again = bench.request("stale", &[("d", Tip::EMPTY, 1)], &[]);
     bench.appended(&again).await?;
+    // What the group alone cannot tell: a key is known, a stream was begun.
+    let four = bench.request("four", &[("e", Tip::EMPTY, 2)], &[]);
+    let late = bench.request("late", &[("f", Tip::EMPTY, 1), ("c", Tip::EMPTY, 1)], &[]);
+    let five = bench.request("five", &[("g", Tip::EMPTY, 1), ("e", four.tip("e"), 1)], &[]);
+    let outcomes = bench.append(&[four.clone(), again.clone(), late, five.clone()]).await?;
+    let [
+        Outcome::Appended(_),
+        Outcome::AlreadyAppended(_),
+        Outcome::Conflict { stream, actual, .. },
+        Outcome::Appended(_),
+    ] = &outcomes[..]
+    else {
+        return Err(Failure::Broken(format!("the group that was overtaken gave {outcomes:?}")));
+    };
+    ensure!((stream.as_str(), actual.version) == ("c", 1), "the late one conflicts with {stream} at {actual:?}");
+    let stored = bench.log().await?.events.into_iter().skip(7).map(|event| (event.stream, event.digest));
+    let events = four.events.iter().chain(&five.events).map(|event| (event.stream.clone(), event.digest));
+    ensure!(stored.eq(events), "the log has other events of the group that was overtaken");
     Ok(())
 }
 
@@ -483,6 +501,7 @@ pub async fn c11_ledgers_share_nothing<F: Factory + ?Sized>(factory: &F) -> Chec
     ensure!(found.is_none(), "a key of one ledger finds {found:?} in the other");
     let found = two.streams(&[("only-here", 0), ("a", 1)], None, 10).await?;
     ensure!(found.events.is_empty(), "streams of one ledger have events in the other");
+    two.appended(&two.request("on", &[("a", other.tip("a"), 1)], &[])).await?;
     let unused = one.beside("c11-unused");
     ensure!(unused.store.head(&unused.ledger).await? == Head::default(), "an unused ledger has a head");
     ensure!(unused.log().await? == LogPage::default(), "an unused ledger has a log");
@@ -642,6 +661,12 @@ pub async fn c15_parallel_writers_lose_and_repeat_nothing<F: Factory + ?Sized>(f
         }
     }
     ensure!((stored, rows.len()) == (1, 1), "one request sent 8 times was stored {stored} times, at {rows:?}");
+    // Who has nothing in common with the others but the ledger is in nobody's way.
+    let apart: Vec<_> = (0..64).map(|writer| format!("apart-{writer}")).collect();
+    let apart: Vec<_> = apart.iter().map(|name| bench.request(name, &[(name, Tip::EMPTY, 1)], &[])).collect();
+    for row in join(apart.iter().map(|request| bench.appended(request))).await {
+        row?;
+    }
     Ok(())
 }
 

@@ -25,7 +25,7 @@ use faulty::{Fault, FaultyStore};
 use ledger_core::command::Request;
 use ledger_core::decide::Rejection;
 use ledger_core::engine::tokio::TokioEnv;
-use ledger_core::engine::{Advice, Env, ExecuteError, Ledger, Preview, Receipt};
+use ledger_core::engine::{Advice, Env, ExecuteError, Ledger, Preview, Receipt, Tuning};
 use ledger_core::event::Event;
 use ledger_core::id::{Key, LedgerName, PayoutId};
 use ledger_core::recorded::{Recorded, decode_page};
@@ -342,10 +342,35 @@ async fn a_group_reads_once_for_each_step_of_its_dependencies() {
     let cold = open(&store);
     let before = store.reads.load(Ordering::Relaxed);
     cold.execute(deal(1)).await.unwrap();
-    // Settings, deal, payee, plan, and cap with account: five steps, each within one page.
-    assert_eq!(store.reads.load(Ordering::Relaxed) - before, 5);
+    // Settings, payee, plan, and cap with account: four steps, each within one page. The deal is new.
+    assert_eq!(store.reads.load(Ordering::Relaxed) - before, 4);
     cold.execute(deal(2)).await.unwrap();
-    assert_eq!(store.reads.load(Ordering::Relaxed) - before, 6, "the second deal reads only itself");
+    assert_eq!(store.reads.load(Ordering::Relaxed) - before, 4, "the second deal reads nothing");
+}
+
+/// What a request makes is at first taken for empty without a look. Were that all, a deal that another process knows would be
+/// contended for ever, or its first receipt would be that of a decision on nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_for_new_and_is_known_is_told_at_the_first_attempt() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    let first = ledger.execute(deal(1)).await.unwrap();
+    let again = |number: usize| Request { key: format!("again-{number}").parse().unwrap(), ..deal(1) };
+    for number in 0..3 {
+        let env = Arc::new(TokioEnv::current());
+        let once = Tuning { commit_attempts: 1, ..Tuning::default() };
+        let cold = Ledger::tuned(store.clone(), env, LedgerName::new("main").unwrap(), once);
+        let answer = cold.execute(again(number)).await;
+        assert!(answer.as_ref().is_err_and(ExecuteError::is_already_known), "{answer:?}");
+        assert_eq!(cold.execute(deal(1)).await.unwrap(), first);
+    }
+    let cold = open(&store);
+    let asked = (0..5).map(again).chain([deal(1), deal(2)]).map(|request| (cold.clone(), request));
+    let answers = all(asked).await;
+    let known = answers.iter().filter(|answer| answer.as_ref().is_err_and(ExecuteError::is_already_known)).count();
+    assert_eq!((known, answers.contains(&Ok(first))), (5, true), "{answers:?}");
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 2, "{answers:?}");
+    assert_eq!(tally(&log(&ledger).await).1, 2);
 }
 
 /// Two payees under one plan: the decision named the plan's stream twice, the second naming found nothing in the cache and

@@ -48,7 +48,7 @@ macro_rules! cut_everywhere {
             }
             cut = $polls > 1;
             tries += 1;
-            assert!(cut || tries < 20, "it was done before it could be cut");
+            assert!(cut || tries < 200, "it was done before it could be cut");
         }
     }};
 }

@@ -35,10 +35,10 @@ fn a_credit_says_of_what_it_is_which_part_and_why() {
         (json!({"first_touch": {}}), "100% of 10000.00 USD: the first touch, t1, has it all, under model main"),
         (json!({"last_touch": {}}), "100% of 10000.00 USD: the last touch, t3, has it all, under model main"),
         (json!({"equal": {}}), "50% of 10000.00 USD: 2 payees share equally, under model main"),
-        (json!({"linear": {}}), "66.66% of 10000.00 USD: 2 of 3 touches, all equal, under model main"),
+        (json!({"linear": {}}), "66.67% of 10000.00 USD: 2 of 3 touches, all equal, under model main"),
         (
             json!({"time_decay": {"half_life_days": 1}}),
-            "71.42% of 10000.00 USD: 2 touches, weighing half for every day before 2025-05-03T00:00:00Z, under model main",
+            "71.43% of 10000.00 USD: 2 touches, weighing half for every day before 2025-05-03T00:00:00Z, under model main",
         ),
         (
             json!({"u_shaped": {"first": "0.4", "last": "0.4"}}),

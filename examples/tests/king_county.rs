@@ -201,7 +201,7 @@ fn what_the_ledger_refuses_stops_the_run_and_goes_on_once_it_is_mended() {
     write("8333.00");
     assert_refused(
         &run(&sales, &db),
-        "request 2020-01-31-2: the fee of 250.00 USD is more than the payee's share of 249.99 USD",
+        "request 2020-01-31-2: sides.0.payees.0: payee zip-98001 would be left with -0.01 USD, and the plan permits no deficit",
     );
     write("8333.33");
     let output = run(&sales, &db);

@@ -109,8 +109,8 @@ fn cut<F>(
     let end = start.plus(length)?;
     let (mut bands, mut reached) = (Vec::with_capacity(tiers.len()), start);
     for (i, tier) in tiers.iter().enumerate() {
-        let ends = tiers.get(i + 1).map_or(Ok(end), |next| at(&next.from))?.min(end);
-        let ends = planted!(WholePartAtLastTier => if ends.compare(end).is_lt() { reached } else { ends }, ends);
+        let within = tiers.get(i + 1).map_or(Ok(end), |next| at(&next.from))?.min(end);
+        let ends = planted!(WholePartAtLastTier => if within.compare(end).is_lt() { reached } else { within }, within);
         if ends.compare(reached).is_gt() {
             bands.push(Band { net: ends.minus(reached)?, shares: tier.shares() });
             reached = ends;

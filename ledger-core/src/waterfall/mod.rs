@@ -527,9 +527,8 @@ fn count(desk: &mut Desk<'_, '_>, parts: &[(usize, Money)], cuts: &[Cut<'_>], un
             }
         }
         if let Some(known) = seat.attainment.and_then(|place| desk.attained.get_mut(place)) {
-            let units = planted!(OneUnit => 1, units);
             let counts = planted!(BeyondAttained => cut.company_dollar.plus(cut.extra)?, cut.company_dollar);
-            let after = known.after.with(*part, units)?.with_company_dollar(counts)?;
+            let after = known.after.with(*part, planted!(OneUnit => 1, units))?.with_company_dollar(counts)?;
             known.after = Attained { accrued: after.accrued.plus(cut.share)?, ..after };
         }
     }

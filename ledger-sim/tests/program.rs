@@ -101,7 +101,7 @@ fn plan_documents_are_taken_from_a_folder() {
     std::fs::write(folder.path().join("bad.json"), plan.replace("0.876543211", "87 %")).unwrap();
     let (_, complaint, code) = ledger_sim(&run);
     assert_eq!(code, 2);
-    assert!(complaint.contains("bad.json: split.flat.company: a plain decimal"), "{complaint}");
+    assert!(complaint.contains("bad.json: split.flat.company: expected a plain decimal"), "{complaint}");
 }
 
 /// A file that is left behind by every run fills the disk.

@@ -154,7 +154,7 @@ pub struct Ruling {
 enum Step {
     Settings(Settings),
     Payee(Payee),
-    Version(String, Version),
+    Version(String, Box<Version>),
     Programme(String, Programme),
     Deal(Deal),
     Cap(String, Cap),
@@ -246,7 +246,7 @@ impl Model {
                 Step::Version(plan, version) => {
                     if let Some(known) = self.plans.of(&plan) {
                         known.id = plan;
-                        known.versions.push(version);
+                        known.versions.push(*version);
                     }
                 }
                 Step::Programme(name, programme) => self.programmes.put(&name, programme),

@@ -57,7 +57,7 @@ pub(super) fn publish(asked: Asked<'_>, plan: &str, document: &Document) -> Resu
     let mut ruling = Ruling::on(asked.today);
     let payload = format!(r#"{{"plan":"{plan}","version":{version},"hash":"{hash}","document":{json}}}"#);
     ruling.fact(format!("plan/{plan}"), "plan.published", payload);
-    ruling.step(Step::Version(plan.to_owned(), Version { document: document.clone(), json, hash, terms }));
+    ruling.step(Step::Version(plan.to_owned(), Box::new(Version { document: document.clone(), json, hash, terms })));
     let mut opened: Vec<&str> = Vec::new();
     for (name, year, counts) in programmes(document) {
         let programme = Programme { currency: document.currency, year, counts };

@@ -196,7 +196,8 @@ impl Plans<'_> {
         if self.choices.maybe(300) {
             document.zone = self.one(&ZONES, "UTC").to_owned();
         }
-        if let Some(rate) = self.swarm.royalty {
+        // One that leaves it out shares no side with those that do not.
+        if let Some(rate) = self.swarm.royalty.filter(|_| !self.choices.maybe(100)) {
             document.royalty = Some(Royalty { rate: Part(rate), basis: Basis::OffTop, cap: None });
         } else if self.choices.maybe(300) {
             let cap = self.choices.maybe(600).then(|| self.limit_of(format!("r{number}"), currency));
@@ -213,7 +214,7 @@ impl Plans<'_> {
         if self.choices.maybe(300) {
             document.referral_in = ReferralIn::Shared;
         }
-        if self.choices.maybe(400) {
+        if self.choices.maybe(700) {
             document.deficit = Deficit::Receivable;
         }
         let reaches = document.bonuses.iter().any(|bonus| bonus.when != When::EachDeal);

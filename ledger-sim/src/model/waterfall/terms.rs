@@ -97,13 +97,13 @@ pub(super) enum When {
 
 #[derive(Debug)]
 pub(in crate::model) struct Side {
-    pub side: String,
-    pub gci: Exact,
-    pub referral_in: Exact,
-    pub units: Exact,
-    pub off_top: Vec<OffTop>,
-    pub payees: Vec<Credited>,
-    pub adjustments: Vec<Adjustment>,
+    pub(super) side: String,
+    pub(super) gci: Exact,
+    pub(super) referral_in: Exact,
+    pub(super) units: Exact,
+    pub(super) off_top: Vec<OffTop>,
+    pub(super) payees: Vec<Credited>,
+    pub(super) adjustments: Vec<Adjustment>,
 }
 
 #[derive(Debug)]
@@ -152,20 +152,20 @@ impl Party {
 
 #[derive(Debug)]
 pub(in crate::model) struct Plan {
-    pub half_even: bool,
-    pub zone: Tz,
-    pub order: Vec<Step>,
-    pub split: Split,
-    pub attainment: Option<(String, Rule)>,
-    pub cap: Option<Cap>,
-    pub royalty: Option<Royalty>,
-    pub shares_referral_in: bool,
-    pub fees: Vec<Fee>,
+    pub(super) half_even: bool,
+    pub(super) zone: Tz,
+    pub(super) order: Vec<Step>,
+    pub(super) split: Split,
+    pub(super) attainment: Option<(String, Rule)>,
+    pub(super) cap: Option<Cap>,
+    pub(super) royalty: Option<Royalty>,
+    pub(super) shares_referral_in: bool,
+    pub(super) fees: Vec<Fee>,
     /// The company's and the mentor's rate.
-    pub mentee: Option<(Exact, Exact)>,
-    pub bonuses: Vec<Bonus>,
-    pub overrides: Vec<Override>,
-    pub permits_deficit: bool,
+    pub(super) mentee: Option<(Exact, Exact)>,
+    pub(super) bonuses: Vec<Bonus>,
+    pub(super) overrides: Vec<Override>,
+    pub(super) permits_deficit: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

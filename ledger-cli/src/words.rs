@@ -6,7 +6,6 @@ use ledger_core::attribution::Attribution;
 use ledger_core::deal::{self, Basis, Completion, Earned};
 use ledger_core::event::Event;
 use ledger_core::payout::{self, Payment, Resolution};
-use ledger_core::rate::Rate;
 use ledger_core::waterfall::{
     Bonus, Cap, CapOf, Capped, Crossing, Document, Fee, FeeAmount, FeeOnCrossing, FeeTo, Kind, Mentee, Override,
     Quantity, ReferralIn, Royalty, RoyaltyBasis, Sharer, Shares, Side, SideKind, Split, Threshold, Tier, Tiered, Tiers,
@@ -19,26 +18,18 @@ pub fn instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
-/// A rate as a percentage, such as `2.5 %`.
-pub fn percent(rate: Rate) -> String {
-    let hundredth = i128::from(Rate::SCALE / 100);
-    let mantissa = i128::from(rate.mantissa());
-    let text = format!("{}.{:010}", mantissa / hundredth, mantissa % hundredth);
-    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
-}
-
 /// How a deal's commission is known.
 pub fn basis(basis: &Basis) -> String {
     match basis {
         Basis::Amount(amount) => format!("given as {amount}"),
-        Basis::OfPrice { price, rate } => format!("{} of the price of {price}", percent(*rate)),
+        Basis::OfPrice { price, rate } => format!("{} of the price of {price}", rate.percent()),
         Basis::Sides(sides) => format!("on {}", join(sides.iter().map(side))),
     }
 }
 
 fn side(Side { side, payees, .. }: &Side) -> String {
     let shared = join(payees.iter().map(|Sharer { payee, weight, mentor }| {
-        let weight = weight.map(|weight| format!("{} to ", percent(weight))).unwrap_or_default();
+        let weight = weight.map(|weight| format!("{} to ", weight.percent())).unwrap_or_default();
         let mentor = mentor.as_ref().map(|mentor| format!(" with mentor {mentor}")).unwrap_or_default();
         format!("{weight}{payee}{mentor}")
     }));
@@ -62,7 +53,7 @@ pub fn attribution(attribution: &Attribution) -> String {
             all => format!("equally among {}", join(all.iter().map(ToString::to_string))),
         },
         Attribution::Custom(weights) => {
-            join(weights.iter().map(|weight| format!("{} to {}", percent(weight.weight), weight.payee)))
+            join(weights.iter().map(|weight| format!("{} to {}", weight.weight.percent(), weight.payee)))
         }
     }
 }
@@ -72,7 +63,7 @@ fn join(parts: impl Iterator<Item = String>) -> String {
 }
 
 fn shares(shares: &Shares) -> String {
-    format!("{} to the payee, {} to the company", percent(shares.payee), percent(shares.company))
+    format!("{} to the payee, {} to the company", shares.payee.percent(), shares.company.percent())
 }
 
 /// What a plan version says.
@@ -103,14 +94,14 @@ pub fn document(document: &Document) -> String {
             RoyaltyBasis::Gross => "of the gross",
         };
         let most = cap.as_ref().map(|cap| format!(", at most {} a year", cap.limit)).unwrap_or_default();
-        says.push(format!("{} {basis} to the franchise{most}", percent(*rate)));
+        says.push(format!("{} {basis} to the franchise{most}", rate.percent()));
     }
     if document.referral_in == ReferralIn::Shared {
         says.push("what another house pays is shared".into());
     }
     says.extend(document.fees.iter().map(fee));
     if let Some(Mentee { company, mentor }) = document.mentee {
-        says.push(format!("with a mentor {} to the company and {} to the mentor", percent(company), percent(mentor)));
+        says.push(format!("with a mentor {} to the company and {} to the mentor", company.percent(), mentor.percent()));
     }
     says.extend(document.bonuses.iter().map(|Bonus { name, when, amount }| {
         let when = match when {
@@ -121,18 +112,18 @@ pub fn document(document: &Document) -> String {
         };
         let amount = match amount {
             Quantity::Flat(flat) => flat.to_string(),
-            Quantity::Rate(rate) => percent(*rate),
+            Quantity::Rate(rate) => rate.percent().to_string(),
         };
         format!("bonus {name} of {amount} {when}")
     }));
     let paid = document.overrides.iter();
-    says.extend(paid.map(|Override { name, to, rate, .. }| format!("override {name} of {} to {to}", percent(*rate))));
+    says.extend(paid.map(|Override { name, to, rate, .. }| format!("override {name} of {} to {to}", rate.percent())));
     says.join("; ")
 }
 
 fn tiers(Tiered { tiers, minimum, .. }: &Tiered) -> String {
     fn steps<F: std::fmt::Display>(tiers: &[Tier<F>]) -> String {
-        join(tiers.iter().map(|tier| format!("{} from {}", percent(tier.payee), tier.from)))
+        join(tiers.iter().map(|tier| format!("{} from {}", tier.payee.percent(), tier.from)))
     }
     let (measure, steps) = match tiers {
         Tiers::CompanyDollar(tiers) => ("company dollar", steps(tiers)),
@@ -149,8 +140,8 @@ fn tiers(Tiered { tiers, minimum, .. }: &Tiered) -> String {
 fn fee(Fee { name, timing, amount, to, sub_cap, .. }: &Fee) -> String {
     let amount = match amount {
         FeeAmount::Flat(flat) => flat.to_string(),
-        FeeAmount::Rate(rate) => percent(*rate),
-        FeeAmount::LesserOf { flat, rate } => format!("the lesser of {flat} and {}", percent(*rate)),
+        FeeAmount::Rate(rate) => rate.percent().to_string(),
+        FeeAmount::LesserOf { flat, rate } => format!("the lesser of {flat} and {}", rate.percent()),
     };
     let timing = match timing {
         Timing::Always => "",
@@ -336,19 +327,5 @@ pub fn paid(through: &Payment) -> String {
     match through {
         Payment::Rail { attempt } => format!("by the rail, attempt {attempt}"),
         Payment::Manual { method, reference, account } => format!("by {method} {reference} from account {account}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rates_are_written_as_percentages() {
-        let shown = |rate: &str| percent(Rate::parse(rate).unwrap());
-        assert_eq!(
-            ["0.03", "1", "0", "0.025", "0.123456789012"].map(shown),
-            ["3 %", "100 %", "0 %", "2.5 %", "12.3456789012 %"]
-        );
     }
 }

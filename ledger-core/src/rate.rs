@@ -149,6 +149,19 @@ impl Rate {
         self.0 <= Self::SCALE
     }
 
+    /// The rate as people say it.
+    ///
+    /// ```
+    /// # use ledger_core::rate::Rate;
+    /// assert_eq!(Rate::parse("0.029")?.percent().to_string(), "2.9%");
+    /// # Ok::<(), ledger_core::rate::RateError>(())
+    /// ```
+    #[must_use]
+    pub fn percent(self) -> impl fmt::Display {
+        let hundredfold = (self.to_decimal() * Decimal::ONE_HUNDRED).normalize();
+        fmt::from_fn(move |f| write!(f, "{hundredfold}%"))
+    }
+
     /// The sum of both rates.
     ///
     /// # Errors
@@ -345,6 +358,16 @@ mod tests {
             text if minor < 0 => format!("-{text}"),
             text => text.to_owned(),
         }
+    }
+
+    /// A zero too many, or one too few.
+    #[test]
+    fn rates_are_written_as_percentages() {
+        let shown = |rate: &str| Rate::parse(rate).unwrap().percent().to_string();
+        assert_eq!(
+            ["0.03", "1", "0", "0.025", "0.123456789012"].map(shown),
+            ["3%", "100%", "0%", "2.5%", "12.3456789012%"]
+        );
     }
 
     #[test]

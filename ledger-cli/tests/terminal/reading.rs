@@ -15,11 +15,11 @@ fn every_number_of_a_payout_is_explained() {
     let words = folder.run(&["explain", "payout", FIRST]).expect(0).stdout;
     for said in [
         "54850.01 USD to Ann Archer (ann)",
-        "3 % of the price of 1200000.00 USD",
+        "3% of the price of 1200000.00 USD",
         "ann is under plan capped version 1",
         "before this deal 1200.00 USD of ann's cap residential of 15000.00 USD",
-        "30% of the part of 18,000.00 USD is 5,400.00 USD; the cap had 1,200.00 USD left (split.flat.company of plan capped)",
-        "it is credited 60 % to ann, 40 % to cleo",
+        "30% of the part of 18000.00 USD is 5400.00 USD; the cap had 1200.00 USD left (split.flat.company of plan capped)",
+        "it is credited 60% to ann, 40% to cleo",
         "ann pays 150.00 USD, fee post-cap: the payee's weight of 60% in 250.00 USD is 150.00 USD",
         "together ann gets 5850.01 USD",
         "Together: 25200.00 + 7000.00 + 16800.00 + 5850.01 = 54850.01 USD",

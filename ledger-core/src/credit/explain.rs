@@ -317,7 +317,7 @@ impl fmt::Display for Earned {
         match self {
             Self::Commission(commission) => commission.fmt(f),
             Self::Override { rates, of, rate, entry, .. } => {
-                write!(f, "{} of {entry}, the entry of {of}, under rate plan {rates}", InPercent(*rate))
+                write!(f, "{} of {entry}, the entry of {of}, under rate plan {rates}", rate.percent())
             }
         }
     }
@@ -330,7 +330,7 @@ impl fmt::Display for Commission {
             Base::Margin => "margin",
         };
         match self.pays {
-            Pays::Rate(rate) => write!(f, "{} of {}, its part of the {base}", InPercent(rate), self.part)?,
+            Pays::Rate(rate) => write!(f, "{} of {}, its part of the {base}", rate.percent(), self.part)?,
             Pays::PerUnit(each) => write!(f, "{}, its part of {each} for each unit", self.part)?,
         }
         match &self.rule {
@@ -348,14 +348,5 @@ impl fmt::Display for Commission {
             write!(f, "; {collected} of {of} was collected, and {before} released before")?;
         }
         Ok(())
-    }
-}
-
-/// A rate as people say it: `2.9%`.
-struct InPercent(Rate);
-
-impl fmt::Display for InPercent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}%", (self.0.to_decimal() * Decimal::ONE_HUNDRED).normalize())
     }
 }

@@ -164,74 +164,34 @@ impl fmt::Display for Of {
     }
 }
 
-/// A rate as a percentage: 0.025 is `2.5%`.
-struct Percent(Rate);
-
-impl fmt::Display for Percent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const PERCENT: i64 = Rate::SCALE / 100;
-        let (whole, fraction) = (self.0.mantissa() / PERCENT, self.0.mantissa() % PERCENT);
-        if fraction == 0 {
-            return write!(f, "{whole}%");
-        }
-        write!(f, "{whole}.{}%", format!("{fraction:010}").trim_end_matches('0'))
-    }
-}
-
-/// An amount with its thousands apart, for people.
-struct Grouped(Money);
-
-impl fmt::Display for Grouped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.to_string();
-        let whole = text.find(['.', ' ']).unwrap_or(text.len());
-        let mut left = whole - usize::from(self.0.is_negative());
-        for (place, letter) in text.chars().enumerate() {
-            f.write_fmt(format_args!("{letter}"))?;
-            if place < whole && letter.is_ascii_digit() {
-                left -= 1;
-                if left > 0 && left.is_multiple_of(3) {
-                    f.write_str(",")?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
 impl fmt::Display for Because<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let full = Grouped(self.full);
+        let full = self.full;
         match self.reason {
             Reason::Stated => write!(f, "{full} as stated")?,
-            Reason::RateOf { rate, of, base } => write!(f, "{} of {of} {} is {full}", Percent(rate), Grouped(base))?,
+            Reason::RateOf { rate, of, base } => write!(f, "{} of {of} {} is {full}", rate.percent(), base)?,
             Reason::Weight { weight: Some(weight), whole, .. } => {
-                write!(f, "the payee's weight of {} in {} is {full}", Percent(weight), Grouped(whole))?;
+                write!(f, "the payee's weight of {} in {} is {full}", weight.percent(), whole)?;
             }
             Reason::Weight { weight: None, payees, whole } => {
-                write!(f, "an equal part of {} among {payees} is {full}", Grouped(whole))?;
+                write!(f, "an equal part of {} among {payees} is {full}", whole)?;
             }
             Reason::LesserOf { flat, rate, of, base } => {
-                let (flat, base) = (Grouped(flat), Grouped(base));
-                write!(f, "the lesser of {flat} and {} of {of} {base} is {full}", Percent(rate))?;
+                let (flat, base) = (flat, base);
+                write!(f, "the lesser of {flat} and {} of {of} {base} is {full}", rate.percent())?;
             }
             Reason::Tiers { tiered, before, part, units } => {
                 explain_tiers(f, tiered, &before, part, units)?;
-                write!(f, ", so the company has {full} of {}", Grouped(part))?;
+                write!(f, ", so the company has {full} of {}", part)?;
             }
             Reason::Minimum { part, minimum } => {
-                write!(
-                    f,
-                    "the payee has at least {} of {}, so the company has {full}",
-                    Grouped(minimum),
-                    Grouped(part)
-                )?;
+                write!(f, "the payee has at least {} of {}, so the company has {full}", minimum, part)?;
             }
             Reason::Capped => f.write_str("the cap was reached before, so nothing counts to it")?,
             Reason::Rest { part, company_dollar, post_cap_company } => {
-                write!(f, "the part of {} less {} for the company", Grouped(part), Grouped(company_dollar))?;
+                write!(f, "the part of {} less {} for the company", part, company_dollar)?;
                 if !post_cap_company.is_zero() {
-                    write!(f, " and {} beyond the cap", Grouped(post_cap_company))?;
+                    write!(f, " and {} beyond the cap", post_cap_company)?;
                 }
                 write!(f, " is {full}")?;
             }
@@ -240,18 +200,18 @@ impl fmt::Display for Because<'_> {
                     write!(f, "{units} units are reached, from {} to {}: {full}", before.units, after.units)?;
                 }
                 Threshold::Revenue(amount) => {
-                    let (from, to) = (Grouped(before.revenue), Grouped(after.revenue));
-                    write!(f, "a revenue of {} is reached, from {from} to {to}: {full}", Grouped(amount))?;
+                    let (from, to) = (before.revenue, after.revenue);
+                    write!(f, "a revenue of {} is reached, from {from} to {to}: {full}", amount)?;
                 }
                 Threshold::CompanyDollar(amount) => {
-                    let (from, to) = (Grouped(before.company_dollar), Grouped(after.company_dollar));
-                    write!(f, "a company dollar of {} is reached, from {from} to {to}: {full}", Grouped(amount))?;
+                    let (from, to) = (before.company_dollar, after.company_dollar);
+                    write!(f, "a company dollar of {} is reached, from {from} to {to}: {full}", amount)?;
                 }
             },
             Reason::Decided { actor } => write!(f, "{actor} decided on {full}")?,
         }
         if let Some(room) = self.room {
-            write!(f, "; the cap had {} left", Grouped(room))?;
+            write!(f, "; the cap had {} left", room)?;
         }
         match self.plan {
             Some(plan) => write!(f, " ({} of plan {})", self.field, plan.id()),
@@ -277,19 +237,19 @@ fn explain_tiers(
             let bands = bands(&tiered.tiers, before, part, units).map_err(|_| fmt::Error)?;
             for (place, band) in bands.iter().enumerate() {
                 let Shares { payee, company } = band.shares;
-                let net = Grouped(amount(band.net).map_err(|_| fmt::Error)?);
+                let net = amount(band.net).map_err(|_| fmt::Error)?;
                 let joint = if place == 0 { "" } else { " + " };
-                write!(f, "{joint}{} of {net}", Percent(if of_company { company } else { payee }))?;
+                write!(f, "{joint}{} of {net}", if of_company { company } else { payee }.percent())?;
             }
             if bands.is_empty() { f.write_str("nothing") } else { Ok(()) }
         }
         Mode::Retroactive | Mode::AboveQuota => {
-            let rate = Percent(reached(&tiered.tiers, &after).map_err(|_| fmt::Error)?);
-            let (revenue, accrued) = (Grouped(after.revenue), Grouped(before.accrued));
+            let rate = reached(&tiered.tiers, &after).map_err(|_| fmt::Error)?.percent();
+            let (revenue, accrued) = (after.revenue, before.accrued);
             write!(f, "the payee has {rate} of ")?;
             match &tiered.tiers {
                 Tiers::Attainment { quota, .. } if tiered.mode == Mode::AboveQuota => {
-                    write!(f, "what of {revenue} is above the quota of {}", Grouped(*quota))?;
+                    write!(f, "what of {revenue} is above the quota of {}", *quota)?;
                 }
                 _ => write!(f, "all {revenue}")?,
             }

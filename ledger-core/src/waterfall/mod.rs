@@ -164,7 +164,7 @@ pub enum Kind {
 /// assert_eq!((agent.kind, agent.amount.to_string()), (Kind::Share, "23200.00 USD".to_owned()));
 /// assert_eq!(
 ///     company.because.to_string(),
-///     "30% of the part of 30,000.00 USD is 9,000.00 USD; the cap had 6,800.00 USD left (split.flat.company of plan standard)"
+///     "30% of the part of 30000.00 USD is 9000.00 USD; the cap had 6800.00 USD left (split.flat.company of plan standard)"
 /// );
 /// assert_eq!(deal.contributions[0].after.to_string(), "15000.00 USD");
 /// # Ok::<(), Box<dyn std::error::Error>>(())

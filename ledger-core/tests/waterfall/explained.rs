@@ -21,10 +21,10 @@ fn a_payee_reads_what_was_taken_from_what() {
     assert_eq!(
         words(&case)[..4],
         [
-            "25% of the commission that was left, 40,000.00 USD is 10,000.00 USD (off_top.0 of the deal)",
-            "30% of the part of 30,000.00 USD is 9,000.00 USD; the cap had 6,800.00 USD left (split.flat.company of plan plan)",
-            "10% of the part beyond the cap, 7,333.33 USD is 733.33 USD (cap.post_cap.company of plan plan)",
-            "the part of 30,000.00 USD less 6,800.00 USD for the company and 733.33 USD beyond the cap is 22,466.67 USD (split of plan plan)",
+            "25% of the commission that was left, 40000.00 USD is 10000.00 USD (off_top.0 of the deal)",
+            "30% of the part of 30000.00 USD is 9000.00 USD; the cap had 6800.00 USD left (split.flat.company of plan plan)",
+            "10% of the part beyond the cap, 7333.33 USD is 733.33 USD (cap.post_cap.company of plan plan)",
+            "the part of 30000.00 USD less 6800.00 USD for the company and 733.33 USD beyond the cap is 22466.67 USD (split of plan plan)",
         ]
     );
     assert_eq!(words(&case)[4], "250.00 USD as stated (fees.0.amount of plan plan)");
@@ -45,12 +45,12 @@ fn tiers_are_told_one_by_one() {
     let told = |plan: Value| words(&Case::of(plan).sale("40000 USD"))[0].clone();
     assert_eq!(
         told(by("company_dollar", "marginal")),
-        "the company's tiers: 30% of 16,666.67 USD + 20% of 23,333.33 USD, so the company has 9,666.67 USD of 40,000.00 USD \
+        "the company's tiers: 30% of 16666.67 USD + 20% of 23333.33 USD, so the company has 9666.67 USD of 40000.00 USD \
          (split.tiered.tiers.company_dollar of plan plan)"
     );
     assert_eq!(
         told(by("revenue", "retroactive")),
-        "the payee has 90% of all 40,000.00 USD less 0.00 USD accrued before, so the company has 4,000.00 USD of 40,000.00 USD \
+        "the payee has 90% of all 40000.00 USD less 0.00 USD accrued before, so the company has 4000.00 USD of 40000.00 USD \
          (split.tiered.tiers.revenue of plan plan)"
     );
 }

@@ -51,7 +51,10 @@ impl Workload {
             }
             _ => return self.publish_new(world),
         };
-        (world.staff(), Act::Publish { plan, document: Box::new(plans::revise(world.choices, &self.swarm, &last.document)) })
+        (
+            world.staff(),
+            Act::Publish { plan, document: Box::new(plans::revise(world.choices, &self.swarm, &last.document)) },
+        )
     }
 
     /// Puts who was enrolled last under a plan.

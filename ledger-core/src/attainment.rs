@@ -3,6 +3,8 @@
 //! It belongs to a programme, not to a plan, so a change of plan keeps it. What a deal comes to is counted when it completes and
 //! taken back when it is reversed, always in the year of the deal.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -10,10 +12,10 @@ use crate::Date;
 use crate::decide::{Context, Decision, Misfit, Undecided};
 use crate::event;
 use crate::id::{DealId, PayeeId, Text};
-use crate::money::Money;
+use crate::money::{Money, MoneyError};
 use crate::settings::Capability;
 use crate::stream::StreamId;
-use crate::waterfall::{Account, Attained, Owner};
+use crate::waterfall::{Account, Attained, BonusState, Owner, Progress};
 
 /// What can be asked of an attainment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +77,9 @@ pub enum Event {
         accrued: Money,
         /// What the company had of them.
         company_dollar: Money,
+        /// The bonuses that it paid because a threshold was met.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        bonuses: Vec<Text>,
     },
     /// A reversed deal counts no more.
     Reversed {
@@ -90,6 +95,9 @@ pub enum Event {
         accrued: Money,
         /// What the company had of them.
         company_dollar: Money,
+        /// The bonuses that it had paid because a threshold was met.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        bonuses: Vec<Text>,
     },
 }
 
@@ -113,14 +121,16 @@ impl Event {
         Attained { units, revenue, accrued, company_dollar }
     }
 
-    pub(crate) fn counted(account: Account, deal: DealId, by: Attained) -> Self {
-        let Attained { units, revenue, accrued, company_dollar } = by;
-        Self::Counted { account, deal, units, revenue, accrued, company_dollar }
+    pub(crate) fn counted(progress: &Progress, deal: &DealId) -> Result<Self, MoneyError> {
+        let Attained { units, revenue, accrued, company_dollar } = progress.after.minus(&progress.before)?;
+        let (account, deal, bonuses) = (progress.account.clone(), deal.clone(), progress.pays.clone());
+        Ok(Self::Counted { account, deal, units, revenue, accrued, company_dollar, bonuses })
     }
 
-    pub(crate) fn reversed(account: Account, deal: DealId, by: Attained) -> Self {
-        let Attained { units, revenue, accrued, company_dollar } = by;
-        Self::Reversed { account, deal, units, revenue, accrued, company_dollar }
+    pub(crate) fn reversed(progress: &Progress, deal: &DealId) -> Result<Self, MoneyError> {
+        let Attained { units, revenue, accrued, company_dollar } = progress.after.minus(&progress.before)?;
+        let (account, deal, bonuses) = (progress.account.clone(), deal.clone(), progress.pays.clone());
+        Ok(Self::Reversed { account, deal, units, revenue, accrued, company_dollar, bonuses })
     }
 }
 
@@ -169,6 +179,8 @@ pub struct Attainment {
     opened: bool,
     /// The opening and what deals counted, less the reversals; none before the first of them.
     total: Option<Attained>,
+    /// What became of the bonuses that deals paid because a threshold was met.
+    bonuses: BTreeMap<Text, BonusState>,
 }
 
 impl Attainment {
@@ -176,6 +188,12 @@ impl Attainment {
     #[must_use]
     pub fn total(&self) -> Option<Attained> {
         self.total
+    }
+
+    /// What became of a bonus that a threshold brings; none as long as no deal paid it.
+    #[must_use]
+    pub fn bonus(&self, name: &Text) -> Option<BonusState> {
+        self.bonuses.get(name).copied()
     }
 }
 
@@ -217,7 +235,7 @@ impl Command {
 }
 
 impl Attainment {
-    fn with(&self, more: &Attained) -> Result<Attained, crate::money::MoneyError> {
+    fn with(&self, more: &Attained) -> Result<Attained, MoneyError> {
         self.total.map_or(Ok(*more), |total| total.plus(more))
     }
 }
@@ -234,8 +252,14 @@ pub(crate) fn evolve(state: &mut Attainment, event: &Event) -> Result<(), Misfit
             state.opened = true;
             state.with(&by)
         }
-        Event::Counted { .. } => state.with(&by),
-        Event::Reversed { .. } => state.total.unwrap_or(Attained::nothing(by.revenue.currency())).minus(&by),
+        Event::Counted { bonuses, .. } => {
+            state.bonuses.extend(bonuses.iter().map(|name| (name.clone(), BonusState::Paid)));
+            state.with(&by)
+        }
+        Event::Reversed { bonuses, .. } => {
+            state.bonuses.extend(bonuses.iter().map(|name| (name.clone(), BonusState::TakenBack)));
+            state.total.unwrap_or(Attained::nothing(by.revenue.currency())).minus(&by)
+        }
     };
     state.total = Some(total.map_err(|_| Misfit("what is attained cannot be summed"))?);
     Ok(())

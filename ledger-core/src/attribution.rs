@@ -112,7 +112,7 @@ impl Attribution {
                     weight: Some(*weight),
                     mentor: None,
                 };
-                weights.iter().map(sharer).collect()
+                weights.iter().filter(|weight| weight.weight != Rate::ZERO).map(sharer).collect()
             }
         }
     }

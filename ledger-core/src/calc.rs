@@ -24,12 +24,12 @@ use thiserror::Error;
 
 use crate::Date;
 use crate::calendar::{CapYear, CapYearRule, in_range};
-use crate::id::{CapProgramme, DealId, PayeeId, PlanId, PoolId};
+use crate::id::{CapProgramme, DealId, PayeeId, PlanId, PoolId, Text};
 use crate::money::{Currency, Money};
 use crate::rate::{Rate, Rounding, mul_div};
 use crate::waterfall::{
-    Account, Attained, Books, Calculated, Document, Limit, Member, Owner, Plan, PoolTerms, Rejection, Rule, Side,
-    calculate, not_negative, room,
+    Account, Attained, BonusState, Books, Calculated, Document, Limit, Member, Owner, Plan, PoolTerms, Rejection, Rule,
+    Side, calculate, not_negative, room,
 };
 
 /// What is to be calculated.
@@ -373,6 +373,8 @@ fn path_at(text: impl Iterator<Item = u8>) -> String {
 struct Counted {
     caps: BTreeMap<Account, (Money, Money)>,
     attained: BTreeMap<Account, Attained>,
+    /// The bonuses that were paid once a threshold was met.
+    bonuses: BTreeSet<(Account, Text)>,
 }
 
 impl Books for Counted {
@@ -382,6 +384,10 @@ impl Books for Counted {
 
     fn attained(&self, account: &Account) -> Option<Attained> {
         self.attained.get(account).copied()
+    }
+
+    fn bonus(&self, account: &Account, name: &Text) -> Option<BonusState> {
+        self.bonuses.contains(&(account.clone(), name.clone())).then_some(BonusState::Paid)
     }
 }
 
@@ -444,6 +450,7 @@ fn calculate_deal<'a>(
         counted.caps.insert(cap.account, (cap.limit, cap.after));
     }
     for progress in calculation.progress {
+        counted.bonuses.extend(progress.pays.into_iter().map(|name| (progress.account.clone(), name)));
         counted.attained.insert(progress.account, progress.after);
     }
     Ok(DealOutcome { deal: &deal.deal, sides: calculation.sides })

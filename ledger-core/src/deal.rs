@@ -31,11 +31,12 @@ use crate::id::{DealId, EntryId, PayeeId, PayoutId, PlanId, Text};
 use crate::money::{Currency, Money, MoneyError};
 use crate::plan::Version;
 use crate::rate::Rate;
+use crate::settings::Capability;
 use crate::slice::Slice;
 use crate::stream::StreamId;
 use crate::waterfall::{
-    self, Account, Adjustment, Attained, Books, Calculated, Calculation, Contribution, Gci, Kind, Member, OffTop,
-    Party, Progress, Sharer, Side, SideKind, calculate, check,
+    self, Account, Adjustment, Attained, BonusState, Books, Calculated, Calculation, Contribution, Gci, Kind, Member,
+    OffTop, Party, Progress, Sharer, Side, SideKind, calculate, check,
 };
 
 /// What can be asked of a deal.
@@ -466,6 +467,9 @@ fn register(context: &Context<'_>, deal: &DealId, basis: Basis) -> Result<Event,
     }
     context.settings.demand_currency(gci.currency())?;
     if let Basis::Sides(sides) = &basis {
+        if sides.iter().any(|side| !side.adjustments.is_empty()) {
+            context.settings.demand(Capability::ManualAmounts)?;
+        }
         let sharers = sides.iter().flat_map(|side| &side.payees);
         known_payees(slice, sharers.flat_map(|sharer| [&sharer.payee].into_iter().chain(&sharer.mentor)).collect())?;
     }
@@ -576,11 +580,9 @@ fn complete(context: &Context<'_>, deal: &Deal, day: Date, mut decision: Decisio
         let events = cap::contribute(&deal.id, cap)?;
         posted.extend(events.map(|event| (cap::stream(&cap.account), event::Event::from(event))));
     }
-    for Progress { account, before, after } in &completion.attainments {
-        if before != after {
-            let event = attainment::Event::counted(account.clone(), deal.id.clone(), after.minus(before)?);
-            posted.push((attainment::stream(account), event.into()));
-        }
+    for progress in completion.attainments.iter().filter(|progress| progress.after != progress.before) {
+        let event = attainment::Event::counted(progress, &deal.id)?;
+        posted.push((attainment::stream(&progress.account), event.into()));
     }
     for Earned { payee, entry, amount } in &completion.entries {
         let Some(entry) = *entry else { continue };
@@ -646,6 +648,10 @@ impl Books for Looked<'_> {
     fn attained(&self, account: &Account) -> Option<Attained> {
         self.note(self.slice.attainment(account))?.total()
     }
+
+    fn bonus(&self, account: &Account, name: &Text) -> Option<BonusState> {
+        self.note(self.slice.attainment(account))?.bonus(name)
+    }
 }
 
 impl Completion {
@@ -710,6 +716,10 @@ impl Books for Completion {
     fn attained(&self, account: &Account) -> Option<Attained> {
         self.attainments.iter().find(|attained| attained.account == *account).map(|attained| attained.before)
     }
+
+    fn bonus(&self, account: &Account, name: &Text) -> Option<BonusState> {
+        self.attainments.iter().find(|attained| attained.account == *account)?.bonus(name)
+    }
 }
 
 impl From<&Calculated<'_>> for SideLines {
@@ -749,10 +759,10 @@ fn reverse(context: &Context<'_>, deal: &Deal, reason: &Text) -> Result<Decision
         let event = cap::Event::Reversed { account: account.clone(), deal: deal.id.clone(), amount };
         decision = decision.with(cap::stream(account), event);
     }
-    for Progress { account, before, after } in attainments() {
+    for progress in attainments() {
         mark!(AttainmentGivenBack);
-        let event = attainment::Event::reversed(account.clone(), deal.id.clone(), after.minus(before)?);
-        decision = decision.with(attainment::stream(account), event);
+        let event = attainment::Event::reversed(progress, &deal.id)?;
+        decision = decision.with(attainment::stream(&progress.account), event);
     }
     for (index, Earned { payee, entry, .. }) in (0..).zip(entries) {
         let Some(entry) = *entry else { continue };

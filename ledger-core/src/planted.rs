@@ -119,6 +119,8 @@ bugs! {
     RoyaltyUncapped = "waterfall.royalty-uncapped",
     /// A bonus is paid whenever the threshold is behind. Shows in the deal after the one that reached it.
     BonusAgain = "waterfall.bonus-again",
+    /// What was attained says alone whether a threshold was met before. Shows when it is met again after a reversal.
+    BonusAfterReversal = "waterfall.bonus-after-reversal",
     /// A threshold is reached only above it. Shows when it is hit to the unit.
     ThresholdOnlyAbove = "waterfall.threshold-only-above",
     /// A payee has an override of its own part. Shows when the plan names it.

@@ -399,7 +399,7 @@ impl Laws {
                 self.due.push(Due::Contribute { account: met.account.clone(), deal: deal.clone(), amount });
             }
         }
-        for Counted { account, before, after } in &completion.attainments {
+        for Counted { account, before, after, .. } in &completion.attainments {
             self.in_year(account, out);
             let was = self.attainments.get(account).copied().unwrap_or(Attained::nothing(before.revenue.currency()));
             if was != *before {

@@ -5,10 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Member;
-use super::document::{Limit, Plan, PoolTerms};
+use super::document::{Bonus, Limit, Plan, PoolTerms, When};
 use super::refuse::Rule;
 use crate::calendar::{CapYear, CapYearRule};
-use crate::id::{CapProgramme, PayeeId, PoolId};
+use crate::id::{CapProgramme, PayeeId, PoolId, Text};
 use crate::money::{Currency, Money, MoneyError};
 
 /// What a contribution or an attainment counts to. Accounts are ordered by programme, payees before pools, name, year.
@@ -110,6 +110,20 @@ pub trait Books {
     fn contributed(&self, account: &Account) -> Option<Money>;
     /// What was attained.
     fn attained(&self, account: &Account) -> Option<Attained>;
+    /// What became of a bonus that a threshold of an attainment brings; none as long as no deal paid it, and where nothing says so.
+    fn bonus(&self, _account: &Account, _name: &Text) -> Option<BonusState> {
+        None
+    }
+}
+
+/// What became of a bonus that is paid once a year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BonusState {
+    /// A deal paid it.
+    Paid,
+    /// The deal that paid it was reversed. The next deal that leaves the threshold met pays it.
+    TakenBack,
 }
 
 /// A cap that a deal touched, whether or not anything counted to it.
@@ -136,6 +150,27 @@ pub struct Progress {
     pub before: Attained,
     /// What is attained after it.
     pub after: Attained,
+    /// Which bonuses of the plan earlier deals paid for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paid: Vec<Text>,
+    /// Which of them were taken back with the deal that paid them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_back: Vec<Text>,
+    /// Which of them the deal pays.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pays: Vec<Text>,
+}
+
+impl Progress {
+    /// What had become of a bonus before the deal.
+    #[must_use]
+    pub fn bonus(&self, name: &Text) -> Option<BonusState> {
+        if self.paid.contains(name) {
+            Some(BonusState::Paid)
+        } else {
+            self.taken_back.contains(name).then_some(BonusState::TakenBack)
+        }
+    }
 }
 
 /// What is left under a limit: never below zero.
@@ -234,7 +269,15 @@ impl<'a, 'b> Desk<'a, 'b> {
         let account = Account { programme: programme.clone(), of: Owner::Payee(member.payee.clone()), year };
         let nothing = Attained::nothing(member.plan.document().currency);
         let before = self.books.attained(&account).unwrap_or(nothing);
-        self.attained.push(Progress { account, before, after: before });
+        let (mut paid, mut taken_back) = (Vec::new(), Vec::new());
+        for Bonus { name, .. } in member.plan.document().bonuses.iter().filter(|bonus| bonus.when != When::EachDeal) {
+            match self.books.bonus(&account, name) {
+                Some(BonusState::Paid) => paid.push(name.clone()),
+                Some(BonusState::TakenBack) => taken_back.push(name.clone()),
+                None => {}
+            }
+        }
+        self.attained.push(Progress { account, before, after: before, paid, taken_back, pays: Vec::new() });
         Ok(self.attained.len() - 1)
     }
 }

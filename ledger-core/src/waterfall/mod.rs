@@ -28,7 +28,7 @@ use accounts::Desk;
 use split::Cut;
 use steps::Turn;
 
-pub use accounts::{Account, Attained, Books, Contribution, Owner, Progress};
+pub use accounts::{Account, Attained, BonusState, Books, Contribution, Owner, Progress};
 pub use document::{
     Attainment, Base, Bonus, Cap, CapOf, Capped, Charged, Crossing, Deficit, Document, Fee, FeeAmount, FeeOnCrossing,
     FeeTo, Mentee, Mode, Override, OwnCap, Per, Plan, Proration, ReferralIn, Royalty, RoyaltyBasis, Shares, Split,
@@ -183,9 +183,7 @@ pub fn calculate<'a>(
     let (mut desk, mut calculated) = (Desk::new(books), Vec::with_capacity(sides.len()));
     for (index, side) in sides.iter().enumerate() {
         let place = |error: Rejection| error.within(format_args!("sides.{index}"));
-        if sides.iter().take(index).any(|earlier| earlier.side == side.side) {
-            return Err(place(Rule::NamedTwice { name: format!("{:?}", side.side).to_lowercase() }.at("side")));
-        }
+        check_kind(sides, index, side.side).map_err(place)?;
         calculated.push(calculate_side(&mut desk, members, side).map_err(place)?);
     }
     Ok(Calculation { sides: calculated, contributions: desk.caps, progress: desk.attained })
@@ -199,14 +197,22 @@ pub fn check(sides: &[Side]) -> Result<Money, Rejection> {
     let mut whole: Option<Money> = None;
     for (index, side) in sides.iter().enumerate() {
         let place = |error: Rejection| error.within(format_args!("sides.{index}"));
-        if sides.iter().take(index).any(|earlier| earlier.side == side.side) {
-            return Err(place(Rule::NamedTwice { name: format!("{:?}", side.side).to_lowercase() }.at("side")));
-        }
+        check_kind(sides, index, side.side).map_err(place)?;
         let gci = check_side(side, whole.map(Money::currency)).map_err(place)?;
         let sum = whole.map_or(Ok(gci), |whole| whole.plus(gci));
         whole = Some(sum.map_err(|error| place(Rule::from(error).at("gci")))?);
     }
     whole.ok_or_else(|| Rule::Malformed("a deal has a side".into()).at("sides"))
+}
+
+fn check_kind(sides: &[Side], index: usize, kind: SideKind) -> Result<(), Rejection> {
+    if sides.iter().take(index).any(|earlier| earlier.side == kind) {
+        return Err(Rule::NamedTwice { name: format!("{kind:?}").to_lowercase() }.at("side"));
+    }
+    if kind == SideKind::Sole && sides.len() > 1 {
+        return Err(Rule::Conflicting("the only side of a deal has no other beside it").at("side"));
+    }
+    Ok(())
 }
 
 fn check_side(side: &Side, currency: Option<Currency>) -> Result<Money, Rejection> {
@@ -364,6 +370,10 @@ fn weights(side: &Side) -> Result<Vec<u64>, Rejection> {
     }
     let sum = match given.iter().copied().try_fold(Rate::ZERO, Rate::plus) {
         Ok(Rate::ONE) if given.len() == side.payees.len() => {
+            if let Some(nothing) = given.iter().position(|weight| *weight == Rate::ZERO) {
+                let rule = Rule::Conflicting("who has no part of a side does not share it: leave the payee out");
+                return Err(rule.at(Field::nth("payees", nothing, "weight")));
+            }
             return Ok(given.into_iter().map(|weight| weight.mantissa().unsigned_abs()).collect());
         }
         Ok(sum) => sum.to_string(),

@@ -1,6 +1,6 @@
 //! What comes after the split: fees, what a mentee pays, bonuses and overrides, for one payee after another.
 
-use super::accounts::Desk;
+use super::accounts::{BonusState, Desk};
 use super::document::{Base, Charged, Fee, FeeAmount, FeeOnCrossing, FeeTo, Step, Threshold, Timing, When};
 use super::explain::{Because, Of, Reason};
 use super::field::Field;
@@ -174,21 +174,26 @@ impl<'a, 't> Turn<'a, 't> {
         Ok(())
     }
 
-    fn bonuses(&mut self, desk: &Desk<'a, '_>) -> Result<(), Rule> {
+    fn bonuses(&mut self, desk: &mut Desk<'a, '_>) -> Result<(), Rule> {
         let Some(seat) = desk.seats.get(self.seat) else { return Ok(()) };
-        let attained = seat.attainment.and_then(|place| desk.attained.get(place)).map(|known| known.after);
+        let (been_here, attainment) = (seat.been_here, seat.attainment);
         for (index, bonus) in self.member.plan.document().bonuses.iter().enumerate() {
-            let reached = match (bonus.when, attained) {
-                (When::EachDeal, _) if seat.been_here => continue,
+            let reached = match (bonus.when, attainment.and_then(|place| desk.attained.get_mut(place))) {
+                (When::EachDeal, _) if been_here => continue,
                 (When::EachDeal, _) => None,
                 (When::Reaches(_), None) => continue,
-                (When::Reaches(threshold), Some(before)) => {
+                (When::Reaches(threshold), Some(progress)) => {
+                    let before = progress.after;
                     let after = before.with(self.part, self.units)?.with_company_dollar(self.cut.company_dollar)?;
-                    let is_reached =
-                        (planted!(BonusAgain) || !threshold.is_met(&before)?) && threshold.is_met(&after)?;
-                    if !is_reached {
+                    let is_due = match progress.bonus(&bonus.name).filter(|_| !planted!(BonusAfterReversal)) {
+                        None => planted!(BonusAgain) || !threshold.is_met(&before)?,
+                        Some(BonusState::TakenBack) => before != after && !progress.pays.contains(&bonus.name),
+                        Some(BonusState::Paid) => false,
+                    };
+                    if !is_due || !threshold.is_met(&after)? {
                         continue;
                     }
+                    progress.pays.push(bonus.name.clone());
                     Some(Reason::Reached { threshold, before, after })
                 }
             };

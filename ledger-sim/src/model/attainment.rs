@@ -1,5 +1,7 @@
 //! What a payee came to in one year, which tiers and bonuses go by.
 
+use std::collections::BTreeMap;
+
 use super::cap::account_json;
 use super::money::fits;
 use super::waterfall::{Holder, Totals};
@@ -21,6 +23,8 @@ pub struct Attainment {
     pub is_opened: bool,
     /// What the payee came to.
     pub totals: Totals,
+    /// Whether a bonus that a threshold brings is paid, or was taken back with the deal that paid it.
+    pub bonuses: BTreeMap<String, bool>,
 }
 
 impl Attainment {
@@ -29,7 +33,8 @@ impl Attainment {
         let stream = stream(programme, payee, start);
         let (programme, payee, totals) = (programme.to_owned(), payee.to_owned(), Totals::default());
         let known = asked.model.attainments.get(&stream).cloned();
-        (stream, known.unwrap_or(Self { programme, payee, start, end, is_opened: false, totals }))
+        let new = Self { programme, payee, start, end, is_opened: false, totals, bonuses: BTreeMap::new() };
+        (stream, known.unwrap_or(new))
     }
 
     /// The account as events name it.

@@ -67,7 +67,7 @@ pub struct Earned {
 #[derive(Debug, Clone)]
 enum Moved {
     Cap { stream: String, contributed: i128, fees: i128 },
-    Attainment { stream: String, counted: Totals },
+    Attainment { stream: String, counted: Totals, bonuses: Vec<String> },
 }
 
 pub(super) fn judge(asked: Asked<'_>) -> Result<Ruling, Why> {
@@ -157,6 +157,9 @@ fn new(asked: Asked<'_>, ruling: &mut Ruling, id: &str, basis: Basis) -> Result<
         return Err(Why::WrongAmount);
     }
     asked.settings.demand_currency(gci.1)?;
+    if matches!(&basis, Basis::Sides(sides) if sides.iter().any(|side| !side.adjustments.is_empty())) {
+        asked.settings.demand("manual_amounts")?;
+    }
     let payload = format!(r#"{{"deal":"{id}","basis":{told},"gci":"{gci}"}}"#);
     ruling.fact(format!("deal/{id}"), "deal.registered", payload);
     let (id, stage, calculated) = (id.to_owned(), Stage::Registered, String::new());
@@ -204,7 +207,9 @@ fn sides(deal: &Deal) -> Result<Vec<Side>, Why> {
             Ok(vec![Side::sole(deal.gci, payees.iter().map(|payee| sharer(payee, None)).collect())])
         }
         (Basis::Gci(_), Some(Credit::Custom(weights))) => {
-            let payees = weights.iter().map(|(payee, weight)| sharer(payee, Some(*weight)));
+            // Who is credited with nothing does not share the deal.
+            let payees =
+                weights.iter().filter(|(_, weight)| weight.0 > 0).map(|(payee, weight)| sharer(payee, Some(*weight)));
             Ok(vec![Side::sole(deal.gci, payees.collect())])
         }
     }
@@ -243,7 +248,7 @@ fn complete(asked: Asked<'_>, mut ruling: Ruling, mut deal: Deal, on: Day) -> Re
     };
     let attained = |programme: &str, payee: &str, start| {
         let known = attainments.get(&attainment::stream(programme, payee, start));
-        known.map_or_else(Totals::default, |known| known.totals)
+        known.map_or_else(Default::default, |known| (known.totals, known.bonuses.clone()))
     };
     let calculated = waterfall::calculate(&sharers, sides, currency, on, contributed, attained)?;
 
@@ -274,19 +279,24 @@ fn complete(asked: Asked<'_>, mut ruling: Ruling, mut deal: Deal, on: Day) -> Re
         deal.moved.push(Moved::Cap { stream, contributed: more.0, fees });
     }
     let mut counted = Vec::new();
-    for ((programme, payee, start, end), before, after) in &calculated.attainments {
+    for waterfall::Measured { year: (programme, payee, start, end), before, after, bonuses } in &calculated.attainments
+    {
         let (stream, mut known) = Attainment::of(asked, programme, payee, (*start, *end));
         let account = known.json();
         let [was, is] = [*before, *after].map(|totals| attainment::totals_json(totals, currency));
-        counted.push(format!(r#"{{"account":{account},"before":{{{was}}},"after":{{{is}}}}}"#));
+        let [paid, taken_back, pays] = bonuses;
+        let names = [texts("paid", paid), texts("taken_back", taken_back), texts("pays", pays)].concat();
+        counted.push(format!(r#"{{"account":{account},"before":{{{was}}},"after":{{{is}}}{names}}}"#));
         let more = after.less(*before);
         if more != Totals::default() {
             let told = attainment::totals_json(more, currency);
-            let payload = format!(r#"{{"account":{account},"deal":"{id}",{told}}}"#);
+            let names = texts("bonuses", pays);
+            let payload = format!(r#"{{"account":{account},"deal":"{id}",{told}{names}}}"#);
             booked.fact(stream.clone(), "attainment.counted", payload);
             known.totals = known.totals.plus(more)?;
+            known.bonuses.extend(pays.iter().map(|name| (name.clone(), true)));
             booked.step(Step::Attainment(stream.clone(), known));
-            deal.moved.push(Moved::Attainment { stream, counted: more });
+            deal.moved.push(Moved::Attainment { stream, counted: more, bonuses: pays.clone() });
         }
     }
     let mut entries = Vec::new();
@@ -318,6 +328,12 @@ fn complete(asked: Asked<'_>, mut ruling: Ruling, mut deal: Deal, on: Day) -> Re
     deal.stage = Stage::Completed(on);
     ruling.step(Step::Deal(deal));
     Ok(ruling)
+}
+
+/// A field that lists texts, unless there are none.
+fn texts(field: &str, texts: &[String]) -> String {
+    let texts: Vec<_> = texts.iter().map(|text| Text(text).to_string()).collect();
+    if texts.is_empty() { String::new() } else { format!(r#","{field}":[{}]"#, texts.join(",")) }
 }
 
 /// What a payee paid for deals after the cap, if this is the payee's own first cap.
@@ -363,12 +379,14 @@ fn reverse(asked: Asked<'_>, mut deal: Deal, reason: &str) -> Result<Ruling, Why
                 }
                 ruling.step(Step::Cap(stream.clone(), cap));
             }
-            Moved::Attainment { stream, counted } => {
+            Moved::Attainment { stream, counted, bonuses } => {
                 let mut known = asked.model.attainments.get(stream).ok_or(Why::Unknown)?.clone();
                 known.totals = known.totals.less(*counted);
+                known.bonuses.extend(bonuses.iter().map(|name| (name.clone(), false)));
                 let account = known.json();
                 let told = attainment::totals_json(*counted, currency);
-                let payload = format!(r#"{{"account":{account},"deal":"{id}",{told}}}"#);
+                let names = texts("bonuses", bonuses);
+                let payload = format!(r#"{{"account":{account},"deal":"{id}",{told}{names}}}"#);
                 ruling.fact(stream.clone(), "attainment.reversed", payload);
                 ruling.step(Step::Attainment(stream.clone(), known));
             }

@@ -47,7 +47,16 @@ pub(in crate::model) struct Calculated {
     /// Every limit that the plans name, with what had been contributed before and is after.
     pub caps: Vec<(Account, i128, i128)>,
     /// Every year that the plans measure, with what the payee had come to before and has after.
-    pub attainments: Vec<(Year, Totals, Totals)>,
+    pub attainments: Vec<Measured>,
+}
+
+/// What a payee came to in a year.
+pub(in crate::model) struct Measured {
+    pub year: Year,
+    pub before: Totals,
+    pub after: Totals,
+    /// The bonuses of the plan that earlier deals paid, that were taken back with the deal that paid them, and that this one pays.
+    pub bonuses: [Vec<String>; 3],
 }
 
 /// Programme, payee, first day and the day after the last.
@@ -144,7 +153,7 @@ pub(in crate::model) fn calculate(
     currency: Currency,
     on: Day,
     contributed: impl Fn(&str, &Holder, Day) -> i128,
-    attained: impl Fn(&str, &str, Day) -> Totals,
+    attained: impl Fn(&str, &str, Day) -> (Totals, BTreeMap<String, bool>),
 ) -> Result<Calculated, Code> {
     let case = case(sharers, currency);
     let mut books = Books::new(&case);
@@ -164,10 +173,17 @@ pub(in crate::model) fn calculate(
             }
         }
         if let Some((programme, start, end)) = sharer.plan.attainment_on(sharer.joined_on, on)? {
-            let before = attained(programme, sharer.name, start);
+            let (before, known) = attained(programme, sharer.name, start);
             let key = (programme.to_owned(), sharer.name.to_owned(), start);
             books.attained.insert(key.clone(), (end, before.measures()));
-            attainments.push((key, end, before));
+            let reaching = sharer.plan.bonuses.iter().filter(|bonus| bonus.reaches.is_some()).map(|bonus| &bonus.name);
+            let mut of_plan = Vec::new();
+            for name in reaching {
+                let state = known.get(name).copied();
+                books.bonuses.extend(state.map(|is_paid| ((key.clone(), name.clone()), is_paid)));
+                of_plan.push((name.clone(), state));
+            }
+            attainments.push((key, end, before, of_plan));
         }
     }
     let deal = Deal { name: "deal".to_owned(), completed: When::Day(on), sides };
@@ -181,10 +197,16 @@ pub(in crate::model) fn calculate(
         Ok((books.account(&key)?, before, units(&account.contributed)?))
     };
     let caps = caps.into_iter().map(moved).collect::<Result<_, Code>>()?;
-    let counted = |((programme, payee, start), end, before): ((String, String, Day), Day, Totals)| {
-        let key = (programme, payee, start);
+    let counted = |(key, end, before, of_plan): ((String, String, Day), Day, Totals, Vec<(String, Option<bool>)>)| {
         let (_, measures) = books.attained.get(&key).ok_or(Code::Overflow)?;
-        Ok(((key.0.clone(), key.1.clone(), start, end), before, Totals::of(measures)?))
+        let in_state = |wanted: bool| {
+            let found = of_plan.iter().filter(move |(_, state)| *state == Some(wanted));
+            found.map(|(name, _)| name.clone()).collect()
+        };
+        let pays = books.paid.iter().filter(|(of, _)| *of == key).map(|(_, name)| name.clone()).collect();
+        let bonuses = [in_state(true), in_state(false), pays];
+        let after = Totals::of(measures)?;
+        Ok(Measured { year: (key.0.clone(), key.1.clone(), key.2, end), before, after, bonuses })
     };
     let attainments = attainments.into_iter().map(counted).collect::<Result<_, Code>>()?;
     let lines = written.iter().flat_map(|side| side.get("lines").and_then(Value::as_array)).flatten();

@@ -20,7 +20,7 @@ use super::{calendar, names};
 use crate::act::{Code as Currency, Day};
 use exact::Exact;
 pub use ledger::Totals;
-pub(super) use ledger::{Account as LimitAccount, Calculated, Line, Sharer, calculate, in_force, sides};
+pub(super) use ledger::{Account as LimitAccount, Calculated, Line, Measured, Sharer, calculate, in_force, sides};
 pub use terms::Holder;
 use terms::{Case, Limit, Measures, When};
 pub(super) use terms::{Plan, Side};
@@ -120,12 +120,17 @@ struct Books<'a> {
     accounts: BTreeMap<Key, Account>,
     /// By programme, payee and the first day of the year; the first of each is the day after its last.
     attained: BTreeMap<(String, String, Day), (Day, Measures)>,
+    /// Whether a bonus of an attainment is paid, or was taken back with the deal that paid it.
+    bonuses: BTreeMap<((String, String, Day), String), bool>,
+    /// Those that were paid here, one after another.
+    paid: Vec<((String, String, Day), String)>,
     marks: BTreeSet<&'static str>,
 }
 
 impl<'a> Books<'a> {
     fn new(case: &'a Case) -> Self {
-        Self { case, accounts: BTreeMap::new(), attained: BTreeMap::new(), marks: BTreeSet::new() }
+        let (accounts, attained, bonuses) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { case, accounts, attained, bonuses, paid: Vec::new(), marks: BTreeSet::new() }
     }
 
     fn mark(&mut self, what: &'static str, happened: bool) {

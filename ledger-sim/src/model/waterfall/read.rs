@@ -51,8 +51,14 @@ pub(super) fn sides(text: &str, currency: Currency) -> Read<Vec<Side>> {
     if sides.is_empty() {
         return Err(Code::TooMany);
     }
-    distinct(sides.iter().map(|side| side.side.as_str()), Code::NamedTwice)?;
+    kinds(&sides)?;
     Ok(sides)
+}
+
+/// Each side once, and no other beside the only one.
+fn kinds(sides: &[Side]) -> Read<()> {
+    distinct(sides.iter().map(|side| side.side.as_str()), Code::NamedTwice)?;
+    if sides.len() > 1 && sides.iter().any(|side| side.side == "sole") { Err(Code::Conflicting) } else { Ok(()) }
 }
 
 /// Everybody has plans that there are, one at a time, and the plans agree on what they share.
@@ -150,7 +156,7 @@ impl Reader {
         if sides.is_empty() {
             return Err(Code::Malformed);
         }
-        distinct(sides.iter().map(|side| side.side.as_str()), Code::NamedTwice)?;
+        kinds(&sides)?;
         let completed = text_of(fields.get("completed")?)?;
         let completed = match completed.split_once('T') {
             None => When::Day(day(fields.get("completed")?)?),
@@ -174,7 +180,12 @@ impl Reader {
         distinct(payees.iter().map(|(payee, ..)| payee.as_str()), Code::NamedTwice)?;
         let weights: Vec<Exact> = match payees.iter().filter_map(|(_, weight, _)| weight.clone()).collect::<Vec<_>>() {
             none if none.is_empty() => payees.iter().map(|_| Exact::one()).collect(),
-            all if all.len() == payees.len() && sum(&all) == Exact::one() => all,
+            all if all.len() == payees.len() && sum(&all) == Exact::one() => {
+                if all.iter().any(Exact::is_zero) {
+                    return Err(Code::Conflicting);
+                }
+                all
+            }
             _ => return Err(Code::WeightsDoNotSum),
         };
         if payees.is_empty() {

@@ -401,7 +401,20 @@ impl<'a> Books<'a> {
                         _ => (&member.before.revenue, member.part.clone()),
                     };
                     let after = before + more;
-                    let due = before < threshold && after >= *threshold;
+                    let Some(attained) = &member.attained else { continue };
+                    let of = (attained.clone(), bonus.name.clone());
+                    let counts =
+                        !member.part.is_zero() || !side.units.is_zero() || member.standing.company.is_positive();
+                    let due = after >= *threshold
+                        && match self.bonuses.get(&of) {
+                            None => before < threshold,
+                            Some(true) => false,
+                            Some(false) => counts,
+                        };
+                    if due {
+                        self.bonuses.insert(of.clone(), true);
+                        self.paid.push(of);
+                    }
                     self.mark("bonus reached", due);
                     self.mark("bonus reached exactly", due && after == *threshold);
                     self.mark("bonus not reached", !due);

@@ -205,12 +205,15 @@ pub fn check(sides: &[Side]) -> Result<Money, Rejection> {
     whole.ok_or_else(|| Rule::Malformed("a deal has a side".into()).at("sides"))
 }
 
+/// Each side is there once, and the only one has no other beside it.
 fn check_kind(sides: &[Side], index: usize, kind: SideKind) -> Result<(), Rejection> {
-    if sides.iter().take(index).any(|earlier| earlier.side == kind) {
-        return Err(Rule::NamedTwice { name: format!("{kind:?}").to_lowercase() }.at("side"));
-    }
-    if kind == SideKind::Sole && sides.len() > 1 {
-        return Err(Rule::Conflicting("the only side of a deal has no other beside it").at("side"));
+    for earlier in sides.iter().take(index).map(|side| side.side) {
+        if earlier == kind {
+            return Err(Rule::NamedTwice { name: format!("{kind:?}").to_lowercase() }.at("side"));
+        }
+        if [earlier, kind].contains(&SideKind::Sole) {
+            return Err(Rule::Conflicting("the only side of a deal has no other beside it").at("side"));
+        }
     }
     Ok(())
 }

@@ -364,11 +364,10 @@ fn completion() -> BoxedStrategy<Completion> {
         before,
         after,
     });
-    let attainment = (cap_account(), attained(), attained()).prop_map(|(account, before, after)| Progress {
-        account,
-        before,
-        after,
-    });
+    let bonuses = || vec(text(), 0..2);
+    let attainment = (cap_account(), attained(), attained(), bonuses(), bonuses(), bonuses()).prop_map(
+        |(account, before, after, paid, taken_back, pays)| Progress { account, before, after, paid, taken_back, pays },
+    );
     let earned = (name(), of(entry_id()), money()).prop_map(|(payee, entry, amount)| Earned { payee, entry, amount });
     let counted = (vec(cap, 0..2), vec(attainment, 0..2), vec(earned, 0..3));
     (name(), date(), money(), vec(side_lines(), 0..3), vec(plan, 0..3), counted)
@@ -465,13 +464,13 @@ fn attainment_event() -> BoxedStrategy<attainment::Event> {
             let Attained { units, revenue, accrued, company_dollar } = attained;
             OpeningSet { account, units, revenue, accrued, company_dollar, reason }
         }),
-        (cap_account(), name(), attained()).prop_map(|(account, deal, attained)| {
+        (cap_account(), name(), attained(), vec(text(), 0..2)).prop_map(|(account, deal, attained, bonuses)| {
             let Attained { units, revenue, accrued, company_dollar } = attained;
-            Counted { account, deal, units, revenue, accrued, company_dollar }
+            Counted { account, deal, units, revenue, accrued, company_dollar, bonuses }
         }),
-        (cap_account(), name(), attained()).prop_map(|(account, deal, attained)| {
+        (cap_account(), name(), attained(), vec(text(), 0..2)).prop_map(|(account, deal, attained, bonuses)| {
             let Attained { units, revenue, accrued, company_dollar } = attained;
-            Reversed { account, deal, units, revenue, accrued, company_dollar }
+            Reversed { account, deal, units, revenue, accrued, company_dollar, bonuses }
         }),
     ]
     .boxed()

@@ -49,6 +49,26 @@ fn a_deal_counts_to_its_year_and_the_next_one_starts_from_there() {
     assert_eq!(net(&mut story, "c", "1000 USD", "2026-02-03"), "900.00", "with the bonus for the third");
 }
 
+/// A threshold that was met, left by a reversal and met again brought its bonus twice; and once the deal that had brought it was
+/// taken back, never again.
+#[test]
+fn a_bonus_is_paid_once_a_year_by_a_deal_that_stands() {
+    let mut story = zoe();
+    let reverse = |deal: &str| json!({"deal.reverse": {"deal": deal, "reason": "withdrawn"}});
+    let day = "2026-02-01";
+    assert_eq!(["a", "b", "c"].map(|deal| net(&mut story, deal, "100 USD", day)), ["60.00", "60.00", "160.00"]);
+    story.given("ann", reverse("a"));
+    assert_eq!(net(&mut story, "d", "100 USD", day), "60.00", "c has paid it");
+    story.given("ann", reverse("c"));
+    assert_eq!(net(&mut story, "e", "0 USD", "2025-01-01"), "0.00", "another year");
+    let paid = story.deal("f", "zoe", "100 USD", day);
+    assert_eq!(parts(&paid, "zoe")[3], "160.00", "b, d and f are three, and c, which had paid it, is gone");
+    let attained = completion(&paid).attainments[0].clone();
+    assert_eq!([attained.paid.len(), attained.taken_back.len(), attained.pays.len()], [0, 1, 1]);
+    assert_eq!(net(&mut story, "g", "100 USD", day), "60.00");
+    assert_eq!(story.payable("zoe"), "340.00 USD", "b, d, f with the bonus, g");
+}
+
 #[test]
 fn a_reversal_takes_back_exactly_what_was_counted() {
     let mut story = zoe();

@@ -106,11 +106,18 @@ fn what_needs_no_plan_is_refused_when_a_deal_is_registered() {
             other => panic!("{path}: {other}"),
         }
     }
+    let mut nothing = sides.clone();
+    (nothing[0]["payees"][0]["weight"], nothing[0]["payees"][1]["weight"]) = (json!("1"), json!("0"));
+    let reason = refused!(story, "ann", register(&nothing), Rejection::Waterfall(_));
+    assert!(reason.contains("sides.0.payees.1.weight: who has no part of a side does not share it"), "{reason}");
     let mut second = sides[0].clone();
     second["gci"]["amount"] = json!("1 EUR");
     second["side"] = json!("buying");
     refused!(story, "ann", register(&json!([sides[0], second])), Rejection::Waterfall(_));
     refused!(story, "ann", register(&json!([sides[0], sides[0]])), Rejection::Waterfall(_));
+    second["gci"]["amount"] = json!("1 USD");
+    let reason = refused!(story, "ann", register(&json!([second, sides[0]])), Rejection::Waterfall(_));
+    assert!(reason.contains("sides.1.side: the only side of a deal has no other beside it"), "{reason}");
     refused!(story, "ann", register(&json!([])), Rejection::Waterfall(_));
     for (path, name) in [("/0/payees/0/payee", "nobody"), ("/0/payees/1/mentor", "nobody")] {
         let mut wrong = sides.clone();
@@ -121,6 +128,9 @@ fn what_needs_no_plan_is_refused_when_a_deal_is_registered() {
     story.given("ann", json!({"settings.switch_off": {"capability": "foreign_currencies"}}));
     let yen = json!([{"gci": {"amount": "100 JPY"}, "payees": [{"payee": "zoe"}]}]);
     refused!(story, "ann", register(&yen), Rejection::Settings(settings::Rejection::SwitchedOff { .. }));
+    story.given("ann", json!({"settings.switch_off": {"capability": "manual_amounts"}}));
+    refused!(story, "ann", register(&sides), Rejection::Settings(settings::Rejection::SwitchedOff { .. }));
+    story.given("ann", json!({"settings.switch_on": {"capability": "manual_amounts"}}));
     story.given("ann", register(&sides));
 }
 

@@ -157,6 +157,11 @@ fn every_rule_of_a_deal_names_its_field() {
         ("payees/0/mentor", json!("ann"), "conflicting at {}.payees.0.mentor"),
         ("payees/0/weight", json!("0.5"), "weights_do_not_sum at {}.payees"),
         ("payees/0/weight", json!("1"), "weights_do_not_sum at {}.payees"),
+        (
+            "payees",
+            json!([{"payee": "ann", "weight": "1"}, {"payee": "bob", "weight": "0"}]),
+            "conflicting at {}.payees.1.weight",
+        ),
         ("payees", json!([]), "weights_do_not_sum at {}.payees"),
         ("adjustments/0/amount", json!("0 USD"), "not_positive at {}.adjustments.0.amount"),
         ("adjustments/0/amount", json!("1 EUR"), "wrong_currency at {}.adjustments.0.amount"),

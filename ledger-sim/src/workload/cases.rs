@@ -558,15 +558,15 @@ impl<'a> Draw<'a> {
         }
     }
 
-    /// Weights that sum to one: even ones with the rest on the first, uneven ones, and such as are nothing.
+    /// Weights that sum to one: even ones with the rest on the first, uneven ones, and such as are next to nothing.
     fn weights(&mut self, count: usize) -> Vec<String> {
         let most = WHOLE / u64::try_from(count.max(1)).unwrap_or(1);
         let mut left = WHOLE;
         let mut weights: Vec<u64> = (1..count)
             .map(|_| match self.choices.work(4) {
                 0 | 1 => most,
-                2 => u64::from(self.choices.work(1_001)) * most / 1_000,
-                _ => u64::from(self.choices.work(2)),
+                2 => (u64::from(self.choices.work(1_001)) * most / 1_000).max(1),
+                _ => 1,
             })
             .collect();
         for weight in &weights {

@@ -205,7 +205,6 @@ impl<'a> Books<'a> {
                 if plan.shares_referral_in { (part + referral_in, Exact::zero()) } else { (part, referral_in) };
             self.mark("shared referral in", plan.shares_referral_in && side.referral_in.is_positive());
             self.mark("referral in to the company", referral_in.is_positive());
-            self.mark("weight 0", credited.weight.is_zero());
             let mut touch = |limit| self.touch(limit, plan, payee, *day, None);
             let caps = plan.cap.iter().flat_map(|cap| &cap.caps).map(&mut touch).collect::<Result<_, _>>()?;
             let royalty = plan.royalty.as_ref().and_then(|royalty| royalty.cap.as_ref());

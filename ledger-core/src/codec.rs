@@ -1,6 +1,8 @@
 //! Between events and their stored bytes: canonical JSON, exactly what this encoder writes, with its type and the version of
 //! its form outside it.
 
+use std::collections::BTreeMap;
+
 use compact_str::{CompactString, format_compact};
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, VariantAccess,
@@ -75,38 +77,43 @@ where
     T: Serialize + DeserializeOwned + PartialEq,
     S: Serializer,
 {
-    let mut json = serde_json::to_value(asked).map_err(serde::ser::Error::custom)?;
-    let mut fields = Vec::new();
-    name_fields(&json, &mut String::new(), &mut fields);
-    for (object, field) in fields {
+    let full = serde_json::to_value(asked).map_err(serde::ser::Error::custom)?;
+    let (mut json, mut fields) = (full.clone(), Places::new());
+    name_fields(&full, "", "", 0, &mut fields);
+    for ((_, _, field), objects) in fields {
         let mut less = json.clone();
-        let left_out =
-            less.pointer_mut(&object).and_then(Value::as_object_mut).and_then(|object| object.remove(&field));
-        if left_out.is_some() && T::deserialize(&less).is_ok_and(|says| says == *asked) {
-            json = less;
+        objects.iter().for_each(|object| take(&mut less, object, &field));
+        let Some(says) = T::deserialize(&less).ok().and_then(|says| serde_json::to_value(says).ok()) else { continue };
+        for object in objects {
+            let value = |json: &Value| json.pointer(&object).and_then(|object| object.get(&field)).cloned();
+            if value(&says) == value(&full) {
+                take(&mut json, &object, &field);
+            }
         }
     }
-    json.serialize(serializer)
+    let is_same = T::deserialize(&json).is_ok_and(|says| says == *asked);
+    if is_same { json.serialize(serializer) } else { full.serialize(serializer) }
 }
 
-/// Names every field with the place of the object that it is in, outer ones first.
-fn name_fields(json: &Value, place: &mut String, fields: &mut Vec<(String, String)>) {
-    let length = place.len();
+fn take(json: &mut Value, object: &str, field: &str) {
+    json.pointer_mut(object).and_then(Value::as_object_mut).and_then(|object| object.remove(field));
+}
+
+/// Where there are objects with a field, by their depth, their kind and the field. What is outside comes first; and as all items of
+/// a list are of one kind, the work grows with the kinds and not with the length of a list.
+type Places = BTreeMap<(usize, String, String), Vec<String>>;
+
+fn name_fields(json: &Value, place: &str, kind: &str, depth: usize, fields: &mut Places) {
     match json {
         Value::Object(object) => {
-            fields.extend(object.keys().map(|field| (place.clone(), field.clone())));
             for (field, value) in object {
-                place.push('/');
-                place.push_str(field);
-                name_fields(value, place, fields);
-                place.truncate(length);
+                fields.entry((depth, kind.to_owned(), field.clone())).or_default().push(place.to_owned());
+                name_fields(value, &format!("{place}/{field}"), &format!("{kind}/{field}"), depth + 1, fields);
             }
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                place.push_str(&format!("/{index}"));
-                name_fields(item, place, fields);
-                place.truncate(length);
+                name_fields(item, &format!("{place}/{index}"), &format!("{kind}/"), depth + 1, fields);
             }
         }
         _ => {}

@@ -5,6 +5,7 @@
 //! difference with what is at stake and the event that explains it, in an order and with a hash that two runs share.
 
 pub mod checkpoint;
+mod due;
 pub mod log;
 pub mod register;
 
@@ -12,6 +13,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use crate::chain::Digest;
 use crate::codec;
@@ -290,6 +292,15 @@ impl fmt::Display for Difference {
             write!(f, ", see event {sequence}")?;
         }
         Ok(())
+    }
+}
+
+/// A value as a difference tells it; nothing where there is none.
+fn text(value: Option<&Value>) -> String {
+    match value {
+        None => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
     }
 }
 

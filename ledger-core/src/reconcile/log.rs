@@ -402,6 +402,7 @@ impl Laws {
                     self.doubted_deals.insert(deal.clone());
                 }
             }
+            deal::Event::Attributed { deal, .. } if self.doubted_deals.contains(deal) => {}
             deal::Event::Attributed { deal, attribution, credits } => {
                 let Some(gci) = self.terms.open(deal).and_then(|open| commission(&open.basis)) else { return };
                 let expected = attribution.credits(gci).unwrap_or_default();

@@ -155,11 +155,14 @@ pub(super) fn differing_events(expected: &Event, found: &Event) -> Option<(Strin
 }
 
 /// The first place below `place` in which two values differ, with what should stand there and what does.
-pub(super) fn differing<T: Serialize + ?Sized>(
+pub(super) fn differing<T: PartialEq + Serialize>(
     place: &str,
     expected: &T,
     found: &T,
 ) -> Option<(String, String, String)> {
+    if expected == found {
+        return None;
+    }
     let [expected, found] = [expected, found].map(|value| serde_json::to_value(value).ok());
     walk(place, expected.as_ref(), found.as_ref())
 }

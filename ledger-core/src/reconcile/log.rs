@@ -2,7 +2,7 @@
 //! between a deal and the bank, and no cap is overrun.
 //!
 //! Decisions guarantee these laws when they are made. This reader trusts no decision: it keeps its own small account of entries,
-//! payouts and caps, and names every event that breaks a law.
+//! payouts, caps and plans, and names every event that breaks a law, with the field that is wrong where it can tell.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -406,7 +406,7 @@ impl Laws {
             deal::Event::Attributed { deal, attribution, credits } => {
                 let Some(gci) = self.terms.open(deal).and_then(|open| commission(&open.basis)) else { return };
                 let expected = attribution.credits(gci).unwrap_or_default();
-                if let Some(field) = differing("credits", &expected, credits).filter(|_| expected != *credits) {
+                if let Some(field) = differing("credits", &expected, credits) {
                     out.push(differs(Law::CreditsAreTheAllocation, deal, field));
                     self.doubted_deals.insert(deal.clone());
                 }
@@ -503,9 +503,7 @@ impl Laws {
         }
         for (index, Counted { account, before, .. }) in completion.attainments.iter().enumerate() {
             let was = self.attainments.get(account).copied().unwrap_or(Attained::nothing(before.revenue.currency()));
-            if let Some(field) =
-                Some(&was).filter(|was| *was != before).and_then(|was| differing("before", was, before))
-            {
+            if let Some(field) = differing("before", &was, before) {
                 out.push(differs(Law::BeforeIsWhatWas, attainment::stream(account), field));
                 if let Some(counted) = known.to_mut().attainments.get_mut(index) {
                     counted.before = was;
@@ -531,10 +529,10 @@ impl Laws {
                 in_force.plan_hash = stored.plan_hash;
             }
         }
-        let other = differing("plans", &in_force, &completion.plans).filter(|_| in_force != completion.plans);
-        let in_force = Completion { plans: in_force, ..completion.clone() };
-        let doubted = self.doubted_deals.remove(deal) || completion.plans.iter().chain(&in_force.plans).any(is_doubted);
-        let ways = if other.is_some() { vec![&in_force, completion] } else { vec![completion] };
+        let doubted = self.doubted_deals.remove(deal) || completion.plans.iter().chain(&in_force).any(is_doubted);
+        let other = differing("plans", &in_force, &completion.plans);
+        let under_them = other.is_some().then(|| Completion { plans: in_force, ..completion.clone() });
+        let ways = under_them.iter().chain([completion]);
         out.extend(other.map(|field| differs(Law::PlansAreInForce, deal, field).over(completion.gci)));
         if doubted {
             return None;

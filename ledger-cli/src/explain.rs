@@ -9,13 +9,13 @@ use ledger_core::deal::{self, Basis, Completion, Earned, Line, PlanInForce};
 use ledger_core::event::Event;
 use ledger_core::id::{CapProgramme, DealId, EntryId, PayeeId, PayoutId, Text};
 use ledger_core::limits::PAGE_EVENTS;
-use ledger_core::projection::plans::Plans;
 use ledger_core::projection::replay::each_event;
 use ledger_core::projection::sum::Sum;
+use ledger_core::projection::terms::{Open, Terms};
 use ledger_core::recorded::Recorded;
 use ledger_core::store::Store;
 use ledger_core::waterfall::{Account, Contribution, Document, Owner, Party, SideKind};
-use ledger_core::{Date, Money, cap, payee, payout};
+use ledger_core::{Date, Money, cap, payout};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -209,54 +209,24 @@ impl Calculated {
 
 /// Reads calculated deals off the log.
 #[derive(Default)]
-struct Deals {
-    plans: Plans,
-    names: BTreeMap<PayeeId, Text>,
-    joined_on: BTreeMap<PayeeId, Date>,
-    /// The deals that are not calculated yet.
-    open: BTreeMap<DealId, (Basis, Option<Attribution>)>,
-}
+struct Deals(Terms);
 
 impl Deals {
     /// Takes an event in; the deal that it calculates comes out, if it is wanted.
     fn of(&mut self, recorded: &Recorded, is_wanted: impl Fn(&Completion) -> bool) -> Option<Calculated> {
-        match &recorded.event {
-            Event::Payee(payee::Event::Enrolled { payee, name, joined_on }) => {
-                self.names.insert(payee.clone(), name.clone());
-                self.joined_on.extend(joined_on.map(|day| (payee.clone(), day)));
-            }
-            Event::Plan(event) => self.plans.apply(event),
-            Event::Deal(deal::Event::Registered { deal, basis, .. }) => {
-                self.open.insert(deal.clone(), (basis.clone(), None));
-            }
-            Event::Deal(deal::Event::Attributed { deal, attribution, .. }) => {
-                if let Some((_, known)) = self.open.get_mut(deal) {
-                    *known = Some(attribution.clone());
-                }
-            }
-            Event::Deal(deal::Event::Completed(completion)) => {
-                let terms = self.open.remove(&completion.deal);
-                return is_wanted(completion).then(|| self.explain(recorded.sequence, terms, completion));
-            }
-            _ => {}
-        }
-        None
+        self.0.apply(&recorded.event);
+        let Event::Deal(deal::Event::Completed(completion)) = &recorded.event else { return None };
+        let open = self.0.take(&completion.deal);
+        is_wanted(completion).then(|| self.explain(recorded.sequence, open, completion))
     }
 
-    fn explain(
-        &self,
-        sequence: u64,
-        terms: Option<(Basis, Option<Attribution>)>,
-        completion: &Completion,
-    ) -> Calculated {
-        let (basis, attribution) = terms.map_or((None, None), |(basis, attribution)| (Some(basis), attribution));
-        let version = |in_force: &PlanInForce| self.plans.version(&in_force.plan, in_force.version);
+    fn explain(&self, sequence: u64, open: Option<Open>, completion: &Completion) -> Calculated {
         let mut because: Vec<Vec<Option<Value>>> = Vec::new();
-        let sides = basis.as_ref().and_then(|basis| basis.sides(attribution.as_ref()));
-        let calc_divergence = match &sides {
-            None => Some("nothing says who shares the deal".to_owned()),
-            Some(sides) => {
-                match completion.recalculate(sides, version, |payee| self.joined_on.get(payee).copied()) {
+        let sides = open.as_ref().and_then(Open::sides);
+        let calc_divergence =
+            match &sides {
+                None => Some("nothing says who shares the deal".to_owned()),
+                Some(sides) => match self.0.recalculate(sides, completion) {
                     Err(rejection) => Some(rejection.to_string()),
                     Ok(calculation) => {
                         because.extend(calculation.sides.iter().map(|side| {
@@ -267,9 +237,8 @@ impl Deals {
                             format!("{place} is {stored}, calculated again {calculated}")
                         })
                     }
-                }
-            }
-        };
+                },
+            };
         let mut because = because.into_iter();
         let sides = completion.sides.iter().map(|side| {
             let mut because = because
@@ -283,11 +252,13 @@ impl Deals {
         });
         let sides = sides.collect();
         let documents =
-            completion.plans.iter().map(|plan| version(plan).map(|version| version.document.clone())).collect();
+            completion.plans.iter().map(|plan| self.0.version(plan).map(|version| version.document.clone())).collect();
+        let (basis, attribution) =
+            open.as_ref().map(|Open { basis, attribution }| (basis.clone(), attribution.clone())).unzip();
         Calculated {
             sequence,
-            basis: basis.clone(),
-            attribution,
+            basis,
+            attribution: attribution.flatten(),
             completion: completion.clone(),
             documents,
             sides,
@@ -367,7 +338,7 @@ async fn explain_payout(source: &Source, store: &dyn Store, asked: PayoutId) -> 
         }
     })
     .await?;
-    let name = deals.names.get(&payee).cloned();
+    let name = deals.0.payee(&payee).map(|payee| payee.name().clone());
     Ok(PayoutExplained { payout: asked, payee, name, amount, entries, history })
 }
 

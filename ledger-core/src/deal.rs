@@ -677,6 +677,20 @@ impl Completion {
         calculate(sides, &members, self)
     }
 
+    /// The deal as a calculation has it. The entries keep their names.
+    ///
+    /// # Errors
+    /// [`MoneyError`] when what a payee has cannot be summed.
+    pub fn calculated(&self, calculation: &Calculation<'_>) -> Result<Self, MoneyError> {
+        let sides: Vec<_> = calculation.sides.iter().map(SideLines::from).collect();
+        let mut entries = entries(&sides, |_| None)?;
+        for earned in entries.iter_mut().filter(|earned| !earned.amount.is_zero()) {
+            earned.entry = self.entries.iter().find(|known| known.payee == earned.payee).and_then(|known| known.entry);
+        }
+        let (caps, attainments) = (calculation.contributions.clone(), calculation.progress.clone());
+        Ok(Self { sides, caps, attainments, entries, ..self.clone() })
+    }
+
     /// Where a calculation comes to something else than what is stored: the place, what is stored there, and what is calculated.
     #[must_use]
     pub fn divergence(&self, calculation: &Calculation<'_>) -> Option<(String, String, String)> {

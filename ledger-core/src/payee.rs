@@ -165,6 +165,12 @@ pub struct Payee {
 }
 
 impl Payee {
+    /// The name that people read.
+    #[must_use]
+    pub fn name(&self) -> &Text {
+        &self.name
+    }
+
     /// The day that anniversaries are counted from.
     #[must_use]
     pub fn joined_on(&self) -> Option<Date> {

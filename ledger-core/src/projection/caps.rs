@@ -286,7 +286,7 @@ fn read_key(text: &str) -> Option<Account> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projection::replay::fold;
+    use crate::projection::replay::{AsOf, fold};
     use crate::projection::testing::{Books, CAPPED};
 
     fn amy(books: &Books) -> Progress {
@@ -320,6 +320,22 @@ mod tests {
         let progress = amy(&books);
         assert_eq!((progress.room().minor(), progress.post_cap_fees.minor()), (300_000, 0));
         assert_eq!((&progress.capped_at, progress.fraction().as_str()), (&None, "0.8"));
+    }
+
+    /// A plan has no day of its own: the fees of a deal that is dated back are those of a plan that was published after its day.
+    #[test]
+    fn what_is_read_as_of_a_day_knows_the_plans_of_deals_that_are_dated_back() {
+        let mut books = Books::with_two_payees();
+        for (deal, gci) in [("d-1", "60000 USD"), ("d-2", "1000 USD")] {
+            let rest = r#""attribution":{"equal":["amy"]},"completed_on":"2025-12-30""#;
+            let record = format!(r#"{{"deal.record":{{"deal":"{deal}","gci":{{"amount":"{gci}"}},{rest}}}}}"#);
+            books.ask("ann", "2026-01-02", &record);
+        }
+        let as_of = AsOf { recorded: None, effective: Some("2025-12-31".parse().unwrap()) };
+        books.events.retain(|recorded| as_of.includes(recorded));
+        assert_eq!(amy(&books).post_cap_fees.minor(), 25_000);
+        let before = AsOf { recorded: Some("2025-12-31T00:00:00Z".parse().unwrap()), effective: None };
+        assert!(!books.events.iter().any(|recorded| before.includes(recorded)));
     }
 
     /// A deal that contributes nothing can raise the limit all the same: the cap then has room and says no more that it is reached.

@@ -20,6 +20,7 @@ pub mod replay;
 pub mod statistics;
 pub mod sum;
 pub mod summary;
+pub mod terms;
 #[cfg(test)]
 pub(crate) mod testing;
 

@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::{Checkpoint, Gap, Projected, Projection};
 use crate::Date;
 use crate::engine::feed::{Feed, FeedError};
+use crate::event::Event;
 use crate::id::LedgerName;
 use crate::recorded::{Damaged, Recorded, Told};
 use crate::store::{Store, StoreError};
@@ -22,7 +23,8 @@ pub struct Progress {
     pub head: u64,
 }
 
-/// A past to look at the ledger from: what was recorded by then, of what was effective by then.
+/// A past to look at the ledger from: what was recorded by then, of what was effective by then. A plan version only needs to be
+/// recorded: deals of earlier days are calculated under it, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AsOf {
     /// The last moment of recording; any without it.
@@ -36,7 +38,8 @@ impl AsOf {
     #[must_use]
     pub fn includes(&self, recorded: &Recorded) -> bool {
         self.recorded.is_none_or(|last| recorded.request.recorded_at <= last)
-            && self.effective.is_none_or(|last| recorded.effective <= last)
+            && (matches!(recorded.event, Event::Plan(_))
+                || self.effective.is_none_or(|last| recorded.effective <= last))
     }
 }
 

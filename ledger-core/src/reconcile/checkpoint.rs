@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Against, Class, Difference, Report};
+use super::{Against, Class, Difference, Report, text};
 use crate::id::LedgerName;
 use crate::money::{Currency, Money};
 use crate::projection::replay::{ReplayError, replay_through};
@@ -162,12 +162,4 @@ impl Walk<'_> {
 
 fn absolute(amount: Money) -> Option<Money> {
     Some(if amount.is_negative() { amount.negated() } else { amount })
-}
-
-fn text(value: Option<&Value>) -> String {
-    match value {
-        None => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    }
 }

@@ -2,33 +2,36 @@
 //! between a deal and the bank, and no cap is overrun.
 //!
 //! Decisions guarantee these laws when they are made. This reader trusts no decision: it keeps its own small account of entries,
-//! payouts and caps, and names every event that breaks a law.
+//! payouts, caps and plans, and names every event that breaks a law, with the field that is wrong where it can tell.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use rustc_hash::FxHashMap;
 
+use super::due::{self, Posted, by_completion, differing, differing_events, key, law, pairs};
 use super::{Against, Class, Difference, Report};
 use crate::account::{self, Because, Source};
-use crate::attribution::Attribution;
 use crate::calendar::CapYear;
 use crate::chain::Digest;
-use crate::deal::{self, Basis, Completion, Earned, Line, SideLines};
+use crate::deal::{self, Basis, Completion, Earned, Line, PlanInForce, SideLines};
 use crate::event::Event;
-use crate::id::{Actor, CapProgramme, DealId, EntryId, LedgerName, PayeeId, PayoutId};
+use crate::id::{Actor, CapProgramme, DealId, EntryId, LedgerName, PayeeId, PayoutId, PlanId, Text};
 use crate::map::Small;
 use crate::money::{Currency, Money};
 use crate::payout::{self, Resolution, Status};
 use crate::projection::journal::{self, each_posting};
-use crate::projection::plans::Plans;
 use crate::projection::replay::{Progress, ReplayError, each_event};
 use crate::projection::sum::Sum;
+use crate::projection::terms::{Open, Terms};
 use crate::projection::{All, Projection};
 use crate::recorded::Recorded;
 use crate::store::Store;
-use crate::waterfall::{Account, Attained, Contribution, Crossing, Owner, Party, Progress as Counted};
-use crate::{Date, attainment, cap, codec, payee};
+use crate::waterfall::{
+    Account, Attained, BonusState, Contribution, Crossing, Gci, Owner, Party, Progress as Counted, Side,
+};
+use crate::{Date, attainment, cap, codec, plan};
 
 macro_rules! laws {
     ($($(#[doc = $doc:literal])+ $law:ident => $name:literal,)+) => {
@@ -56,14 +59,22 @@ macro_rules! laws {
 laws! {
     /// The debits of every event equal its credits.
     DebitsEqualCredits => "debits_equal_credits",
-    /// Nothing is left on a clearing account at the end of a request.
+    /// Nothing is left on a clearing account at the end of a request, unless the deal is told to be wrong that leaves it there.
     ClearingIsZero => "clearing_is_zero",
     /// All balances together are zero.
     TrialBalanceIsZero => "trial_balance_is_zero",
     /// The lines of a side sum to its commission and its referral-in, and the sides to the deal.
     PartsAreTheWhole => "parts_are_the_whole",
-    /// What a payee has of a deal is the sum of its lines; that, and nothing else, is booked with the deal.
+    /// What a payee has of a deal is the sum of its lines; that, and nothing else, is booked with the deal, for its day.
     EarnedIsBooked => "earned_is_booked",
+    /// What is registered of a deal's commission comes to its commission.
+    CommissionIsItsBasis => "commission_is_its_basis",
+    /// What payees are credited with is the deal's commission, shared out as its attribution says.
+    CreditsAreTheAllocation => "credits_are_the_allocation",
+    /// A plan version is what its hash says.
+    PlanIsItsHash => "plan_is_its_hash",
+    /// A deal is calculated under the plan that each of its sharers is assigned to on its day, in order, and under no other.
+    PlansAreInForce => "plans_are_in_force",
     /// An entry is booked once.
     EntryIsBookedOnce => "entry_is_booked_once",
     /// Only a payable entry is claimed or reversed, so that it is in one payout and paid once.
@@ -93,6 +104,8 @@ laws! {
     CapYearsDoNotOverlap => "cap_years_do_not_overlap",
     /// What a deal counts to its caps and attainments, and nothing else, is posted with it.
     ContributionIsPosted => "contribution_is_posted",
+    /// That a cap is reached is said with the deal that reaches it, and with no other.
+    CapIsReached => "cap_is_reached",
     /// What is contributed is never below zero.
     ContributedIsNotNegative => "contributed_is_not_negative",
     /// A deal that is calculated again, from what is stored, comes to what is stored.
@@ -119,6 +132,9 @@ pub async fn check(
 }
 
 /// Checks the laws event by event. Every entry and payout that ever was is remembered, so that nothing can come twice.
+///
+/// What a deal posts is compared with what it must post, and what follows with the latter, so that one wrong field is one
+/// difference.
 #[derive(Debug, Clone, Default)]
 pub struct Laws {
     reports: All,
@@ -127,15 +143,26 @@ pub struct Laws {
     payouts: FxHashMap<PayoutId, Payout>,
     caps: FxHashMap<Account, Sum>,
     attainments: FxHashMap<Account, Attained>,
+    /// What became of the bonuses that thresholds bring.
+    bonuses: FxHashMap<(Account, Text), BonusState>,
     years: FxHashMap<(CapProgramme, Owner), Vec<CapYear>>,
-    plans: Plans,
-    joined_on: FxHashMap<PayeeId, Date>,
-    /// The deals that are not completed.
-    open: FxHashMap<DealId, (Basis, Option<Attribution>)>,
+    terms: Terms,
+    /// The plan versions that are told to be wrong. No deal is calculated on them again.
+    doubted_plans: BTreeSet<(PlanId, u32)>,
+    /// The deals whose terms are told to be wrong.
+    doubted_deals: BTreeSet<DealId>,
     completed: FxHashMap<DealId, Completed>,
-    /// What the rest of the request must still do.
-    due: Vec<Due>,
+    /// What the rest of the request must hold: one of these.
+    due: Vec<Vec<Event>>,
+    /// What it holds of what must be due.
+    posted: Vec<Posted>,
+    /// The attempts whose late payment the request accepts, so that it must pay them.
+    accepted: Vec<(PayoutId, u32)>,
+    /// What stood on the clearing accounts at the last request's end.
+    uncleared: Option<journal::Balance<'static>>,
     found: Vec<Difference>,
+    /// How many of them there were before the request.
+    before: usize,
     last: Option<(u64, DateTime<Utc>)>,
     /// The last sequence of the request that is not at its end yet.
     within: Option<u64>,
@@ -153,10 +180,10 @@ struct Entry {
 /// What the reversal of a deal takes back.
 #[derive(Debug, Clone)]
 struct Completed {
-    sides: Digest,
-    entries: Vec<EntryId>,
-    caps: Vec<(Account, Money)>,
-    attainments: Vec<(Account, Attained)>,
+    /// The sides as they are stored and, where those are told to be wrong, as they should be.
+    sides: Vec<Digest>,
+    /// What it had to post.
+    posted: Vec<Event>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,67 +212,32 @@ struct Payout {
     late: BTreeMap<u32, bool>,
 }
 
-/// What an event obliges the rest of its request to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Due {
-    Book { entry: EntryId, payee: PayeeId, amount: Money },
-    TakeBack { entry: EntryId },
-    PayLate { payout: PayoutId, attempt: u32 },
-    Contribute { account: Account, deal: DealId, amount: Money },
-    GiveBack { account: Account, deal: DealId, amount: Money },
-    Count { account: Account, deal: DealId, by: Attained },
-    Discount { account: Account, deal: DealId, by: Attained },
-}
-
-impl Due {
-    fn law(&self) -> Law {
-        match self {
-            Self::Book { .. } => Law::EarnedIsBooked,
-            Self::TakeBack { .. } => Law::ReversalIsExact,
-            Self::PayLate { .. } => Law::LatePaymentIsResolved,
-            Self::Contribute { .. } | Self::GiveBack { .. } | Self::Count { .. } | Self::Discount { .. } => {
-                Law::ContributionIsPosted
-            }
-        }
-    }
-
-    fn key(&self) -> String {
-        match self {
-            Self::Book { entry, .. } | Self::TakeBack { entry } => entry.to_string(),
-            Self::PayLate { payout, .. } => payout.to_string(),
-            Self::Contribute { account, .. } | Self::GiveBack { account, .. } => cap::stream(account).to_string(),
-            Self::Count { account, .. } | Self::Discount { account, .. } => attainment::stream(account).to_string(),
-        }
-    }
-
-    fn amount(&self) -> Option<Money> {
-        match self {
-            Self::Book { amount, .. } | Self::Contribute { amount, .. } | Self::GiveBack { amount, .. } => {
-                Some(*amount)
-            }
-            Self::Count { by, .. } | Self::Discount { by, .. } => Some(by.revenue),
-            Self::TakeBack { .. } | Self::PayLate { .. } => None,
-        }
-    }
-}
-
-/// What is wrong, before it is known where.
+/// What is wrong. It is told of the event that is checked, unless it says of which.
 struct Broken {
     law: Law,
     key: String,
+    field: String,
     expected: String,
     found: String,
     at_stake: Option<Money>,
+    at: Option<(u64, DateTime<Utc>)>,
 }
 
 fn broken(law: Law, key: impl ToString, expected: impl ToString, found: impl ToString) -> Broken {
     let (key, expected, found) = (key.to_string(), expected.to_string(), found.to_string());
-    Broken { law, key, expected, found, at_stake: None }
+    Broken { law, key, field: String::new(), expected, found, at_stake: None, at: None }
+}
+
+/// A field that should be something else. What is at stake is the difference, if it is an amount.
+fn differs(law: Law, key: impl ToString, (field, expected, found): (String, String, String)) -> Broken {
+    let amounts = Money::parse(&expected).and_then(|expected| expected.minus(Money::parse(&found)?));
+    let broken = Broken { field, ..broken(law, key, expected, found) };
+    amounts.into_iter().fold(broken, Broken::over)
 }
 
 impl Broken {
     fn over(self, amount: Money) -> Self {
-        Self { at_stake: Some(if amount.is_negative() { amount.negated() } else { amount }), ..self }
+        Self { at_stake: Some(absolute(amount)), ..self }
     }
 }
 
@@ -258,13 +250,15 @@ impl Laws {
             self.end_of_request(&mut broken);
             self.tell(std::mem::take(&mut broken));
         }
+        if self.within.is_none() {
+            self.before = self.found.len();
+        }
         balanced(recorded, &mut broken);
+        self.terms.apply(&recorded.event);
+        self.posted.extend(Posted::of(recorded));
         match &recorded.event {
-            Event::Plan(event) => self.plans.apply(event),
-            Event::Payee(payee::Event::Enrolled { payee, joined_on: Some(joined_on), .. }) => {
-                self.joined_on.insert(payee.clone(), *joined_on);
-            }
-            Event::Deal(event) => self.deal(event, &mut broken),
+            Event::Plan(event) => self.plan(event, &mut broken),
+            Event::Deal(event) => self.deal(event, recorded.effective, &mut broken),
             Event::Cap(event) => self.cap(event, &mut broken),
             Event::Attainment(event) => self.attainment(event, &mut broken),
             Event::Account(event) => self.account(event, &mut broken),
@@ -293,166 +287,315 @@ impl Laws {
     }
 
     fn tell(&mut self, all: Vec<Broken>) {
-        let (sequence, since) = (self.last.map(|(sequence, _)| sequence), self.last.map(|(_, at)| at));
-        self.found.extend(all.into_iter().map(|Broken { law, key, expected, found, at_stake }| Difference {
-            against: Against::Laws,
-            key,
-            field: String::new(),
-            class: Class::Broken(law),
-            ledger: found,
-            other: expected,
-            at_stake,
-            sequence,
-            since,
+        let last = self.last;
+        self.found.extend(all.into_iter().map(|Broken { law, key, field, expected, found, at_stake, at }| {
+            let (sequence, since) = at.or(last).unzip();
+            let (against, class) = (Against::Laws, Class::Broken(law));
+            Difference { against, key, field, class, ledger: found, other: expected, at_stake, sequence, since }
         }));
     }
 
     fn end_of_request(&mut self, out: &mut Vec<Broken>) {
         self.within = None;
-        for due in self.due.drain(..) {
-            let amount = due.amount().map_or(String::new(), |amount| amount.to_string());
-            let mut left = broken(due.law(), due.key(), amount, "nothing in the same request");
-            left.at_stake = due.amount();
-            out.push(left);
+        self.settle(out);
+        for (payout, attempt) in self.accepted.drain(..) {
+            let expected = format!("attempt {attempt} is paid");
+            out.push(broken(Law::LatePaymentIsResolved, payout, expected, "nothing in the same request"));
         }
-        if let Some(journal::Balance { account, currency, balance }) = self.reports.journal.uncleared() {
+        let uncleared = self.reports.journal.uncleared();
+        if uncleared != self.uncleared
+            && !self.is_wrong_deal(out)
+            && let Some(journal::Balance { account, currency, balance }) = uncleared
+        {
             let found = format!("{} {currency}", balance.show(currency));
             out.push(broken(Law::ClearingIsZero, account, "0", found));
         }
+        self.uncleared = uncleared;
     }
 
-    fn settle(&mut self, due: &Due) -> bool {
-        let place = self.due.iter().position(|other| other == due);
-        place.map(|place| self.due.swap_remove(place)).is_some()
+    /// Whether what the request says of a deal is told to be wrong, so that it need not clear.
+    fn is_wrong_deal(&self, out: &[Broken]) -> bool {
+        let wrong = [Law::CalcDivergence, Law::PartsAreTheWhole, Law::EarnedIsBooked, Law::ReversalIsExact];
+        let told = self.found.iter().skip(self.before).map(|found| found.class);
+        told.chain(out.iter().map(|broken| Class::Broken(broken.law)))
+            .any(|class| wrong.iter().any(|law| class == Class::Broken(*law)))
     }
 
-    fn deal(&mut self, event: &deal::Event, out: &mut Vec<Broken>) {
-        match event {
-            deal::Event::Registered { deal, basis, .. } => {
-                self.open.insert(deal.clone(), (basis.clone(), None));
+    /// Adds to what the request must hold.
+    fn owe(&mut self, events: Vec<Event>) {
+        if self.due.is_empty() {
+            self.due.push(Vec::new());
+        }
+        self.due.iter_mut().for_each(|due| due.extend_from_slice(&events));
+    }
+
+    /// Compares what the request holds with what it must hold, in the way that it comes nearest to, and goes on with the latter.
+    fn settle(&mut self, out: &mut Vec<Broken>) {
+        let (ways, posted) = (std::mem::take(&mut self.due), std::mem::take(&mut self.posted));
+        let ways = ways.iter().map(|due| pairs(due, &posted));
+        let wrong = |(due, posted): &&(Option<&Event>, Option<&Posted>)| *due != posted.map(|posted| &posted.event);
+        let nearest = ways.min_by_key(|pairs| pairs.iter().filter(wrong).count());
+        for pair in nearest.unwrap_or_else(|| pairs(&[], &posted)) {
+            let (event, told) = match pair {
+                (Some(due), Some(Posted { event, .. })) if due == event => (due, None),
+                (Some(due), Some(Posted { event, .. })) => {
+                    let field = differing_events(due, event).unwrap_or_default();
+                    (due, Some(differs(law(due), key(due), field)))
+                }
+                (Some(due), None) => {
+                    let expected = due::amount(due).map(|amount| amount.to_string()).unwrap_or_default();
+                    (due, Some(broken(law(due), key(due), expected, "nothing in the same request")))
+                }
+                (None, Some(Posted { event, .. })) => {
+                    let found = due::amount(event).map(|amount| amount.to_string()).unwrap_or_default();
+                    (event, Some(broken(law(event), key(event), "what its deal says", found)))
+                }
+                (None, None) => continue,
+            };
+            let at_stake = due::amount(event).map(absolute);
+            out.extend(told.map(|told| Broken {
+                at: pair.1.map(|posted| posted.at),
+                at_stake: told.at_stake.or(at_stake),
+                ..told
+            }));
+            self.post(event, pair.1.and_then(|posted| posted.books), out);
+            let completed = pair.0.and_then(due::deal).and_then(|deal| self.completed.get_mut(deal));
+            if let Some(completed) = completed {
+                completed.posted.push(event.clone());
             }
-            deal::Event::Attributed { deal, attribution, .. } => {
-                if let Some((_, known)) = self.open.get_mut(deal) {
-                    *known = Some(attribution.clone());
+        }
+    }
+
+    /// Goes on with an event that is due, `books` being the entry that the one posted for it books.
+    fn post(&mut self, event: &Event, books: Option<EntryId>, out: &mut Vec<Broken>) {
+        match event {
+            Event::Cap(cap::Event::Contributed { account, amount, .. }) => self.contribute(account, *amount, out),
+            Event::Cap(cap::Event::Reversed { account, amount, .. }) => {
+                self.contribute(account, amount.negated(), out);
+            }
+            Event::Attainment(event) => self.count(event, out),
+            Event::Account(account::Event::EntryReversed { payee, entry, .. }) => {
+                self.moved(payee, *entry, Place::Payable, Place::Reversed, out);
+            }
+            Event::Account(account::Event::EntryBooked { payee, entry, source, amount, .. }) => match (source, books) {
+                (Source::Commission { .. }, _) => self.booked(payee, *entry, *amount, false, out),
+                (_, Some(clawback)) => self.booked(payee, clawback, *amount, false, out),
+                (_, None) => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn plan(&mut self, plan::Event::Published { plan, version, hash, document }: &plan::Event, out: &mut Vec<Broken>) {
+        let expected = document.hash();
+        if expected != *hash {
+            let key = format!("{plan} version {version}");
+            out.push(differs(Law::PlanIsItsHash, key, ("hash".into(), expected.to_string(), hash.to_string())));
+            self.doubted_plans.insert((plan.clone(), *version));
+        }
+    }
+
+    fn deal(&mut self, event: &deal::Event, effective: Date, out: &mut Vec<Broken>) {
+        match event {
+            deal::Event::Registered { deal, basis, gci } => {
+                let expected = commission(basis);
+                if expected != Some(*gci) {
+                    let expected = expected.map(|expected| expected.to_string()).unwrap_or_default();
+                    let field = ("gci".into(), expected, gci.to_string());
+                    out.push(differs(Law::CommissionIsItsBasis, deal, field));
+                    self.doubted_deals.insert(deal.clone());
+                }
+            }
+            deal::Event::Attributed { deal, .. } if self.doubted_deals.contains(deal) => {}
+            deal::Event::Attributed { deal, attribution, credits } => {
+                let Some(gci) = self.terms.open(deal).and_then(|open| commission(&open.basis)) else { return };
+                let expected = attribution.credits(gci).unwrap_or_default();
+                if let Some(field) = differing("credits", &expected, credits) {
+                    out.push(differs(Law::CreditsAreTheAllocation, deal, field));
+                    self.doubted_deals.insert(deal.clone());
                 }
             }
             deal::Event::Completed(completion) => self.complete(completion, out),
             deal::Event::Reversed { deal, sides, .. } => {
-                let Some(completed) = self.completed.remove(deal) else {
+                let Some(Completed { sides: known, posted }) = self.completed.remove(deal) else {
                     out.push(broken(Law::ReversalIsExact, deal, "a deal that is completed", "none"));
                     return;
                 };
-                if completed.sides != digest(sides) {
+                if !known.contains(&digest(sides)) {
                     out.push(broken(Law::ReversalIsExact, deal, "the sides as completed", "others"));
                 }
-                let Completed { entries, caps, attainments, .. } = completed;
-                self.due.extend(entries.into_iter().map(|entry| Due::TakeBack { entry }));
-                let deal = || deal.clone();
-                let back = |(account, amount)| Due::GiveBack { account, deal: deal(), amount };
-                self.due.extend(caps.into_iter().map(back));
-                self.due.extend(attainments.into_iter().map(|(account, by)| Due::Discount {
-                    account,
-                    deal: deal(),
-                    by,
-                }));
+                let due = posted.into_iter().filter_map(|event| self.taken_back(event, effective)).collect();
+                self.owe(due);
             }
         }
+    }
+
+    /// What takes back, on a day, what a deal had posted.
+    fn taken_back(&self, event: Event, on: Date) -> Option<Event> {
+        Some(match event {
+            Event::Cap(cap::Event::Contributed { account, deal, amount, .. }) => {
+                cap::Event::Reversed { account, deal, amount }.into()
+            }
+            Event::Attainment(attainment::Event::Counted {
+                account,
+                deal,
+                units,
+                revenue,
+                accrued,
+                company_dollar,
+                bonuses,
+            }) => {
+                attainment::Event::Reversed { account, deal, units, revenue, accrued, company_dollar, bonuses }.into()
+            }
+            Event::Account(account::Event::EntryBooked {
+                payee,
+                entry,
+                source: Source::Commission { deal },
+                amount,
+                ..
+            }) => {
+                let is_paid = self.entries.get(&entry).is_some_and(|known| known.place == Place::Paid);
+                let event = if is_paid {
+                    let (source, amount) = (Source::Clawback { deal, of: entry }, amount.negated());
+                    account::Event::EntryBooked { payee, entry, source, amount, earned_on: on }
+                } else {
+                    account::Event::EntryReversed { payee, entry, because: Because::Deal(deal), amount }
+                };
+                event.into()
+            }
+            _ => return None,
+        })
     }
 
     fn complete(&mut self, completion: &Completion, out: &mut Vec<Broken>) {
-        let Completion { deal, gci, sides, entries, .. } = completion;
-        self.calculate_again(completion, out);
-        let whole: Sum = sides.iter().map(|side| Sum::from(side.gci)).sum();
-        if whole != Sum::from(*gci) {
-            let found = whole.show(gci.currency());
-            out.push(broken(Law::PartsAreTheWhole, deal, gci.amount(), found).over(*gci));
+        let known = self.on_what_was(completion, out);
+        let calculated = self.calculate_again(&known, out);
+        let right = calculated.as_ref().unwrap_or(&known);
+        for met in &right.caps {
+            self.meets(right, met, out);
         }
-        let mut earned = FxHashMap::<&PayeeId, Sum>::default();
-        for Line { party, amount, .. } in sides.iter().flat_map(|side| &side.lines) {
-            if let Party::Payee(payee) = party {
-                earned.entry(payee).or_default().add(*amount);
-            }
-        }
-        for Earned { payee, entry, amount } in entries {
-            let lines = earned.remove(payee).unwrap_or_default();
-            if lines != Sum::from(*amount) || (entry.is_none() && !amount.is_zero()) {
-                let (key, expected) = (format!("{deal} {payee}"), lines.show(amount.currency()));
-                out.push(broken(Law::EarnedIsBooked, key, expected, amount.amount()).over(*amount));
-            }
-            if let Some(entry) = *entry {
-                self.due.push(Due::Book { entry, payee: payee.clone(), amount: *amount });
-            }
-        }
-        for (payee, lines) in earned.into_iter().filter(|(_, lines)| !lines.is_zero()) {
-            let (key, expected) = (format!("{deal} {payee}"), lines.show(gci.currency()));
-            out.push(broken(Law::EarnedIsBooked, key, expected, "no entry"));
-        }
-        let mut completed = Completed {
-            sides: digest(sides),
-            entries: entries.iter().filter_map(|earned| earned.entry).collect(),
-            caps: Vec::new(),
-            attainments: Vec::new(),
-        };
-        for met in &completion.caps {
-            if let Some(amount) = self.meets(completion, met, out) {
-                completed.caps.push((met.account.clone(), amount));
-                self.due.push(Due::Contribute { account: met.account.clone(), deal: deal.clone(), amount });
-            }
-        }
-        for Counted { account, before, after, .. } in &completion.attainments {
+        for Counted { account, .. } in &right.attainments {
             self.in_year(account, out);
-            let was = self.attainments.get(account).copied().unwrap_or(Attained::nothing(before.revenue.currency()));
-            if was != *before {
-                let key = attainment::stream(account);
-                out.push(broken(Law::BeforeIsWhatWas, key, was.revenue, before.revenue).over(before.revenue));
-            }
-            if let Some(by) = after.minus(before).ok().filter(|_| after != before) {
-                completed.attainments.push((account.clone(), by));
-                self.due.push(Due::Count { account: account.clone(), deal: deal.clone(), by });
-            }
         }
-        self.completed.insert(deal.clone(), completed);
+        let mut sides = vec![digest(&completion.sides)];
+        sides.extend(calculated.iter().map(|calculated| digest(&calculated.sides)));
+        self.completed.insert(completion.deal.clone(), Completed { sides, posted: Vec::new() });
+        // What is posted may follow what is stored, or what should be.
+        let mut ways = vec![by_completion(completion)];
+        if let Cow::Owned(known) = &known {
+            ways.push(by_completion(known));
+        }
+        ways.extend(calculated.iter().map(by_completion));
+        if self.due.is_empty() {
+            self.due = ways;
+        } else {
+            ways.into_iter().take(1).for_each(|due| self.owe(due));
+        }
     }
 
-    /// Calculates a deal again, and checks the whole of every side on what was said of it.
-    fn calculate_again(&mut self, completion: &Completion, out: &mut Vec<Broken>) {
-        let deal = &completion.deal;
-        let terms = self.open.remove(deal);
-        let sides = terms.as_ref().and_then(|(basis, attribution)| basis.sides(attribution.as_ref()));
-        let Some(sides) = sides else {
-            out.push(broken(Law::CalcDivergence, deal, "a deal whose payees are known", "none"));
-            return;
-        };
-        for (side, SideLines { gci, lines, .. }) in sides.iter().zip(&completion.sides) {
-            let whole = Sum::from(*gci).plus(side.referral_in.map(Sum::from).unwrap_or_default());
-            let sum: Sum = lines.iter().map(|line| Sum::from(line.amount)).sum();
-            if sum != whole {
-                let (expected, found) = (whole.show(gci.currency()), sum.show(gci.currency()));
-                out.push(broken(Law::PartsAreTheWhole, deal, expected, found).over(*gci));
+    /// The deal, on what was left on its caps and attainments.
+    fn on_what_was<'a>(&self, completion: &'a Completion, out: &mut Vec<Broken>) -> Cow<'a, Completion> {
+        let mut known = Cow::Borrowed(completion);
+        for (index, Contribution { account, before, .. }) in completion.caps.iter().enumerate() {
+            let was = self.caps.get(account).copied().unwrap_or_default();
+            if was == Sum::from(*before) {
+                continue;
+            }
+            let expected = format!("{} {}", was.show(before.currency()), before.currency());
+            let field = ("before".to_owned(), expected, before.to_string());
+            out.push(differs(Law::BeforeIsWhatWas, cap::stream(account), field));
+            if let (Ok(was), Some(met)) = (was.money(before.currency()), known.to_mut().caps.get_mut(index)) {
+                met.before = was;
             }
         }
-        let version = |in_force: &deal::PlanInForce| self.plans.version(&in_force.plan, in_force.version);
-        match completion.recalculate(&sides, version, |payee| self.joined_on.get(payee).copied()) {
-            Err(rejection) => out.push(broken(Law::CalcDivergence, deal, rejection, "what is stored")),
-            Ok(calculation) => {
-                if let Some((place, stored, calculated)) = completion.divergence(&calculation) {
-                    out.push(broken(Law::CalcDivergence, format_args!("{deal} {place}"), calculated, stored));
+        for (index, Counted { account, before, paid, taken_back, pays, .. }) in
+            completion.attainments.iter().enumerate()
+        {
+            let state = |name: &Text| self.bonuses.get(&(account.clone(), name.clone())).copied();
+            let stated = [(paid, BonusState::Paid, "paid"), (taken_back, BonusState::TakenBack, "taken_back")];
+            for (names, said, field) in stated {
+                for name in names.iter().filter(|name| state(name) != Some(said)) {
+                    let was = match state(name) {
+                        Some(BonusState::Paid) => "paid",
+                        Some(BonusState::TakenBack) => "taken_back",
+                        None => "never paid",
+                    };
+                    let field = (format!("{field}.{name}"), was.to_owned(), field.to_owned());
+                    out.push(differs(Law::BeforeIsWhatWas, attainment::stream(account), field));
+                }
+            }
+            for name in pays.iter().filter(|name| state(name) == Some(BonusState::Paid)) {
+                let field = (format!("pays.{name}"), "paid before".to_owned(), "paid again".to_owned());
+                out.push(differs(Law::BeforeIsWhatWas, attainment::stream(account), field));
+            }
+            let was = self.attainments.get(account).copied().unwrap_or(Attained::nothing(before.revenue.currency()));
+            if let Some(field) = differing("before", &was, before) {
+                out.push(differs(Law::BeforeIsWhatWas, attainment::stream(account), field));
+                if let Some(counted) = known.to_mut().attainments.get_mut(index) {
+                    counted.before = was;
                 }
             }
         }
+        known
     }
 
-    /// What a deal contributes to a cap that it meets, if anything.
-    fn meets(&mut self, completion: &Completion, met: &Contribution, out: &mut Vec<Broken>) -> Option<Money> {
-        let Contribution { account, limit, before, after } = met;
+    /// Calculates a deal again, under the plans in force. It comes out as it should be where it is stored otherwise.
+    fn calculate_again(&mut self, completion: &Completion, out: &mut Vec<Broken>) -> Option<Completion> {
+        let deal = &completion.deal;
+        let terms = self.terms.take(deal);
+        let Some(sides) = terms.as_ref().and_then(Open::sides) else {
+            out.push(broken(Law::CalcDivergence, deal, "a deal whose payees are known", "none"));
+            return None;
+        };
+        let is_doubted =
+            |in_force: &PlanInForce| self.doubted_plans.contains(&(in_force.plan.clone(), in_force.version));
+        let mut in_force = self.terms.in_force(&sides, completion.completed_on);
+        for (in_force, stored) in in_force.iter_mut().zip(&completion.plans) {
+            if is_doubted(in_force) {
+                in_force.plan_hash = stored.plan_hash;
+            }
+        }
+        let doubted = self.doubted_deals.remove(deal) || completion.plans.iter().chain(&in_force).any(is_doubted);
+        let other = differing("plans", &in_force, &completion.plans);
+        let under_them = other.is_some().then(|| Completion { plans: in_force, ..completion.clone() });
+        let ways = under_them.iter().chain([completion]);
+        out.extend(other.map(|field| differs(Law::PlansAreInForce, deal, field).over(completion.gci)));
+        if doubted {
+            return None;
+        }
+        let mut diverging = None;
+        for way in ways {
+            let told = match self.terms.recalculate(&sides, way) {
+                Err(rejection) => (broken(Law::CalcDivergence, deal, rejection, "what is stored"), None),
+                Ok(calculation) => match way.divergence(&calculation) {
+                    None => {
+                        diverging = None;
+                        break;
+                    }
+                    Some((place, stored, calculated)) => {
+                        let booked = place.starts_with("entries");
+                        let law = if booked { Law::EarnedIsBooked } else { Law::CalcDivergence };
+                        let told = differs(law, deal, (place, calculated, stored)).over(completion.gci);
+                        (told, way.calculated(&calculation).ok())
+                    }
+                },
+            };
+            diverging.get_or_insert(told);
+        }
+        let (told, right) = diverging.unzip();
+        out.extend(told);
+        let right = right.flatten();
+        parts(&sides, right.as_ref().unwrap_or(completion), out);
+        right
+    }
+
+    /// Checks a cap that a deal meets.
+    fn meets(&mut self, completion: &Completion, met: &Contribution, out: &mut Vec<Broken>) {
+        let Contribution { account, limit, after, .. } = met;
         self.in_year(account, out);
         let contributed = self.caps.get(account).copied().unwrap_or_default();
-        if contributed != Sum::from(*before) {
-            let expected = contributed.show(limit.currency());
-            out.push(broken(Law::BeforeIsWhatWas, cap::stream(account), expected, before.amount()).over(*before));
-        }
         let whole_deal = completion.plans.iter().any(|in_force| {
-            let version = self.plans.version(&in_force.plan, in_force.version);
+            let version = self.terms.version(in_force);
             let capped = version.and_then(|version| version.document.cap.as_ref());
             capped.is_some_and(|capped| {
                 capped.crossing == Crossing::WholeDealPreCap
@@ -465,7 +608,6 @@ impl Laws {
             let expected = format!("at most {}", most.show(limit.currency()));
             out.push(broken(Law::CapHolds, cap::stream(account), expected, after).over(*after));
         }
-        after.minus(*before).ok().filter(|amount| !amount.is_zero())
     }
 
     fn in_year(&mut self, Account { programme, of, year }: &Account, out: &mut Vec<Broken>) {
@@ -481,28 +623,21 @@ impl Laws {
     }
 
     fn cap(&mut self, event: &cap::Event, out: &mut Vec<Broken>) {
-        let (account, amount, due) = match event {
-            cap::Event::Reached { .. } | cap::Event::ProgrammeOpened { .. } => return,
+        match event {
             cap::Event::OpeningBalanceSet { account, amount, limit, .. } => {
                 let contributed = self.caps.get(account).copied().unwrap_or_default();
                 if contributed.plus(Sum::from(*amount)) > Sum::from(*limit) {
                     out.push(broken(Law::CapHolds, cap::stream(account), limit, amount).over(*amount));
                 }
-                (account, *amount, None)
+                self.contribute(account, *amount, out);
             }
-            cap::Event::Contributed { account, deal, amount, .. } => {
-                let due = Due::Contribute { account: account.clone(), deal: deal.clone(), amount: *amount };
-                (account, *amount, Some(due))
-            }
-            cap::Event::Reversed { account, deal, amount } => {
-                let due = Due::GiveBack { account: account.clone(), deal: deal.clone(), amount: *amount };
-                (account, amount.negated(), Some(due))
-            }
-        };
-        if due.is_some_and(|due| !self.settle(&due)) {
-            let key = cap::stream(account);
-            out.push(broken(Law::ContributionIsPosted, key, "what its deal says", amount).over(amount));
+            // What deals post is compared with what is due, at the request's end.
+            cap::Event::Contributed { .. } | cap::Event::Reached { .. } | cap::Event::Reversed { .. } => {}
+            cap::Event::ProgrammeOpened { .. } => {}
         }
+    }
+
+    fn contribute(&mut self, account: &Account, amount: Money, out: &mut Vec<Broken>) {
         let contributed = self.caps.entry(account.clone()).or_default();
         contributed.add(amount);
         if *contributed < Sum::ZERO {
@@ -512,21 +647,21 @@ impl Laws {
     }
 
     fn attainment(&mut self, event: &attainment::Event, out: &mut Vec<Broken>) {
-        let (account, by) = (event.account(), event.attained());
-        let due = match event {
-            attainment::Event::OpeningSet { .. } => None,
-            attainment::Event::Counted { deal, .. } => {
-                Some(Due::Count { account: account.clone(), deal: deal.clone(), by })
-            }
-            attainment::Event::Reversed { deal, .. } => {
-                Some(Due::Discount { account: account.clone(), deal: deal.clone(), by })
-            }
-        };
-        let key = attainment::stream(account);
-        if due.is_some_and(|due| !self.settle(&due)) {
-            out.push(broken(Law::ContributionIsPosted, &key, "what its deal says", by.revenue).over(by.revenue));
+        match event {
+            attainment::Event::OpeningSet { .. } => self.count(event, out),
+            attainment::Event::Counted { .. } | attainment::Event::Reversed { .. } => {}
         }
+    }
+
+    fn count(&mut self, event: &attainment::Event, out: &mut Vec<Broken>) {
+        let (account, by) = (event.account(), event.attained());
         let known = self.attainments.get(account).copied().unwrap_or(Attained::nothing(by.revenue.currency()));
+        let (names, state): (&[Text], _) = match event {
+            attainment::Event::OpeningSet { .. } => (&[], BonusState::Paid),
+            attainment::Event::Counted { bonuses, .. } => (bonuses, BonusState::Paid),
+            attainment::Event::Reversed { bonuses, .. } => (bonuses, BonusState::TakenBack),
+        };
+        self.bonuses.extend(names.iter().map(|name| ((account.clone(), name.clone()), state)));
         let after = match event {
             attainment::Event::Reversed { .. } => known.minus(&by),
             attainment::Event::OpeningSet { .. } | attainment::Event::Counted { .. } => known.plus(&by),
@@ -535,25 +670,21 @@ impl Laws {
             Ok(after) => {
                 self.attainments.insert(account.clone(), after);
             }
-            Err(error) => out.push(broken(Law::ContributedIsNotNegative, key, "a sum", error).over(by.revenue)),
+            Err(error) => {
+                let key = attainment::stream(account);
+                out.push(broken(Law::ContributedIsNotNegative, key, "a sum", error).over(by.revenue));
+            }
         }
     }
 
     fn account(&mut self, event: &account::Event, out: &mut Vec<Broken>) {
         match event {
             account::Event::EntryBooked { payee, entry, source, amount, .. } => {
-                self.booked(payee, *entry, source, *amount, out);
-            }
-            account::Event::EntryReversed { payee, entry, because, amount } => {
-                let due = self.settle(&Due::TakeBack { entry: *entry });
-                self.moved(payee, *entry, Place::Payable, Place::Reversed, out);
-                let adjusts = matches!(because, Because::Payout(_));
-                let known = self.entries.get(entry);
-                let exact = known.is_some_and(|known| known.amount == *amount && known.adjusts == adjusts);
-                if !due || !exact {
-                    out.push(broken(Law::ReversalIsExact, entry, "what was booked", amount).over(*amount));
+                if matches!(source, Source::Adjustment { .. }) {
+                    self.booked(payee, *entry, *amount, true, out);
                 }
             }
+            account::Event::EntryReversed { .. } => {}
             account::Event::EntriesClaimed { payee, payout, entries, amount } => {
                 let mut sum = Sum::ZERO;
                 for entry in entries {
@@ -578,29 +709,20 @@ impl Laws {
         }
     }
 
-    fn booked(&mut self, payee: &PayeeId, entry: EntryId, source: &Source, amount: Money, out: &mut Vec<Broken>) {
-        match source {
-            Source::Adjustment { .. } => {}
-            Source::Commission { .. } => {
-                if !self.settle(&Due::Book { entry, payee: payee.clone(), amount }) {
-                    out.push(broken(Law::EarnedIsBooked, entry, "what its deal says", amount).over(amount));
-                }
-            }
-            Source::Clawback { of, .. } => {
-                let due = self.settle(&Due::TakeBack { entry: *of });
-                let paid = self.entries.get(of).filter(|paid| paid.place == Place::Paid && paid.payee == *payee);
-                let exact = paid.is_some_and(|paid| paid.amount.negated() == amount);
-                if !due || !exact {
-                    out.push(broken(Law::ReversalIsExact, entry, "what was paid, negated", amount).over(amount));
-                }
-            }
-        }
+    fn booked(&mut self, payee: &PayeeId, entry: EntryId, amount: Money, adjusts: bool, out: &mut Vec<Broken>) {
         if self.entries.contains_key(&entry) {
             out.push(broken(Law::EntryIsBookedOnce, entry, "one booking", "another one").over(amount));
             return;
         }
-        let adjusts = matches!(source, Source::Adjustment { .. });
         self.entries.insert(entry, Entry { payee: payee.clone(), amount, adjusts, place: Place::Payable });
+    }
+
+    /// Owes that the adjustment of a payout is taken back.
+    fn owe_adjustment(&mut self, payout: PayoutId, adjustment: Option<EntryId>) {
+        let Some(entry) = adjustment else { return };
+        let Some(Entry { payee, amount, .. }) = self.entries.get(&entry).filter(|known| known.adjusts) else { return };
+        let (payee, amount, because) = (payee.clone(), *amount, Because::Payout(payout));
+        self.owe(vec![account::Event::EntryReversed { payee, entry, because, amount }.into()]);
     }
 
     fn moved(&mut self, payee: &PayeeId, entry: EntryId, from: Place, to: Place, out: &mut Vec<Broken>) {
@@ -676,8 +798,8 @@ impl Laws {
             payout::Event::Rejected { payout, by, .. } => {
                 let Some(known) = self.goes(*payout, &[PendingApproval], Rejected, out) else { return };
                 four_eyes(*payout, known, by, out);
-                let taken_back = known.adjustment.map(|entry| Due::TakeBack { entry });
-                self.due.extend(taken_back);
+                let adjustment = known.adjustment;
+                self.owe_adjustment(*payout, adjustment);
             }
             payout::Event::Started { payout, attempt, .. } => {
                 let Some(known) = self.goes(*payout, &[Approved, Failed], Processing, out) else { return };
@@ -691,8 +813,11 @@ impl Laws {
             payout::Event::Paid { payout, amount, through } => {
                 let (from, attempt) = match through {
                     payout::Payment::Rail { attempt } => {
-                        let late = self.settle(&Due::PayLate { payout: *payout, attempt: *attempt });
-                        if late { (Failed, None) } else { (Processing, Some(*attempt)) }
+                        let accepted = self.accepted.iter().position(|late| *late == (*payout, *attempt));
+                        match accepted.map(|place| self.accepted.swap_remove(place)) {
+                            Some(_) => (Failed, None),
+                            None => (Processing, Some(*attempt)),
+                        }
                     }
                     payout::Payment::Manual { .. } => (Approved, None),
                 };
@@ -712,8 +837,8 @@ impl Laws {
                 let from = [Draft, PendingApproval, Approved, Failed];
                 let Some(known) = self.goes(*payout, &from, Voided, out) else { return };
                 nothing_late(*payout, known, out);
-                let taken_back = known.adjustment.map(|entry| Due::TakeBack { entry });
-                self.due.extend(taken_back);
+                let adjustment = known.adjustment;
+                self.owe_adjustment(*payout, adjustment);
             }
             payout::Event::LatePaymentReported { payout, attempt, amount } => {
                 let Some(known) = self.known(*payout, out) else { return };
@@ -733,7 +858,7 @@ impl Laws {
                     out.push(broken(Law::LatePaymentIsResolved, payout, "an open late payment", found));
                 }
                 if *resolution == Resolution::Accept {
-                    self.due.push(Due::PayLate { payout: *payout, attempt: *attempt });
+                    self.accepted.push((*payout, *attempt));
                 }
             }
             payout::Event::ReferenceTaken { .. } | payout::Event::BulkApproved { .. } => {}
@@ -828,8 +953,59 @@ impl Laws {
     }
 }
 
+fn absolute(amount: Money) -> Money {
+    if amount.is_negative() { amount.negated() } else { amount }
+}
+
 fn digest(sides: &[SideLines]) -> Digest {
     Digest::of(&codec::canonical(&sides))
+}
+
+/// What was said of a deal's commission comes to.
+fn commission(basis: &Basis) -> Option<Money> {
+    match basis {
+        Basis::Amount(amount) => Some(*amount),
+        Basis::OfPrice { price, rate } => Gci::OfPrice { price: *price, rate: *rate }.amount().ok(),
+        Basis::Sides(sides) => {
+            let amounts = sides.iter().map(|side| side.gci.amount()).collect::<Result<Vec<_>, _>>().ok()?;
+            Money::sum(amounts.first()?.currency(), amounts).ok()
+        }
+    }
+}
+
+/// Checks that the parts of a deal are the whole, and that payees have what their lines say.
+fn parts(sides: &[Side], completion: &Completion, out: &mut Vec<Broken>) {
+    let Completion { deal, gci, sides: stored, entries, .. } = completion;
+    for (side, SideLines { gci, lines, .. }) in sides.iter().zip(stored) {
+        let whole = Sum::from(*gci).plus(side.referral_in.map(Sum::from).unwrap_or_default());
+        let sum: Sum = lines.iter().map(|line| Sum::from(line.amount)).sum();
+        if sum != whole {
+            let (expected, found) = (whole.show(gci.currency()), sum.show(gci.currency()));
+            out.push(broken(Law::PartsAreTheWhole, deal, expected, found).over(*gci));
+        }
+    }
+    let whole: Sum = stored.iter().map(|side| Sum::from(side.gci)).sum();
+    if whole != Sum::from(*gci) {
+        let expected = format!("{} {}", whole.show(gci.currency()), gci.currency());
+        out.push(differs(Law::PartsAreTheWhole, deal, ("gci".into(), expected, gci.to_string())));
+    }
+    let mut earned = FxHashMap::<&PayeeId, Sum>::default();
+    for Line { party, amount, .. } in stored.iter().flat_map(|side| &side.lines) {
+        if let Party::Payee(payee) = party {
+            earned.entry(payee).or_default().add(*amount);
+        }
+    }
+    for Earned { payee, entry, amount } in entries {
+        let lines = earned.remove(payee).unwrap_or_default();
+        if lines != Sum::from(*amount) || (entry.is_none() && !amount.is_zero()) {
+            let (key, expected) = (format!("{deal} {payee}"), lines.show(amount.currency()));
+            out.push(broken(Law::EarnedIsBooked, key, expected, amount.amount()).over(*amount));
+        }
+    }
+    for (payee, lines) in earned.into_iter().filter(|(_, lines)| !lines.is_zero()) {
+        let (key, expected) = (format!("{deal} {payee}"), lines.show(gci.currency()));
+        out.push(broken(Law::EarnedIsBooked, key, expected, "no entry"));
+    }
 }
 
 fn balanced(recorded: &Recorded, out: &mut Vec<Broken>) {

@@ -313,15 +313,15 @@ impl fmt::Display for Threshold {
 
 impl fmt::Display for Part<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { payee, weight, payees, units, net, of_net, part, .. } = self;
+        let Self { weight, payees, units, net, of_net, .. } = self;
         let share = fmt::from_fn(|f| match weight {
             _ if *payees == 1 => f.write_str("all"),
             Some(weight) => weight.percent().fmt(f),
             None => write!(f, "an equal part among {payees}"),
         });
-        write!(f, "{payee}'s part is {part}: {share} of the net of {net}")?;
+        write!(f, "{share} of the net of {net}")?;
         if let Some((whole, of_whole)) = self.referral_in {
-            write!(f, " is {of_net}, {share} of the {whole} that another house pays is {of_whole}")?;
+            write!(f, " is {of_net}, and {share} of the {whole} that another house pays is {of_whole}")?;
         }
         if *units == 1 { Ok(()) } else { write!(f, "; {units} units count") }
     }

@@ -287,7 +287,7 @@ fn kind(error: &ExecuteError) -> &'static str {
     match error {
         ExecuteError::Rejected(_) => "rejected",
         ExecuteError::KeyReused { .. } => "key_reused",
-        ExecuteError::Refused { .. } => "too_large",
+        ExecuteError::Refused { .. } | ExecuteError::Rejected(Rejection::TooLarge { .. }) => "too_large",
         ExecuteError::Busy | ExecuteError::Contended { .. } => "busy",
         ExecuteError::Damaged(_) => "damaged",
         ExecuteError::Store(_) => "store",

@@ -248,7 +248,8 @@ pub fn has(payee: &PayeeId, amount: Money) -> String {
 
 /// What is attained.
 pub fn attained(Attained { units, revenue, accrued, company_dollar }: &Attained) -> String {
-    format!("{units} units, a revenue of {revenue} with {accrued} accrued, a company dollar of {company_dollar}")
+    let sold = if *units == 1 { "unit" } else { "units" };
+    format!("{units} {sold}, a revenue of {revenue} with {accrued} accrued, a company dollar of {company_dollar}")
 }
 
 /// What an entry of so much is for.

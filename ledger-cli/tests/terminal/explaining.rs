@@ -7,7 +7,8 @@ const YEAR: &str = r#"{"calendar":{"month":1,"day":1}}"#;
 /// A folder whose ledger has requests of maria's, none of which is refused.
 fn ledger(commands: &[String]) -> Folder {
     let folder = Folder::new();
-    let opened = r#""settings.open":{"base_currency":"USD","zone":"UTC","capabilities":["manual_payments","opening_balances"]}"#;
+    let opened =
+        r#""settings.open":{"base_currency":"USD","zone":"UTC","capabilities":["manual_payments","opening_balances"]}"#;
     let payees = ["ann", "bob", "lea", "max"]
         .map(|payee| format!(r#""payee.enrol":{{"payee":"{payee}","name":"{payee}","joined_on":"2025-01-01"}}"#));
     let commands = [opened.to_owned()].into_iter().chain(payees).chain(commands.iter().cloned());
@@ -33,7 +34,8 @@ fn sale(deal: &str, payee: &str, gci: &str) -> String {
 }
 
 fn tiered(mode: &str, more: &str) -> String {
-    let tiers = r#"[{"from":"0 USD","payee":"0.5","company":"0.5"},{"from":"100000 USD","payee":"0.6","company":"0.4"}]"#;
+    let tiers =
+        r#"[{"from":"0 USD","payee":"0.5","company":"0.5"},{"from":"100000 USD","payee":"0.6","company":"0.4"}]"#;
     let attainment = format!(r#""attainment":{{"programme":"vol","year":{YEAR}}}"#);
     format!(r#""split":{{"tiered":{{"tiers":{{"revenue":{tiers}}},"mode":"{mode}"{more}}}}},{attainment}"#)
 }
@@ -102,44 +104,60 @@ fn what_a_plan_says_is_told_in_full() {
     ]);
     let told = |plan: &str| folder.run(&["events", "--stream", &format!("plan/{plan}")]).expect(0).stdout;
     let steps = "50% from 0.00 USD, 60% from 100000.00 USD";
-    says(&told("marginal"), &[&format!(
-        "the payee has, by revenue in a year from January 1 (vol), {steps}, each of what lies in its tier"
-    )]);
-    says(&told("retroactive"), &[&format!("{steps}, of everything once the tier is reached, less what was accrued before")]);
+    says(
+        &told("marginal"),
+        &[&format!("the payee has, by revenue in a year from January 1 (vol), {steps}, each of what lies in its tier")],
+    );
+    says(
+        &told("retroactive"),
+        &[&format!("{steps}, of everything once the tier is reached, less what was accrued before")],
+    );
     says(&told("each"), &["by revenue in each deal, 50%"]);
-    says(&told("quota"), &[
-        "by revenue in parts of the quota of 100000.00 USD in a year from January 1 (vol), 6% from 0%, of what is above the \
+    says(
+        &told("quota"),
+        &[
+            "by revenue in parts of the quota of 100000.00 USD in a year from January 1 (vol), 6% from 0%, of what is above the \
          quota, less what was accrued before, at least 500.00 USD",
-    ]);
-    says(&told("pooled"), &[
-        "until the company has 8000.00 USD, 50% of 16000.00 USD, in a year from January 1 from pool t1 (team), then 100% to",
-        "with a mentor 10% of the part to the company and 10% of it to the mentor",
-        "bonus spiff of 1% of the part in each deal",
-        "override lead of 5% of the company's share to lea",
-    ]);
-    says(&told("capped"), &[
-        "7500.00 USD, 50% of 15000.00 USD, in a year from the first of the month of joining, of which whoever joins within it \
+        ],
+    );
+    says(
+        &told("pooled"),
+        &[
+            "until the company has 8000.00 USD, 50% of 16000.00 USD, in a year from January 1 from pool t1 (team), then 100% to",
+            "with a mentor 10% of the part to the company and 10% of it to the mentor",
+            "bonus spiff of 1% of the part in each deal",
+            "override lead of 5% of the company's share to lea",
+        ],
+    );
+    says(
+        &told("capped"),
+        &[
+            "7500.00 USD, 50% of 15000.00 USD, in a year from the first of the month of joining, of which whoever joins within it \
          has the months left (house)",
-        "6% of the part of the gross commission to the franchise, at most 3000.00 USD in a year from the day of joining",
-        "fee risk of the lesser of 50.00 USD and 1% of the part of the gross commission on every side to max, at most 250.00 USD \
+            "6% of the part of the gross commission to the franchise, at most 3000.00 USD in a year from the day of joining",
+            "fee risk of the lesser of 50.00 USD and 1% of the part of the gross commission on every side to max, at most 250.00 USD \
          in a year from March 15, then 0.2% of the part of the gross commission",
-        "fee after of 2% of the part beyond the cap after the cap",
-        "override lead of 5% of the payee's share so far to lea",
-        "the payee may owe",
-    ]);
+            "fee after of 2% of the part beyond the cap after the cap",
+            "override lead of 5% of the payee's share so far to lea",
+            "the payee may owe",
+        ],
+    );
 }
 
 /// The part came from nowhere, and which version of the plan spoke was not said.
 #[test]
 fn the_steps_of_a_deal_are_told_from_the_top() {
     let words = team().run(&["explain", "deal", "d1"]).expect(0).stdout;
-    says(&words, &[
-        "the only side brings 100000.00 USD, and 89500.00 USD of it is the net that is shared",
-        "ann's part is 54300.00 USD: 60% of the net of 89500.00 USD is 53700.00 USD, and 60% of the 1000.00 USD that another \
+    says(
+        &words,
+        &[
+            "the only side brings 100000.00 USD, and 89500.00 USD of it is the net that is shared",
+            "ann's part is 54300.00 USD: 60% of the net of 89500.00 USD is 53700.00 USD, and 60% of the 1000.00 USD that another \
          house pays is 600.00 USD",
-        "20% of the part of 54300.00 USD is 10860.00 USD; the cap had 8000.00 USD left, of which 4800.00 USD is for this part \
+            "20% of the part of 54300.00 USD is 10860.00 USD; the cap had 8000.00 USD left, of which 4800.00 USD is for this part \
          (split.flat.company of plan pooled v2)",
-    ]);
+        ],
+    );
 }
 
 /// A payout told what others had, and that somebody had decided on something else.
@@ -148,8 +166,11 @@ fn a_payout_tells_its_payees_lines_only() {
     let folder = team();
     let payout = payout_of(&folder, "lea");
     let words = folder.run(&["explain", "payout", &payout]).expect(0).stdout;
-    says(&words, &["lea gets 240.00 USD, override lead on ann's part: 5% of the company's share of 4800.00 USD is 240.00 USD \
-        (overrides.0.rate of plan pooled v2)"]);
+    says(
+        &words,
+        &["lea gets 240.00 USD, override lead on ann's part: 5% of the company's share of 4800.00 USD is 240.00 USD \
+        (overrides.0.rate of plan pooled v2)"],
+    );
     for others in ["omar", "share:", "bob gets", "the company gets", "spiff"] {
         assert!(!words.contains(others), "{others:?} is in {words}");
     }
@@ -165,13 +186,16 @@ fn a_payout_tells_its_payees_lines_only() {
     assert!(!text.contains("omar") && !text.contains("spiff"), "{text}");
 
     let words = folder.run(&["explain", "payout", &payout_of(&folder, "ann")]).expect(0).stdout;
-    says(&words, &[
-        "ann's part is 54300.00 USD",
-        "the client gets 10000.00 USD",
-        "the company gets 4800.00 USD, company dollar on ann's part",
-        "ann pays 5430.00 USD, mentee's charge",
-        "ann gets 543.00 USD, bonus spiff: 1% of the part of 54300.00 USD is 543.00 USD; due in every deal",
-    ]);
+    says(
+        &words,
+        &[
+            "ann's part is 54300.00 USD",
+            "the client gets 10000.00 USD",
+            "the company gets 4800.00 USD, company dollar on ann's part",
+            "ann pays 5430.00 USD, mentee's charge",
+            "ann gets 543.00 USD, bonus spiff: 1% of the part of 54300.00 USD is 543.00 USD; due in every deal",
+        ],
+    );
     for others in ["omar", "bob's part", "lead on", "max gets"] {
         assert!(!words.contains(others), "{others:?} is in {words}");
     }
@@ -180,7 +204,8 @@ fn a_payout_tells_its_payees_lines_only() {
 /// Tiers go by what was attained, which nothing showed.
 #[test]
 fn an_attainment_is_shown_and_explained() {
-    let opening = r#""attainment.set_opening":{"payee":"ann","on":"2026-01-01","units":3,"revenue":"5000 USD","reason":"moved"}"#;
+    let opening =
+        r#""attainment.set_opening":{"payee":"ann","on":"2026-01-01","units":3,"revenue":"5000 USD","reason":"moved"}"#;
     let folder = ledger(&[
         publish("m", &tiered("marginal", "")),
         assign("ann", "m", 1),
@@ -190,24 +215,33 @@ fn an_attainment_is_shown_and_explained() {
         r#""deal.reverse":{"deal":"t1","reason":"fell through"}"#.into(),
     ]);
     let words = folder.run(&["explain", "attainment", "vol", "ann", "2026"]).expect(0).stdout;
-    says(&words, &[
-        "Attainment vol of ann from 2026-01-01 up to, but without, 2027-01-01",
-        "attained: 4 units, a revenue of 20000.00 USD with 8500.00 USD accrued, a company dollar of 6500.00 USD",
-        "are taken over: moved",
-        "before this deal ann had attained in vol for 2026-01-01..2027-01-01: 4 units, a revenue of 95000.00 USD",
-        "with a revenue of 95000.00 USD before, the payee's tiers: 50% of 5000.00 USD + 60% of 10000.00 USD, so the company has \
+    says(
+        &words,
+        &[
+            "Attainment vol of ann from 2026-01-01 up to, but without, 2027-01-01",
+            "attained: 4 units, a revenue of 20000.00 USD with 8500.00 USD accrued, a company dollar of 6500.00 USD",
+            "are taken over: moved",
+            "before this deal ann had attained in vol for 2026-01-01..2027-01-01: 4 units, a revenue of 95000.00 USD",
+            "with a revenue of 95000.00 USD before, the payee's tiers: 50% of 5000.00 USD + 60% of 10000.00 USD, so the company has \
          6500.00 USD of 15000.00 USD (split.tiered.tiers.revenue of plan m v1)",
-        "after it: 5 units, a revenue of 110000.00 USD",
-        "deal t1 no longer counts 1 units, a revenue of 90000.00 USD",
-    ]);
+            "after it: 5 units, a revenue of 110000.00 USD",
+            "deal t1 no longer counts 1 unit, a revenue of 90000.00 USD",
+        ],
+    );
     let json = &folder.run(&["--format", "json", "explain", "attainment", "vol", "ann"]).expect(0).lines()[0];
     assert_eq!((json["steps"].as_array().unwrap().len(), &json["attained"]["units"]), (4, &4.into()));
     assert_eq!(json["steps"][2]["calculated"]["completion"]["deal"], "t2");
     folder.run(&["explain", "attainment", "vol", "bob"]).refused("has attained nothing in vol");
     let shown = folder.run(&["--format", "json", "show", "attainments"]).expect(0).lines();
     assert_eq!(shown.len(), 1);
-    assert_eq!((&shown[0]["of"], &shown[0]["units"], &shown[0]["revenue"]), (&"ann".into(), &"4".into(), &"20000.00".into()));
-    assert_eq!(folder.run(&["--format", "json", "show", "attainments", "--as-of", ",2025-12-31"]).expect(0).lines().len(), 0);
+    assert_eq!(
+        (&shown[0]["of"], &shown[0]["units"], &shown[0]["revenue"]),
+        (&"ann".into(), &"4".into(), &"20000.00".into())
+    );
+    assert_eq!(
+        folder.run(&["--format", "json", "show", "attainments", "--as-of", ",2025-12-31"]).expect(0).lines().len(),
+        0
+    );
 }
 
 /// "together ann gets -93.00 USD".
@@ -233,14 +267,20 @@ fn who_is_below_zero_owes() {
             &request("more", r#""payout.create":{"payee":"ann"}"#),
         ])
         .expect(0);
-    says(&folder.run(&["explain", "deal", "small"]).expect(0).stdout, &[
-        "together ann owes 93.00 USD",
-        "deal small is completed on 2026-02-01: ann owes 93.00 USD",
-    ]);
+    says(
+        &folder.run(&["explain", "deal", "small"]).expect(0).stdout,
+        &["together ann owes 93.00 USD", "deal small is completed on 2026-02-01: ann owes 93.00 USD"],
+    );
     let payouts = folder.run(&["--format", "json", "show", "payouts"]).expect(0).lines();
     let second = payouts.iter().find(|row| row["payout"] != payout.as_str()).unwrap()["payout"].as_str().unwrap();
     let words = folder.run(&["explain", "payout", second]).expect(0).stdout;
-    says(&words, &["93.00 USD for 2026-02-01: what was owed for deal small comes back, as the deal was reversed", "deal small brings"]);
+    says(
+        &words,
+        &[
+            "93.00 USD for 2026-02-01: what was owed for deal small comes back, as the deal was reversed",
+            "deal small brings",
+        ],
+    );
     assert!(!words.contains("gets -") && !words.contains("clawback"), "{words}");
 }
 
@@ -252,7 +292,14 @@ fn a_clawback_explains_the_deal_that_it_takes_back() {
     let last = "afedde50-b9cc-8716-b8c8-3ae94cc063c2";
     let words = folder.run(&["explain", "payout", last]).expect(0).stdout;
     let (_, after) = words.split_once("clawback of deal d-102").unwrap();
-    says(after, &["deal d-102 brings 20000.00 USD", "ann's part is 10000.00 USD: an equal part among 2 of the net", "together ann gets 7000.00 USD"]);
+    says(
+        after,
+        &[
+            "deal d-102 brings 20000.00 USD",
+            "ann's part is 10000.00 USD: an equal part among 2 of the net",
+            "together ann gets 7000.00 USD",
+        ],
+    );
     let json = &folder.run(&["--format", "json", "explain", "payout", last]).expect(0).lines()[0];
     assert_eq!(json["entries"][0]["calculated"]["completion"]["deal"], "d-102");
 }
@@ -261,10 +308,16 @@ fn a_clawback_explains_the_deal_that_it_takes_back() {
 #[test]
 fn a_deal_that_is_too_large_says_by_how_much_and_what_to_do() {
     let fees: Vec<_> = (0..20)
-        .map(|n| format!(r#"{{"name":"{}{n}","timing":"always","amount":{{"flat":"1 USD"}},"to":{{"payee":"lea"}}}}"#, "x".repeat(400)))
+        .map(|n| {
+            format!(
+                r#"{{"name":"{}{n}","timing":"always","amount":{{"flat":"1 USD"}},"to":{{"payee":"lea"}}}}"#,
+                "x".repeat(400)
+            )
+        })
         .collect();
     let plan = format!(r#""split":{{"flat":{{"payee":"0.7","company":"0.3"}}}},"fees":[{}]"#, fees.join(","));
-    let folder = ledger(&[publish("big", &plan), assign("ann", "big", 1), assign("bob", "big", 1), assign("max", "big", 1)]);
+    let folder =
+        ledger(&[publish("big", &plan), assign("ann", "big", 1), assign("bob", "big", 1), assign("max", "big", 1)]);
     let payees = r#"[{"payee":"ann"},{"payee":"bob"},{"payee":"max"}]"#;
     let sides: Vec<_> = ["listing", "buying"]
         .map(|side| format!(r#"{{"side":"{side}","gci":{{"amount":"90000 USD"}},"payees":{payees}}}"#))

@@ -4,8 +4,8 @@
 
 use std::fmt;
 
-use serde::Serialize as Derived;
-use serde::ser::{Error, Serialize, SerializeMap, Serializer};
+use serde::Serialize;
+use serde::ser::{Error, SerializeMap, Serializer};
 
 use super::accounts::Attained;
 use super::document::{Base, Mode, Per, Plan, Shares, Threshold, Tiered, Tiers};
@@ -47,7 +47,7 @@ impl<'a> Because<'a> {
 }
 
 /// Why a fee or a bonus is due.
-#[derive(Debug, Clone, Copy, Derived)]
+#[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Due {
     /// It is in every deal.
@@ -355,7 +355,7 @@ fn weigh<M: SerializeMap>(map: &mut M, weight: Option<Rate>, payees: usize) -> R
 }
 
 /// What of a part lies in one tier, and the tier's shares.
-#[derive(Derived)]
+#[derive(Serialize)]
 struct InTier {
     net: Money,
     #[serde(flatten)]

@@ -259,6 +259,7 @@ fn who_is_below_zero_owes() {
     let by = |actor: &str, key: &str, command: &str| request(key, command).replace("maria", actor);
     folder
         .apply(&[
+            &request("submit", &format!(r#""payout.submit":{{"payout":"{payout}"}}"#)),
             &by("cleo", "approve", &format!(r#""payout.approve":{{"payout":"{payout}"}}"#)),
             &by("cleo", "pay", &format!(
                 r#""payout.record_manual_payment":{{"payout":"{payout}","method":"cheque","reference":"1","account":"a"}}"#
@@ -310,7 +311,7 @@ fn a_deal_that_is_too_large_says_by_how_much_and_what_to_do() {
     let fees: Vec<_> = (0..20)
         .map(|n| {
             format!(
-                r#"{{"name":"{}{n}","timing":"always","amount":{{"flat":"1 USD"}},"to":{{"payee":"lea"}}}}"#,
+                r#"{{"name":"{}{n}","timing":"always","per":"side","amount":{{"flat":"1 USD"}},"to":{{"payee":"lea"}}}}"#,
                 "x".repeat(400)
             )
         })

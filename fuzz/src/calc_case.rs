@@ -39,7 +39,10 @@ pub fn calc_case(bytes: &[u8]) {
 fn leave_out_reasons(answer: &mut Value) {
     let sides =
         answer["deals"].as_array_mut().unwrap().iter_mut().flat_map(|deal| deal["sides"].as_array_mut().unwrap());
-    for line in sides.flat_map(|side| side["lines"].as_array_mut().unwrap()) {
-        line.as_object_mut().unwrap().remove("because").unwrap();
+    for side in sides {
+        side.as_object_mut().unwrap().remove("parts").unwrap();
+        for line in side["lines"].as_array_mut().unwrap() {
+            line.as_object_mut().unwrap().remove("because").unwrap();
+        }
     }
 }

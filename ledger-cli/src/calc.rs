@@ -58,7 +58,12 @@ fn explain(out: &mut impl Write, outcome: &Outcome<'_>) -> Result<(), CliError> 
 /// Who has what of a side, and why.
 fn lines(out: &mut impl Write, side: &Calculated<'_>) -> Result<(), CliError> {
     let mut lines = Table::new(&["  what", "who", "amount", "because"]);
+    let mut parts = side.parts.iter().peekable();
     for line in &side.lines {
+        // A part is told before what becomes of it.
+        while let Some(part) = parts.next_if(|part| line.of == Some(part.payee)) {
+            lines.row(vec![text("  part"), text(part.payee), number(part.part.amount()), text(part)]);
+        }
         let what = line.name.map_or_else(String::new, |name| format!(": {name}"));
         let what = format!("  {}{what}", word(&line.kind)?);
         lines.row(vec![text(what), text(&line.party), number(line.amount.amount()), text(line.because)]);

@@ -14,8 +14,10 @@ use ledger_core::projection::sum::Sum;
 use ledger_core::projection::terms::{Open, Terms};
 use ledger_core::recorded::Recorded;
 use ledger_core::store::Store;
-use ledger_core::waterfall::{Account, Contribution, Document, Owner, Party, SideKind};
-use ledger_core::{Date, Money, cap, payout};
+use ledger_core::waterfall::{
+    Account, Attained, CapOf, Contribution, Document, Kind, Owner, Party, Progress, SideKind,
+};
+use ledger_core::{Date, Money, attainment, cap, payout};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -23,7 +25,9 @@ use crate::Outcome;
 use crate::error::CliError;
 use crate::output::{Format, stdout};
 use crate::source::Source;
-use crate::words::{attribution, basis, describe, document, instant, kind, side_name, source as entry_source};
+use crate::words::{
+    attained, attribution, basis, describe, document, has, instant, kind, side_name, source as entry_source,
+};
 
 /// What `explain` is asked.
 #[derive(Debug, clap::Subcommand)]
@@ -40,6 +44,15 @@ pub enum Args {
         /// The payee, or `pool:` and the name of a pool.
         payee: String,
         /// The year in which the cap year begins, or any day in it; every cap year without it.
+        year: Option<String>,
+    },
+    /// How a payee came to what it attained, by which tiers and bonuses are measured.
+    Attainment {
+        /// What it counts to.
+        programme: CapProgramme,
+        /// The payee.
+        payee: String,
+        /// The year in which the year of the programme begins, or any day in it; every year without it.
         year: Option<String>,
     },
     /// Who got what of a deal, and why.
@@ -61,16 +74,27 @@ pub async fn run(source: &Source, args: Args, format: Format) -> Result<Outcome,
     match args {
         Args::Payout { payout } => tell(&explain_payout(source, store, payout).await?, format),
         Args::Cap { programme, payee, year } => {
-            let years = explain_cap(source, store, &programme, &payee, year.as_deref()).await?;
-            if years.is_empty() {
-                let what = format!("{payee} has never met cap {programme}: payledger show caps lists who met which");
-                return Err(CliError::Refused(what));
-            }
-            years.iter().try_for_each(|year| tell(year, format).map(drop))?;
-            Ok(Outcome::Done)
+            let asked = Asked { programme: &programme, of: &payee, year: year.as_deref() };
+            let unmet = || format!("{payee} has never met cap {programme}: payledger show caps lists who met which");
+            tell_years(&explain_cap(source, store, asked).await?, unmet, format)
+        }
+        Args::Attainment { programme, payee, year } => {
+            let asked = Asked { programme: &programme, of: &payee, year: year.as_deref() };
+            let nothing = || {
+                format!("{payee} has attained nothing in {programme}: payledger show attainments lists who did what")
+            };
+            tell_years(&explain_attainment(source, store, asked).await?, nothing, format)
         }
         Args::Deal { deal } => tell(&explain_deal(source, store, deal).await?, format),
     }
+}
+
+fn tell_years(years: &[impl Explanation], none: impl Fn() -> String, format: Format) -> Result<Outcome, CliError> {
+    if years.is_empty() {
+        return Err(CliError::Refused(none()));
+    }
+    years.iter().try_for_each(|year| tell(year, format).map(drop))?;
+    Ok(Outcome::Done)
 }
 
 fn tell(explanation: &impl Explanation, format: Format) -> Result<Outcome, CliError> {
@@ -133,6 +157,8 @@ struct SideExplained {
     side: SideKind,
     gci: Money,
     net: Money,
+    /// What of the net is whose.
+    parts: Vec<Value>,
     lines: Vec<LineExplained>,
 }
 
@@ -157,10 +183,58 @@ impl LineExplained {
     }
 }
 
+/// Whether a line is a payee's, or a step on the way to what it has of a side that it shares.
+fn concerns(line: &Line, payee: &PayeeId, shares: bool) -> bool {
+    match (&line.party, &line.of) {
+        (Party::Payee(party), _) => party == payee,
+        (_, None) => shares && line.kind != Kind::Adjustment,
+        (_, Some(of)) => {
+            of == payee && matches!(line.kind, Kind::CompanyDollar | Kind::PostCapCompany | Kind::ReferralIn)
+        }
+    }
+}
+
 impl Calculated {
-    /// In words what concerns a payee, or everything.
-    fn words(&self, payee: Option<&PayeeId>) -> Vec<String> {
-        let Completion { deal, gci, plans, caps, entries, .. } = &self.completion;
+    /// What of it is a payee's matter.
+    fn of(mut self, payee: &PayeeId) -> Self {
+        let Self { basis, completion, documents, sides, .. } = &mut self;
+        for (stored, explained) in completion.sides.iter_mut().zip(sides.iter_mut()) {
+            let shares = stored.lines.iter().any(|line| line.of.as_ref() == Some(payee));
+            stored.lines.retain(|line| concerns(line, payee, shares));
+            explained.lines.retain(|line| concerns(&line.line, payee, shares));
+            explained.parts.retain(|part| part["payee"] == payee.as_str());
+        }
+        completion.sides.retain(|side| !side.lines.is_empty());
+        sides.retain(|side| !side.lines.is_empty());
+        if let Some(Basis::Sides(known)) = basis {
+            known.retain(|side| sides.iter().any(|told| told.side == side.side));
+            let own = |party: &Party| matches!(party, Party::Payee(party) if party == payee);
+            for side in known {
+                side.adjustments.retain(|adjustment| own(&adjustment.from) || own(&adjustment.to));
+            }
+        }
+        let mut own = completion.plans.iter().map(|plan| plan.payee == *payee);
+        documents.retain(|_| own.next() == Some(true));
+        completion.plans.retain(|plan| plan.payee == *payee);
+        let caps = documents.iter().flatten().filter_map(|document| document.cap.as_ref());
+        let pools: BTreeSet<_> = caps
+            .flat_map(|capped| &capped.caps)
+            .filter_map(|cap| match &cap.of {
+                CapOf::Payee => None,
+                CapOf::Pool(pool) => Some((&cap.programme, pool)),
+            })
+            .collect();
+        completion.caps.retain(|Contribution { account, .. }| match &account.of {
+            Owner::Payee(of) => of == payee,
+            Owner::Pool(pool) => pools.contains(&(&account.programme, pool)),
+        });
+        completion.attainments.retain(|met| met.account.of == Owner::Payee(payee.clone()));
+        completion.entries.retain(|earned| earned.payee == *payee);
+        self
+    }
+
+    fn words(&self) -> Vec<String> {
+        let Completion { deal, gci, plans, caps, attainments, entries, .. } = &self.completion;
         let mut words = Vec::new();
         if let Some(known) = &self.basis {
             words.push(format!("deal {deal} brings {gci}, {}", basis(known)));
@@ -168,41 +242,47 @@ impl Calculated {
         if let Some(model) = &self.attribution {
             words.push(format!("it is credited {}", attribution(model)));
         }
-        let asked = |other: &PayeeId| payee.is_none_or(|payee| payee == other);
         for (PlanInForce { payee, plan, version, plan_hash }, says) in plans.iter().zip(&self.documents) {
-            if asked(payee) {
-                let hash = plan_hash.to_string();
-                let says = says.as_ref().map(|says| format!(": {}", document(says))).unwrap_or_default();
-                let hash = hash.get(..12).unwrap_or(&hash);
-                words.push(format!("{payee} is under plan {plan} version {version} (document {hash}…){says}"));
-            }
+            let hash = plan_hash.to_string();
+            let says = says.as_ref().map(|says| format!(": {}", document(says))).unwrap_or_default();
+            let hash = hash.get(..12).unwrap_or(&hash);
+            words.push(format!("{payee} is under plan {plan} version {version} (document {hash}…){says}"));
         }
         for Contribution { account: Account { programme, of, year }, limit, before, .. } in caps {
-            let concerns = match of {
-                Owner::Payee(payee) => asked(payee),
-                Owner::Pool(_) => true,
-            };
-            if concerns {
-                let left = Sum::from(*limit).minus((*before).into()).max(Sum::ZERO).show(limit.currency());
-                let currency = limit.currency();
-                words.push(format!(
-                    "before this deal {left} {currency} of {of}'s cap {programme} of {limit} for {year} was left"
-                ));
-            }
+            let left = Sum::from(*limit).minus((*before).into()).max(Sum::ZERO).show(limit.currency());
+            let currency = limit.currency();
+            words.push(format!(
+                "before this deal {left} {currency} of {of}'s cap {programme} of {limit} for {year} was left"
+            ));
         }
-        for SideExplained { side, gci, net, lines } in &self.sides {
-            if self.sides.len() > 1 {
-                words.push(format!("{} brings {gci}, of which {net} is left off the top", side_name(*side)));
-            }
-            let concerns = |line: &&LineExplained| {
-                line.line.of.as_ref().is_none_or(asked)
-                    || matches!(&line.line.party, Party::Payee(party) if asked(party))
-            };
-            words.extend(lines.iter().filter(concerns).map(LineExplained::words));
+        for Progress { account: Account { programme, of, year }, before, .. } in attainments {
+            words.push(format!("before this deal {of} had attained in {programme} for {year}: {}", attained(before)));
         }
-        let entries = entries.iter().filter(|earned| asked(&earned.payee));
-        words.extend(entries.map(|Earned { payee, amount, .. }| format!("together {payee} gets {amount}")));
+        words.extend(self.sides.iter().flat_map(SideExplained::words));
+        words.extend(entries.iter().map(|Earned { payee, amount, .. }| format!("together {}", has(payee, *amount))));
         words.extend(self.calc_divergence.iter().map(|divergence| format!("calc_divergence: {divergence}")));
+        words
+    }
+}
+
+impl SideExplained {
+    fn words(&self) -> Vec<String> {
+        let Self { side, gci, net, parts, lines } = self;
+        let mut words = Vec::new();
+        if *side != SideKind::Sole || net != gci {
+            words.push(format!("{} brings {gci}, and {net} of it is the net that is shared", side_name(*side)));
+        }
+        let mut parts = parts.iter().peekable();
+        for line in lines {
+            // A part is told before what becomes of it.
+            let of = line.line.of.as_ref().map(PayeeId::as_str);
+            while let Some(part) = parts.next_if(|part| part["payee"].as_str() == of) {
+                let [payee, amount, how] = ["payee", "part", "words"].map(|field| part[field].as_str());
+                let [payee, amount, how] = [payee, amount, how].map(Option::unwrap_or_default);
+                words.push(format!("{payee}'s part is {amount}: {how}"));
+            }
+            words.push(line.words());
+        }
         words
     }
 }
@@ -221,34 +301,35 @@ impl Deals {
     }
 
     fn explain(&self, sequence: u64, open: Option<Open>, completion: &Completion) -> Calculated {
-        let mut because: Vec<Vec<Option<Value>>> = Vec::new();
+        let mut why: Vec<(Vec<Value>, Vec<Option<Value>>)> = Vec::new();
         let sides = open.as_ref().and_then(Open::sides);
-        let calc_divergence =
-            match &sides {
-                None => Some("nothing says who shares the deal".to_owned()),
-                Some(sides) => match self.0.recalculate(sides, completion) {
-                    Err(rejection) => Some(rejection.to_string()),
-                    Ok(calculation) => {
-                        because.extend(calculation.sides.iter().map(|side| {
-                            side.lines.iter().map(|line| serde_json::to_value(line.because).ok()).collect()
-                        }));
-                        let differs = completion.divergence(&calculation);
-                        differs.map(|(place, stored, calculated)| {
-                            format!("{place} is {stored}, calculated again {calculated}")
-                        })
-                    }
-                },
-            };
-        let mut because = because.into_iter();
+        let calc_divergence = match &sides {
+            None => Some("nothing says who shares the deal".to_owned()),
+            Some(sides) => match self.0.recalculate(sides, completion) {
+                Err(rejection) => Some(rejection.to_string()),
+                Ok(calculation) => {
+                    let json = |because| serde_json::to_value(because).ok();
+                    why.extend(calculation.sides.iter().map(|side| {
+                        let parts = side.parts.iter().filter_map(|part| serde_json::to_value(part).ok()).collect();
+                        (parts, side.lines.iter().map(|line| json(line.because)).collect())
+                    }));
+                    let differs = completion.divergence(&calculation);
+                    differs.map(|(place, stored, calculated)| {
+                        format!("{place} is {stored}, calculated again {calculated}")
+                    })
+                }
+            },
+        };
+        if calc_divergence.is_some() {
+            why.clear();
+        }
+        let mut why = why.into_iter();
         let sides = completion.sides.iter().map(|side| {
-            let mut because = because
-                .next()
-                .unwrap_or_default()
-                .into_iter()
-                .map(|because| because.filter(|_| calc_divergence.is_none()));
+            let (parts, because) = why.next().unwrap_or_default();
+            let mut because = because.into_iter();
             let lines =
                 side.lines.iter().map(|line| LineExplained { line: line.clone(), because: because.next().flatten() });
-            SideExplained { side: side.side, gci: side.gci, net: side.net, lines: lines.collect() }
+            SideExplained { side: side.side, gci: side.gci, net: side.net, parts, lines: lines.collect() }
         });
         let sides = sides.collect();
         let documents =
@@ -290,6 +371,7 @@ struct Entry {
     earned_on: Date,
     sequence: u64,
     source: EntrySource,
+    /// The deal that it is for, or that it takes back.
     #[serde(skip_serializing_if = "Option::is_none")]
     calculated: Option<Calculated>,
 }
@@ -297,8 +379,11 @@ struct Entry {
 async fn explain_payout(source: &Source, store: &dyn Store, asked: PayoutId) -> Result<PayoutExplained, CliError> {
     let mut history = Vec::new();
     let mut made = None;
-    let mut claimed = BTreeSet::new();
+    let (mut clawbacks, mut claimed) = (BTreeMap::new(), BTreeSet::new());
     each(source, store, |recorded| match &recorded.event {
+        Event::Account(account::Event::EntryBooked { entry, source: EntrySource::Clawback { deal, .. }, .. }) => {
+            clawbacks.insert(entry.as_uuid(), deal.clone());
+        }
         Event::Account(account::Event::EntriesClaimed { payout, entries, .. }) if *payout == asked => {
             claimed.extend(entries.iter().map(EntryId::as_uuid));
         }
@@ -315,25 +400,31 @@ async fn explain_payout(source: &Source, store: &dyn Store, asked: PayoutId) -> 
     let (payee, amount) = made.ok_or_else(unknown)?;
 
     let mut deals = Deals::default();
-    let mut calculated = BTreeMap::new();
+    let mut calculated: BTreeMap<DealId, Calculated> = BTreeMap::new();
     let mut entries = Vec::new();
+    let taken_back: BTreeSet<_> = claimed.iter().filter_map(|entry| clawbacks.get(entry)).collect();
     let is_claimed = |earned: &Earned| earned.entry.is_some_and(|entry| claimed.contains(&entry.as_uuid()));
     each(source, store, |recorded| {
-        if let Some(deal) = deals.of(recorded, |completion| completion.entries.iter().any(is_claimed)) {
-            let claimed =
-                deal.completion.entries.iter().filter(|earned| is_claimed(earned)).filter_map(|earned| earned.entry);
-            calculated.extend(claimed.map(|entry| (entry.as_uuid(), deal.clone())));
+        let is_wanted = |completion: &Completion| {
+            completion.entries.iter().any(is_claimed) || taken_back.contains(&completion.deal)
+        };
+        if let Some(deal) = deals.of(recorded, is_wanted) {
+            calculated.insert(deal.completion.deal.clone(), deal.of(&payee));
         }
         if let Event::Account(account::Event::EntryBooked { entry, source, amount, earned_on, .. }) = &recorded.event
             && claimed.contains(&entry.as_uuid())
         {
+            let deal = match source {
+                EntrySource::Commission { deal } | EntrySource::Clawback { deal, .. } => calculated.get(deal).cloned(),
+                EntrySource::Adjustment { .. } => None,
+            };
             entries.push(Entry {
                 entry: *entry,
                 amount: *amount,
                 earned_on: *earned_on,
                 sequence: recorded.sequence,
                 source: source.clone(),
-                calculated: calculated.remove(&entry.as_uuid()),
+                calculated: deal,
             });
         }
     })
@@ -355,9 +446,9 @@ impl Explanation for PayoutExplained {
             words.push(format!(
                 "  {}. {amount} for {earned_on}: {} (event {sequence})",
                 index + 1,
-                entry_source(source)
+                entry_source(source, *amount)
             ));
-            for step in entry.calculated.iter().flat_map(|deal| deal.words(Some(&self.payee))) {
+            for step in entry.calculated.iter().flat_map(Calculated::words) {
                 words.push(format!("       {step}"));
             }
         }
@@ -410,20 +501,26 @@ impl CapExplained {
     }
 }
 
-async fn explain_cap(
-    source: &Source,
-    store: &dyn Store,
-    programme: &CapProgramme,
-    of: &str,
-    year: Option<&str>,
-) -> Result<Vec<CapExplained>, CliError> {
-    let asked = |account: &Account| {
+/// Whose account of what is asked for, and of which year.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    programme: &'a CapProgramme,
+    of: &'a str,
+    year: Option<&'a str>,
+}
+
+impl Asked<'_> {
+    fn is(&self, account: &Account) -> bool {
         let in_year = |year: &str| match year.parse::<Date>() {
             Ok(day) => account.year.contains(day),
             Err(_) => account.year.start.to_string().split('-').next() == Some(year),
         };
-        account.programme == *programme && account.of.to_string() == of && year.is_none_or(in_year)
-    };
+        account.programme == *self.programme && account.of.to_string() == self.of && self.year.is_none_or(in_year)
+    }
+}
+
+async fn explain_cap(source: &Source, store: &dyn Store, asked: Asked<'_>) -> Result<Vec<CapExplained>, CliError> {
+    let asked = |account: &Account| asked.is(account);
     let mut years: BTreeMap<Date, CapExplained> = BTreeMap::new();
     let mut deals = Deals::default();
     each(source, store, |recorded| {
@@ -437,6 +534,10 @@ async fn explain_cap(
             of.sum = of.sum.plus(counts);
             let counts = counts.show(limit.currency());
             let what = format!("deal {} puts {counts} {} towards the cap", deal.completion.deal, limit.currency());
+            let deal = match &account.of {
+                Owner::Payee(payee) => deal.of(payee),
+                Owner::Pool(_) => deal,
+            };
             of.step(recorded, what, Some(deal));
         }
         match &recorded.event {
@@ -467,14 +568,85 @@ impl Explanation for CapExplained {
             format!("Cap {programme} of {of} from {} up to, but without, {}", year.start, year.end),
             format!("{contributed} of {limit} is contributed, {room} is left"),
         ];
-        let payee = match of {
-            Owner::Payee(payee) => Some(payee),
-            Owner::Pool(_) => None,
-        };
         for Step { sequence, on, what, contributed, room, calculated } in &self.steps {
             words.push(format!("  {on}, event {sequence}: {what}"));
-            words.extend(calculated.iter().flat_map(|deal| deal.words(payee)).map(|step| format!("       {step}")));
+            words.extend(calculated.iter().flat_map(Calculated::words).map(|step| format!("       {step}")));
             words.push(format!("       after it {contributed} is contributed, {room} is left"));
+        }
+        words
+    }
+}
+
+/// One year of what one payee attained.
+#[derive(Serialize)]
+struct AttainmentExplained {
+    account: Account,
+    attained: Attained,
+    steps: Vec<Attaining>,
+}
+
+/// What moved an attainment, or met it.
+#[derive(Serialize)]
+struct Attaining {
+    sequence: u64,
+    on: Date,
+    what: String,
+    attained: Attained,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calculated: Option<Calculated>,
+}
+
+async fn explain_attainment(
+    source: &Source,
+    store: &dyn Store,
+    asked: Asked<'_>,
+) -> Result<Vec<AttainmentExplained>, CliError> {
+    let mut years: BTreeMap<Date, AttainmentExplained> = BTreeMap::new();
+    let (mut deals, mut deal) = (Deals::default(), None);
+    each(source, store, |recorded| {
+        let met = |completion: &Completion| completion.attainments.iter().any(|met| asked.is(&met.account));
+        // What a deal counts follows upon its completion.
+        deal = deals.of(recorded, met).or(deal.take());
+        let Event::Attainment(event) = &recorded.event else { return };
+        let account = event.account();
+        let Some(payee) = (match &account.of {
+            Owner::Payee(payee) if asked.is(account) => Some(payee),
+            _ => None,
+        }) else {
+            return;
+        };
+        let by = event.attained();
+        let of = years.entry(account.year.start).or_insert_with(|| AttainmentExplained {
+            account: account.clone(),
+            attained: Attained::nothing(by.revenue.currency()),
+            steps: Vec::new(),
+        });
+        let is_counted = matches!(event, attainment::Event::Counted { .. });
+        let total = match event {
+            attainment::Event::Reversed { .. } => of.attained.minus(&by),
+            attainment::Event::OpeningSet { .. } | attainment::Event::Counted { .. } => of.attained.plus(&by),
+        };
+        of.attained = total.unwrap_or(of.attained);
+        let calculated = deal.take_if(|_| is_counted).map(|deal: Calculated| deal.of(payee));
+        let (sequence, on, what, attained) =
+            (recorded.sequence, recorded.effective, describe(&recorded.event), of.attained);
+        of.steps.push(Attaining { sequence, on, what, attained, calculated });
+    })
+    .await?;
+    Ok(years.into_values().collect())
+}
+
+impl Explanation for AttainmentExplained {
+    fn words(&self) -> Vec<String> {
+        let Account { programme, of, year } = &self.account;
+        let mut words = vec![
+            format!("Attainment {programme} of {of} from {} up to, but without, {}", year.start, year.end),
+            format!("attained: {}", attained(&self.attained)),
+        ];
+        for Attaining { sequence, on, what, attained: after, calculated } in &self.steps {
+            words.push(format!("  {on}, event {sequence}: {what}"));
+            words.extend(calculated.iter().flat_map(Calculated::words).map(|step| format!("       {step}")));
+            words.push(format!("       after it: {}", attained(after)));
         }
         words
     }
@@ -513,7 +685,7 @@ async fn explain_deal(source: &Source, store: &dyn Store, asked: DealId) -> Resu
 impl Explanation for DealExplained {
     fn words(&self) -> Vec<String> {
         let mut words = vec![format!("Deal {}", self.deal)];
-        words.extend(self.calculated.iter().flat_map(|deal| deal.words(None)).map(|step| format!("  {step}")));
+        words.extend(self.calculated.iter().flat_map(Calculated::words).map(|step| format!("  {step}")));
         words.push("What became of it:".into());
         words.extend(self.history.iter().map(Fact::words));
         words

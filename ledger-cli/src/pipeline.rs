@@ -7,6 +7,7 @@ use std::pin::Pin;
 
 use ledger_core::codec;
 use ledger_core::command::Request;
+use ledger_core::decide::Rejection;
 use ledger_core::engine::{Advice, ExecuteError, Ledger, Receipt};
 use ledger_core::event::Event;
 use ledger_core::payout;
@@ -285,9 +286,9 @@ async fn first(waiting: &mut VecDeque<Waiting>) -> Result<Receipt, Failure> {
 
 fn kind(error: &ExecuteError) -> &'static str {
     match error {
+        ExecuteError::Refused { .. } | ExecuteError::Rejected(Rejection::TooLarge { .. }) => "too_large",
         ExecuteError::Rejected(_) => "rejected",
         ExecuteError::KeyReused { .. } => "key_reused",
-        ExecuteError::Refused { .. } => "too_large",
         ExecuteError::Busy | ExecuteError::Contended { .. } => "busy",
         ExecuteError::Damaged(_) => "damaged",
         ExecuteError::Store(_) => "store",

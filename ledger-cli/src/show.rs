@@ -1,5 +1,6 @@
 //! `show`: what the log comes to, now or as of a time in the past.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::str::FromStr;
 
@@ -14,12 +15,14 @@ use ledger_core::projection::journal::Journal;
 use ledger_core::projection::register::Register;
 use ledger_core::projection::replay::{AsOf, each_event, replay_as_of};
 use ledger_core::projection::statistics::{Bucket, Statistics};
+use ledger_core::projection::sum::Sum;
 use ledger_core::projection::summary::Summary;
 use ledger_core::recorded::Recorded;
 use ledger_core::settings::Capability;
 use ledger_core::slice::{State, evolve};
 use ledger_core::store::Store;
-use ledger_core::{Currency, Date};
+use ledger_core::waterfall::{Account, Attained};
+use ledger_core::{Currency, Date, attainment};
 
 use crate::Outcome;
 use crate::error::CliError;
@@ -47,6 +50,8 @@ enum What {
     Payees,
     /// How far each payee is towards each cap.
     Caps,
+    /// What each payee attained, by which tiers and bonuses are measured.
+    Attainments,
     /// How many payouts stand where, and over how much.
     Statistics,
     /// The balance of every account of the books.
@@ -88,6 +93,7 @@ pub async fn run(source: &Source, args: Args, format: Format) -> Result<Outcome,
         What::Payouts => payouts(&fold(source, store, as_of).await?),
         What::Payees => payees(&fold(source, store, as_of).await?),
         What::Caps => caps(&fold(source, store, as_of).await?),
+        What::Attainments => attainments(source, store, as_of).await?,
         What::Statistics => statistics(&fold(source, store, as_of).await?),
         What::Journal => {
             let journal = fold(source, store, as_of).await?;
@@ -200,6 +206,33 @@ pub fn caps(caps: &Caps) -> Table {
         ]);
     }
     table
+}
+
+/// One row a payee, programme and year. What is reversed counts until then.
+async fn attainments(source: &Source, store: &dyn Store, as_of: AsOf) -> Result<Table, CliError> {
+    let mut accounts: BTreeMap<Account, (Currency, i128, [Sum; 3])> = BTreeMap::new();
+    let count = |recorded: &Recorded| {
+        let Event::Attainment(event) = &recorded.event else { return };
+        if !as_of.includes(recorded) {
+            return;
+        }
+        let Attained { units, revenue, accrued, company_dollar } = event.attained();
+        let nothing = || (revenue.currency(), 0, [Sum::ZERO; 3]);
+        let (_, sold, sums) = accounts.entry(event.account().clone()).or_insert_with(nothing);
+        let is_reversed = matches!(event, attainment::Event::Reversed { .. });
+        *sold += if is_reversed { -i128::from(units) } else { units.into() };
+        for (sum, amount) in sums.iter_mut().zip([revenue, accrued, company_dollar]) {
+            if is_reversed { sum.take(amount) } else { sum.add(amount) }
+        }
+    };
+    each_event(store, &source.ledger, PAGE_EVENTS, |_| {}, count).await?;
+    let columns = &["programme", "of", "year", "currency", "units", "revenue", "accrued", "company_dollar"];
+    let mut table = Table::new(columns);
+    for (Account { programme, of, year }, (currency, units, sums)) in accounts {
+        let account = [text(programme), text(of), text(year), text(currency), number(units)];
+        table.row(account.into_iter().chain(sums.map(|sum| number(sum.show(currency)))).collect());
+    }
+    Ok(table)
 }
 
 fn statistics(statistics: &Statistics) -> Table {

@@ -3,15 +3,18 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use ledger_core::account::{self, Because, Source};
 use ledger_core::attribution::Attribution;
+use ledger_core::calendar::CapYearRule;
 use ledger_core::deal::{self, Basis, Completion, Earned};
 use ledger_core::event::Event;
+use ledger_core::id::PayeeId;
 use ledger_core::payout::{self, Payment, Resolution};
+use ledger_core::rate::{Rate, Rounding};
 use ledger_core::waterfall::{
-    Bonus, Cap, CapOf, Capped, Crossing, Document, Fee, FeeAmount, FeeOnCrossing, FeeTo, Kind, Mentee, Override,
-    Quantity, ReferralIn, Royalty, RoyaltyBasis, Sharer, Shares, Side, SideKind, Split, Threshold, Tier, Tiered, Tiers,
-    Timing, When,
+    Attained, Attainment, Base, Bonus, Cap, CapOf, Capped, Charged, Crossing, Deficit, Document, Fee, FeeAmount,
+    FeeOnCrossing, FeeTo, Kind, Mentee, Mode, Of, Override, OwnCap, Per, Proration, Quantity, ReferralIn, Royalty,
+    RoyaltyBasis, Sharer, Shares, Side, SideKind, Split, SubCap, Tier, Tiered, Tiers, Timing, When,
 };
-use ledger_core::{attainment, cap, payee, plan, settings};
+use ledger_core::{Date, Money, attainment, cap, payee, plan, settings};
 
 /// An instant as it is written.
 pub fn instant(at: DateTime<Utc>) -> String {
@@ -68,16 +71,20 @@ fn shares(shares: &Shares) -> String {
 
 /// What a plan version says.
 pub fn document(document: &Document) -> String {
+    let rounding = document.rounding;
     let mut says = vec![match &document.split {
         Split::Flat(flat) => shares(flat),
-        Split::Tiered(tiered) => tiers(tiered),
+        Split::Tiered(tiered) => tiers(tiered, document.attainment.as_ref()),
     }];
     if let Some(Capped { caps, post_cap, crossing, fee_on_crossing }) = &document.cap {
-        let caps = caps.iter().map(|Cap { programme, of, limit, .. }| match of {
-            CapOf::Payee => format!("{limit} ({programme})"),
-            CapOf::Pool(pool) => format!("{limit} from pool {pool} ({programme})"),
+        let caps = caps.iter().map(|Cap { programme, of, limit, portion, year, proration }| {
+            let most = most(*limit, *portion, *year, *proration, rounding);
+            match of {
+                CapOf::Payee => format!("{most} ({programme})"),
+                CapOf::Pool(pool) => format!("{most} from pool {pool} ({programme})"),
+            }
         });
-        says.push(format!("until the company has {} in a cap year, then {}", join(caps), shares(post_cap)));
+        says.push(format!("until the company has {}, then {}", join(caps), shares(post_cap)));
         let crossing = match crossing {
             Crossing::SplitWithinDeal => "the deal that crosses it is split at it",
             Crossing::WholeDealPreCap => "the deal that crosses it counts as a whole before it",
@@ -90,70 +97,125 @@ pub fn document(document: &Document) -> String {
     }
     if let Some(Royalty { rate, basis, cap }) = &document.royalty {
         let basis = match basis {
-            RoyaltyBasis::OffTop => "off the top",
-            RoyaltyBasis::Gross => "of the gross",
+            RoyaltyBasis::OffTop => "off the top".to_owned(),
+            RoyaltyBasis::Gross => format!("of {}", Of::Gross),
         };
-        let most = cap.as_ref().map(|cap| format!(", at most {} a year", cap.limit)).unwrap_or_default();
-        says.push(format!("{} {basis} to the franchise{most}", rate.percent()));
+        let at_most = cap.as_ref().map(|OwnCap { limit, portion, year, proration, .. }| {
+            format!(", at most {}", most(*limit, *portion, *year, *proration, rounding))
+        });
+        says.push(format!("{} {basis} to the franchise{}", rate.percent(), at_most.unwrap_or_default()));
     }
     if document.referral_in == ReferralIn::Shared {
         says.push("what another house pays is shared".into());
     }
-    says.extend(document.fees.iter().map(fee));
+    says.extend(document.fees.iter().map(|due| fee(due, rounding)));
     if let Some(Mentee { company, mentor }) = document.mentee {
-        says.push(format!("with a mentor {} to the company and {} to the mentor", company.percent(), mentor.percent()));
+        let (company, mentor, part) = (company.percent(), mentor.percent(), Of::Part);
+        says.push(format!("with a mentor {company} of {part} to the company and {mentor} of it to the mentor"));
     }
     says.extend(document.bonuses.iter().map(|Bonus { name, when, amount }| {
         let when = match when {
             When::EachDeal => "in each deal".to_owned(),
-            When::Reaches(Threshold::Units(units)) => format!("when {units} units are reached"),
-            When::Reaches(Threshold::Revenue(amount)) => format!("when a revenue of {amount} is reached"),
-            When::Reaches(Threshold::CompanyDollar(amount)) => format!("when a company dollar of {amount} is reached"),
+            When::Reaches(threshold) => format!("when {threshold}"),
         };
         let amount = match amount {
             Quantity::Flat(flat) => flat.to_string(),
-            Quantity::Rate(rate) => rate.percent().to_string(),
+            Quantity::Rate(rate) => rate_of(*rate, Of::Part),
         };
         format!("bonus {name} of {amount} {when}")
     }));
-    let paid = document.overrides.iter();
-    says.extend(paid.map(|Override { name, to, rate, .. }| format!("override {name} of {} to {to}", rate.percent())));
+    says.extend(document.overrides.iter().map(|Override { name, to, rate, of }| {
+        format!("override {name} of {} to {to}", rate_of(*rate, Of::from(*of)))
+    }));
+    if document.deficit == Deficit::Receivable {
+        says.push("the payee may owe".into());
+    }
     says.join("; ")
 }
 
-fn tiers(Tiered { tiers, minimum, .. }: &Tiered) -> String {
-    fn steps<F: std::fmt::Display>(tiers: &[Tier<F>]) -> String {
-        join(tiers.iter().map(|tier| format!("{} from {}", tier.payee.percent(), tier.from)))
-    }
-    let (measure, steps) = match tiers {
-        Tiers::CompanyDollar(tiers) => ("company dollar", steps(tiers)),
-        Tiers::Revenue(tiers) => ("revenue", steps(tiers)),
-        Tiers::Units(tiers) => ("units", steps(tiers)),
-        Tiers::Attainment { quota, tiers } => {
-            return format!("the payee has, by what part of a quota of {quota} is attained, {}", steps(tiers));
-        }
-    };
-    let least = minimum.map(|minimum| format!(", at least {minimum}")).unwrap_or_default();
-    format!("the payee has, by {measure}, {steps}{least}")
+fn rate_of(rate: Rate, of: Of) -> String {
+    format!("{} of {of}", rate.percent())
 }
 
-fn fee(Fee { name, timing, amount, to, sub_cap, .. }: &Fee) -> String {
-    let amount = match amount {
+/// When a year begins.
+fn year(year: CapYearRule) -> String {
+    match year {
+        CapYearRule::Calendar { month, day } => {
+            let date = Date::from_ymd_opt(2000, month.into(), day.into()).map(|date| date.format("%B %-d").to_string());
+            format!("a year from {}", date.unwrap_or_else(|| format!("{month}-{day}")))
+        }
+        CapYearRule::Anniversary { .. } => "a year from the day of joining".into(),
+        CapYearRule::FirstOfJoinMonth {} => "a year from the first of the month of joining".into(),
+        CapYearRule::FirstOfNextMonth {} => "a year from the first of the month after joining".into(),
+    }
+}
+
+/// The most of something in a year: what holds for the plan, and what it is a part of.
+fn most(limit: Money, portion: Rate, of: CapYearRule, proration: Proration, rounding: Rounding) -> String {
+    let holds = portion.of(limit, rounding).ok().filter(|_| portion != Rate::ONE);
+    let holds = holds.map_or_else(|| limit.to_string(), |holds| format!("{holds}, {} of {limit},", portion.percent()));
+    let left = match proration {
+        Proration::None => "",
+        Proration::Months => ", of which whoever joins within it has the months left",
+        Proration::Days => ", of which whoever joins within it has the days left",
+    };
+    format!("{holds} in {}{left}", year(of))
+}
+
+fn tiers(Tiered { tiers, mode, per, minimum }: &Tiered, attainment: Option<&Attainment>) -> String {
+    fn steps<F: std::fmt::Display>(tiers: &[Tier<F>], from: impl Fn(&F) -> String) -> String {
+        join(tiers.iter().map(|tier| format!("{} from {}", tier.payee.percent(), from(&tier.from))))
+    }
+    let (measure, steps) = match tiers {
+        Tiers::CompanyDollar(tiers) => ("company dollar".to_owned(), steps(tiers, Money::to_string)),
+        Tiers::Revenue(tiers) => ("revenue".to_owned(), steps(tiers, Money::to_string)),
+        Tiers::Units(tiers) => ("units".to_owned(), steps(tiers, u64::to_string)),
+        Tiers::Attainment { quota, tiers } => {
+            (format!("revenue in parts of the quota of {quota}"), steps(tiers, |from| from.percent().to_string()))
+        }
+    };
+    let over = match (per, attainment) {
+        (Per::Year, Some(Attainment { programme, year: of })) => format!("in {} ({programme})", year(*of)),
+        (Per::Year, None) => "in a year".into(),
+        (Per::Deal, _) => "in each deal".into(),
+    };
+    let mode = match mode {
+        Mode::Marginal => "each of what lies in its tier",
+        Mode::Retroactive => "of everything once the tier is reached, less what was accrued before",
+        Mode::AboveQuota => "of what is above the quota, less what was accrued before",
+    };
+    let least = minimum.map(|minimum| format!(", at least {minimum}")).unwrap_or_default();
+    format!("the payee has, by {measure} {over}, {steps}, {mode}{least}")
+}
+
+fn fee(Fee { name, timing, amount, of, per, to, sub_cap }: &Fee, rounding: Rounding) -> String {
+    let of = match (of, timing) {
+        (Base::Part, Timing::PostCap) => Of::Beyond,
+        (of, _) => Of::from(*of),
+    };
+    let amount_of = |amount: &FeeAmount| match amount {
         FeeAmount::Flat(flat) => flat.to_string(),
-        FeeAmount::Rate(rate) => rate.percent().to_string(),
-        FeeAmount::LesserOf { flat, rate } => format!("the lesser of {flat} and {}", rate.percent()),
+        FeeAmount::Rate(rate) => rate_of(*rate, of),
+        FeeAmount::LesserOf { flat, rate } => format!("the lesser of {flat} and {}", rate_of(*rate, of)),
     };
     let timing = match timing {
         Timing::Always => "",
         Timing::PreCap => " before the cap",
         Timing::PostCap => " after the cap",
     };
+    let per = match per {
+        Charged::Deal => "",
+        Charged::Side => " on every side",
+    };
     let to = match to {
         FeeTo::Company => String::new(),
         FeeTo::Payee(payee) => format!(" to {payee}"),
     };
-    let most = sub_cap.as_ref().map(|cap| format!(", at most {} a year", cap.limit)).unwrap_or_default();
-    format!("fee {name} of {amount}{timing}{to}{most}")
+    let at_most = sub_cap.as_ref().map(|SubCap { limit, portion, year, proration, then, .. }| {
+        let then = then.as_ref().map(|then| format!(", then {}", amount_of(then))).unwrap_or_default();
+        format!(", at most {}{then}", most(*limit, *portion, *year, *proration, rounding))
+    });
+    format!("fee {name} of {}{timing}{per}{to}{}", amount_of(amount), at_most.unwrap_or_default())
 }
 
 /// What a line is called.
@@ -176,13 +238,27 @@ pub fn kind(kind: Kind) -> &'static str {
 
 /// What everybody has of a deal in the end.
 pub fn earned(entries: &[Earned]) -> String {
-    join(entries.iter().map(|Earned { payee, amount, .. }| format!("{payee} gets {amount}")))
+    join(entries.iter().map(|Earned { payee, amount, .. }| has(payee, *amount)))
 }
 
-/// What an entry is for.
-pub fn source(source: &Source) -> String {
+/// What somebody has in the end, or owes.
+pub fn has(payee: &PayeeId, amount: Money) -> String {
+    if amount.is_negative() { format!("{payee} owes {}", amount.negated()) } else { format!("{payee} gets {amount}") }
+}
+
+/// What is attained.
+pub fn attained(Attained { units, revenue, accrued, company_dollar }: &Attained) -> String {
+    let sold = if *units == 1 { "unit" } else { "units" };
+    format!("{units} {sold}, a revenue of {revenue} with {accrued} accrued, a company dollar of {company_dollar}")
+}
+
+/// What an entry of so much is for.
+pub fn source(source: &Source, amount: Money) -> String {
     match source {
         Source::Commission { deal } => format!("commission on deal {deal}"),
+        Source::Clawback { deal, .. } if amount.is_positive() => {
+            format!("what was owed for deal {deal} comes back, as the deal was reversed after that was settled")
+        }
         Source::Clawback { deal, .. } => format!("clawback of deal {deal}, which was reversed after it was paid"),
         Source::Adjustment { reason, .. } => format!("adjustment: {reason}"),
     }
@@ -246,10 +322,13 @@ pub fn describe(event: &Event) -> String {
             }
         },
         Event::Attainment(event) => {
-            let (account, of) = (event.account(), event.attained());
+            let account = event.account();
             let what = format!(
-                "{} units and {} for {}'s {} of {}",
-                of.units, of.revenue, account.of, account.programme, account.year
+                "{} for {}'s {} of {}",
+                attained(&event.attained()),
+                account.of,
+                account.programme,
+                account.year
             );
             match event {
                 attainment::Event::OpeningSet { reason, .. } => format!("{what} are taken over: {reason}"),
@@ -259,10 +338,10 @@ pub fn describe(event: &Event) -> String {
         }
         Event::Account(event) => match event {
             account::Event::EntryBooked { payee, source: what, amount, .. } if amount.is_negative() => {
-                format!("{payee} owes {}: {}", amount.negated(), source(what))
+                format!("{}: {}", has(payee, *amount), source(what, *amount))
             }
             account::Event::EntryBooked { payee, source: what, amount, .. } => {
-                format!("{amount} is payable to {payee}: {}", source(what))
+                format!("{amount} is payable to {payee}: {}", source(what, *amount))
             }
             account::Event::EntryReversed { payee, because, amount, .. } => {
                 let because = match because {

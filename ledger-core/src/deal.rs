@@ -547,7 +547,7 @@ fn complete(context: &Context<'_>, deal: &Deal, day: Date, mut decision: Decisio
             }
             .into());
         }
-        members.push(Member { payee, plan: version.of(&assignment.plan), joined_on, day });
+        members.push(Member { payee, plan: version.of(&assignment.plan, assignment.version), joined_on, day });
         let (payee, plan, version, plan_hash) =
             (payee.clone(), assignment.plan.clone(), assignment.version, version.hash);
         plans.push(PlanInForce { payee, plan, version, plan_hash });
@@ -668,10 +668,10 @@ impl Completion {
     ) -> Result<Calculation<'a>, waterfall::Rejection> {
         let mut members = Vec::with_capacity(self.plans.len());
         for (index, in_force) in self.plans.iter().enumerate() {
-            let PlanInForce { payee, plan, plan_hash, .. } = in_force;
+            let PlanInForce { payee, plan, version: number, plan_hash } = in_force;
             let found = version(in_force).filter(|version| version.hash == *plan_hash);
             let unknown = || waterfall::Rule::UnknownPlan { plan: plan.clone() }.at(format_args!("plans.{index}"));
-            let plan = found.ok_or_else(unknown)?.of(plan);
+            let plan = found.ok_or_else(unknown)?.of(plan, *number);
             members.push(Member { payee, plan, joined_on: joined_on(payee), day: self.completed_on });
         }
         calculate(sides, &members, self)
@@ -737,7 +737,7 @@ impl Books for Completion {
 }
 
 impl From<&Calculated<'_>> for SideLines {
-    fn from(Calculated { side, gci, net, lines }: &Calculated<'_>) -> Self {
+    fn from(Calculated { side, gci, net, lines, .. }: &Calculated<'_>) -> Self {
         Self { side: *side, gci: *gci, net: *net, lines: lines.iter().map(Line::from).collect() }
     }
 }

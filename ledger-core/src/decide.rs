@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use compact_str::CompactString;
 use thiserror::Error;
 
 use crate::calendar::{CalendarError, in_range};
 use crate::command::{Command, Request};
 use crate::event::Event;
 use crate::id::EntryId;
+use crate::limits::PAYLOAD_BYTES;
 use crate::money::MoneyError;
 use crate::settings::{self, Settings};
 use crate::slice::Slice;
@@ -54,6 +56,14 @@ pub enum Rejection {
     /// It is in the ledger already, under another key. Importers count it as done.
     #[error("{0} is already known, under another key")]
     AlreadyKnown(String),
+    /// An event would be larger than one that is stored, see [`PAYLOAD_BYTES`].
+    #[error("{event} would have {bytes} bytes, and at most {PAYLOAD_BYTES} are stored: {}", remedy(.event))]
+    TooLarge {
+        /// The type of the event.
+        event: CompactString,
+        /// How many bytes it would have.
+        bytes: usize,
+    },
     /// By the settings.
     #[error(transparent)]
     Settings(#[from] settings::Rejection),
@@ -87,6 +97,14 @@ pub enum Rejection {
     /// The dates cannot be computed with.
     #[error(transparent)]
     Calendar(#[from] CalendarError),
+}
+
+fn remedy(event: &str) -> &'static str {
+    if event.starts_with("deal.") {
+        "split the deal, or shorten its names and reasons"
+    } else {
+        "shorten its names and texts"
+    }
 }
 
 impl Undecided {

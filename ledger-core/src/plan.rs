@@ -111,8 +111,8 @@ impl Plan {
 
 impl Version {
     /// The version as deals are calculated under it: it was validated when it was published.
-    pub(crate) fn of<'a>(&'a self, plan: &'a PlanId) -> waterfall::Plan<'a> {
-        waterfall::Plan::published(plan, self.hash, &self.document)
+    pub(crate) fn of<'a>(&'a self, plan: &'a PlanId, version: u32) -> waterfall::Plan<'a> {
+        waterfall::Plan::published(plan, version, self.hash, &self.document)
     }
 }
 

@@ -112,6 +112,7 @@ fn of_ledger(text: &str) -> Result<Value, String> {
     for side in
         answer["deals"].as_array_mut().unwrap().iter_mut().flat_map(|deal| deal["sides"].as_array_mut().unwrap())
     {
+        side.as_object_mut().unwrap().remove("parts").unwrap();
         for line in side["lines"].as_array_mut().unwrap() {
             line.as_object_mut().unwrap().remove("because").unwrap();
         }

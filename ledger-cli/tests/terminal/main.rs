@@ -5,6 +5,7 @@ mod apply;
 mod bad_input;
 mod cases;
 mod demo;
+mod explaining;
 mod import;
 mod postgres;
 mod reading;

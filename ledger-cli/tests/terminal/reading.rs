@@ -18,7 +18,7 @@ fn every_number_of_a_payout_is_explained() {
         "3% of the price of 1200000.00 USD",
         "ann is under plan capped version 1",
         "before this deal 1200.00 USD of ann's cap residential of 15000.00 USD",
-        "30% of the part of 18000.00 USD is 5400.00 USD; the cap had 1200.00 USD left (split.flat.company of plan capped)",
+        "30% of the part of 18000.00 USD is 5400.00 USD; the cap had 1200.00 USD left (split.flat.company of plan capped v1)",
         "it is credited 60% to ann, 40% to cleo",
         "ann pays 150.00 USD, fee post-cap: the payee's weight of 60% in 250.00 USD is 150.00 USD",
         "together ann gets 5850.01 USD",

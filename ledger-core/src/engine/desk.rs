@@ -12,9 +12,10 @@ use crate::Date;
 use crate::chain::{Digest, Preimage};
 use crate::codec::{self, Encoded};
 use crate::command::Request;
-use crate::decide::{Decision, Undecided, decide};
+use crate::decide::{Decision, Rejection, Undecided, decide};
 use crate::event::Event;
 use crate::id::{Key, LedgerName};
+use crate::limits::PAYLOAD_BYTES;
 use crate::recorded::{Damaged, Recorded, RecordedRequest, decode_page};
 use crate::slice::{Folded, Slice};
 use crate::store::{Append, EventRow, Guard, NewEvent, RequestRow, Store, StreamAfter};
@@ -73,6 +74,16 @@ pub(super) fn decided(answer: Result<Decision, Undecided>) -> Result<Result<Deci
         Err(Undecided::Misfit(misfit)) => Ok(Err(misfit.into())),
         Err(Undecided::Needs(missing)) => Err(missing),
     }
+}
+
+/// An event as it is stored, if it is no larger than one that is.
+pub(super) fn encoded(event: &Event) -> Result<Encoded, Rejection> {
+    let encoded = codec::encode(event);
+    let bytes = encoded.payload.len();
+    if bytes > PAYLOAD_BYTES {
+        return Err(Rejection::TooLarge { event: encoded.type_name, bytes });
+    }
+    Ok(encoded)
 }
 
 impl Desk<'_> {
@@ -168,7 +179,7 @@ impl Desk<'_> {
         let mut events = Vec::with_capacity(decision.events.len());
         let mut typed = Vec::with_capacity(decision.events.len());
         for (index, (stream, event)) in (0..).zip(decision.events) {
-            let Encoded { type_name, schema_version, payload } = codec::encode(&event);
+            let Encoded { type_name, schema_version, payload } = encoded(&event)?;
             let undeclared = || Damaged { sequence: 0, what: format!("{stream} was written without having been read") };
             let name = stream.name();
             let folded = slice.get_mut(&stream).ok_or_else(undeclared)?;

@@ -283,7 +283,10 @@ impl Ledger {
         let mut at = None;
         loop {
             match decide(&slice, request) {
-                Ok(decision) => return Ok(Preview::Would(decision)),
+                Ok(decision) => {
+                    decision.events.iter().try_for_each(|(_, event)| desk::encoded(event).map(drop))?;
+                    return Ok(Preview::Would(decision));
+                }
                 Err(Undecided::Needs(streams)) => self.inner.desk().load(&mut slice, streams, &mut at).await?,
                 Err(Undecided::Rejected(rejection)) => return Err(rejection.into()),
                 Err(Undecided::Misfit(misfit)) => return Err(misfit.into()),

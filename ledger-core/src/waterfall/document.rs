@@ -13,6 +13,7 @@
 //! ```
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -532,6 +533,7 @@ pub enum Deficit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan<'a> {
     id: &'a PlanId,
+    version: Option<u32>,
     hash: Digest,
     document: &'a Document,
 }
@@ -543,13 +545,19 @@ impl<'a> Plan<'a> {
     /// [`Rejection`] that names the field and the rule.
     pub fn new(id: &'a PlanId, document: &'a Document) -> Result<Self, Rejection> {
         document.validate()?;
-        Ok(Self { id, hash: document.hash(), document })
+        Ok(Self { id, version: None, hash: document.hash(), document })
     }
 
     /// The name.
     #[must_use]
     pub fn id(&self) -> &'a PlanId {
         self.id
+    }
+
+    /// Which version of the plan it is; none for a document that was not published.
+    #[must_use]
+    pub fn version(&self) -> Option<u32> {
+        self.version
     }
 
     /// SHA-256 of the document, every default written out.
@@ -559,14 +567,22 @@ impl<'a> Plan<'a> {
     }
 
     /// A document that was validated and hashed when it was published.
-    pub(crate) fn published(id: &'a PlanId, hash: Digest, document: &'a Document) -> Self {
-        Self { id, hash, document }
+    pub(crate) fn published(id: &'a PlanId, version: u32, hash: Digest, document: &'a Document) -> Self {
+        Self { id, version: Some(version), hash, document }
     }
 
     /// What it says.
     #[must_use]
     pub fn document(&self) -> &'a Document {
         self.document
+    }
+}
+
+/// Writes `plan standard v2`, or `plan standard` of what was not published.
+impl fmt::Display for Plan<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "plan {}", self.id)?;
+        self.version.map_or(Ok(()), |version| write!(f, " v{version}"))
     }
 }
 

@@ -34,7 +34,7 @@ pub use document::{
     FeeTo, Mentee, Mode, Override, OwnCap, Per, Plan, Proration, ReferralIn, Royalty, RoyaltyBasis, Shares, Split,
     Step, SubCap, Threshold, Tier, Tiered, Tiers, Timing, When,
 };
-pub use explain::{Because, Of, Reason};
+pub use explain::{Because, Due, Of, Part, Reason};
 pub use field::Field;
 pub use refuse::{Rejection, Rule};
 pub use terms::{Adjustment, Gci, OffTop, Party, Quantity, Sharer, Side, SideKind};
@@ -82,6 +82,8 @@ pub struct Calculated<'a> {
     pub gci: Money,
     /// What is left of it once the top is taken off.
     pub net: Money,
+    /// What of that is whose, before it is split.
+    pub parts: Vec<Part<'a>>,
     /// Who has what. They sum to the gross commission income and the referral-in.
     pub lines: Vec<Line<'a>>,
 }
@@ -288,14 +290,21 @@ fn calculate_side<'a>(
     let grosses = shared(gci, &weights).map_err(of_side)?;
     let referrals = if referral.is_zero() { Vec::new() } else { shared(referral, &weights).map_err(of_side)? };
 
-    let mut parts = Vec::with_capacity(seats.len());
-    for (place, (seat, net)) in seats.iter().zip(nets).enumerate() {
+    let (mut parts, mut told) = (Vec::with_capacity(seats.len()), Vec::with_capacity(seats.len()));
+    for (place, ((sharer, seat), (of_net, of_gci))) in
+        side.payees.iter().zip(&seats).zip(nets.into_iter().zip(&grosses)).enumerate()
+    {
         let shares_referral =
             seated(desk, *seat).is_some_and(|member| member.plan.document().referral_in == ReferralIn::Shared);
         let shares_referral = shares_referral && !planted!(ReferralInKept);
         mark!(ReferralInShared, shares_referral && !referral.is_zero());
-        let referral = referrals.get(place).filter(|_| shares_referral).copied().unwrap_or(zero);
-        parts.push((*seat, net.plus(referral).map_err(|error| Rule::from(error).at(""))?));
+        let of_referral = referrals.get(place).filter(|_| shares_referral).copied();
+        let part = of_net.plus(of_referral.unwrap_or(zero)).map_err(|error| Rule::from(error).at(""))?;
+        parts.push((*seat, part));
+        let Sharer { payee, weight, .. } = sharer;
+        let referral_in = of_referral.map(|of_referral| (referral, of_referral));
+        let (payees, units, of_gci) = (seats.len(), side.units, *of_gci);
+        told.push(Part { payee, weight: *weight, payees, units, net, of_gci, of_net, referral_in, part });
     }
     let cuts =
         split::split(desk, &parts, side.units).map_err(|(place, rule)| rule.at(Field::nth("payees", place, "")))?;
@@ -317,8 +326,7 @@ fn calculate_side<'a>(
         let keeps = planted!(ReferralInKept) || member.plan.document().referral_in == ReferralIn::Company;
         if keeps && !amount.is_zero() {
             let reason = Reason::weight(sharer, seats.len(), referral);
-            let because =
-                Because { plan: Some(member.plan), field: Field::at("referral_in"), reason, full: amount, room: None };
+            let because = Because::unlimited(Some(member.plan), Field::at("referral_in"), reason, amount);
             let of = Some(&sharer.payee);
             lines.push(Line { of, party: Party::Company, kind: Kind::ReferralIn, name: None, amount, because });
         }
@@ -331,7 +339,7 @@ fn calculate_side<'a>(
         return Err(Rule::DoesNotBalance { lines: sum, whole }.at(""));
     }
     count(desk, &parts, &cuts, side.units).map_err(of_side)?;
-    Ok(Calculated { side: side.side, gci, net, lines })
+    Ok(Calculated { side: side.side, gci, net, parts: told, lines })
 }
 
 /// The places of the side's payees, in the order listed.
@@ -438,7 +446,7 @@ fn off_top<'a>(
         Quantity::Flat(flat) => (flat, Reason::Stated),
         Quantity::Rate(rate) => (rate.of(left, rounding)?, Reason::RateOf { rate, of: Of::Left, base: left }),
     };
-    let because = Because { plan, field, reason, full: amount, room: None };
+    let because = Because::unlimited(plan, field, reason, amount);
     Ok(Line { of: None, party, kind, name: None, amount, because })
 }
 
@@ -461,15 +469,16 @@ fn split_lines<'a>(member: Member<'a>, sharer: &'a Sharer, part: Money, cut: &Cu
     let line = |party, kind, amount, because| Line { of, party, kind, name: None, amount, because };
     let (field, reason) = cut.because;
     let full = if cut.capped { cut.company_dollar } else { cut.uncapped };
-    let because = Because { plan, field, reason, full, room: cut.room };
+    let (room, room_share) = (cut.room, cut.room_share);
+    let because = Because { room, room_share, ..Because::unlimited(plan, field, reason, full) };
     lines.push(line(Party::Company, Kind::CompanyDollar, cut.company_dollar, because));
     if let Some((rate, base)) = cut.post_cap.filter(|_| !cut.extra.is_zero()) {
         let reason = Reason::RateOf { rate, of: Of::Beyond, base };
-        let because = Because { plan, field: Field::at("cap.post_cap.company"), reason, full: cut.extra, room: None };
+        let because = Because::unlimited(plan, Field::at("cap.post_cap.company"), reason, cut.extra);
         lines.push(line(Party::Company, Kind::PostCapCompany, cut.extra, because));
     }
     let reason = Reason::Rest { part, company_dollar: cut.company_dollar, post_cap_company: cut.extra };
-    let because = Because { plan, field: Field::at("split"), reason, full: cut.share, room: None };
+    let because = Because::unlimited(plan, Field::at("split"), reason, cut.share);
     lines.push(line(Party::Payee(sharer.payee.clone()), Kind::Share, cut.share, because));
 }
 
@@ -505,7 +514,7 @@ fn adjust<'a>(
         let Adjustment { from, to, amount, reason, actor } = adjustment;
         for (party, amount) in [(from, amount.negated()), (to, *amount)] {
             let field = Field::nth("adjustments", index, "");
-            let because = Because { plan: None, field, reason: Reason::Decided { actor }, full: amount, room: None };
+            let because = Because::unlimited(None, field, Reason::Decided { actor }, amount);
             let (party, name) = (party.clone(), Some(reason));
             lines.push(Line { of: None, party, kind: Kind::Adjustment, name, amount, because });
         }

@@ -32,8 +32,10 @@ pub(super) struct Cut<'a> {
     pub(super) because: (Field, Reason<'a>),
     /// What the company would have without a cap.
     pub(super) uncapped: Money,
-    /// What was left for it under the caps.
+    /// What was left under the cap that bound it.
     pub(super) room: Option<Money>,
+    /// What of that is the payee's, where it is shared.
+    pub(super) room_share: Option<Money>,
 }
 
 /// A part before the caps.
@@ -46,6 +48,8 @@ struct Uncut<'a> {
     room: Option<Money>,
     /// What may count: at first what is wanted, at last what the pools leave of it.
     counts: Money,
+    /// The room of the pool that leaves the least, and what of it the payee has.
+    pool: Option<(Money, Money)>,
 }
 
 impl Uncut<'_> {
@@ -108,7 +112,7 @@ fn want<'a>(desk: &Desk<'a, '_>, seat: &Seat<'a>, part: Money, units: u32) -> Re
             match most {
                 Some(most) if most.compare(uncapped)?.is_lt() => {
                     mark!(MinimumPaid);
-                    let because = Reason::Minimum { part, minimum: part.minus(most)? };
+                    let because = Reason::Minimum { part, minimum: part.minus(most)?, tiers: uncapped };
                     (most, bands, (Field::at("split.tiered.minimum"), because))
                 }
                 _ => (uncapped, bands, (tiers_field(&tiered.tiers), Reason::Tiers { tiered, before, part, units })),
@@ -124,7 +128,7 @@ fn want<'a>(desk: &Desk<'a, '_>, seat: &Seat<'a>, part: Money, units: u32) -> Re
         _ => uncapped,
     };
     let because = if capped { (Field::at("cap.caps"), Reason::Capped) } else { because };
-    Ok(Uncut { part, because, uncapped, bands, room, counts })
+    Ok(Uncut { part, because, uncapped, bands, room, counts, pool: None })
 }
 
 fn tiers_field(tiers: &Tiers) -> Field {
@@ -153,7 +157,9 @@ fn share_pools(desk: &Desk<'_, '_>, seats: &[&Seat<'_>], uncut: &mut [Uncut<'_>]
         mark!(PoolSharedOut, weights.iter().filter(|weight| **weight > 0).count() > 1);
         let shares = allocate(room, &weights).map_err(unshared)?;
         for ((uncut, share), _) in uncut.iter_mut().zip(shares).zip(weights).filter(|(_, weight)| *weight > 0) {
-            uncut.counts = uncut.counts.min(share)?;
+            if share.compare(uncut.counts)?.is_lt() {
+                (uncut.counts, uncut.pool) = (share, Some((room, share)));
+            }
         }
     }
     Ok(())
@@ -164,7 +170,7 @@ fn splits_within(capped: &Capped) -> bool {
 }
 
 fn cut<'a>(uncut: &Uncut<'a>, seat: &Seat<'a>) -> Result<Cut<'a>, Rule> {
-    let Uncut { part, because, uncapped, ref bands, room, counts: company_dollar } = *uncut;
+    let Uncut { part, because, uncapped, ref bands, room, counts: company_dollar, pool } = *uncut;
     let document = seat.member.plan.document();
     let capped = uncut.is_capped();
     let crossed =
@@ -190,8 +196,9 @@ fn cut<'a>(uncut: &Uncut<'a>, seat: &Seat<'a>) -> Result<Cut<'a>, Rule> {
     };
     let post_cap = post_cap.map(|rate| rounded(beyond).map(|base| (rate, base))).transpose()?;
     let share = part.minus(company_dollar)?.minus(extra)?;
-    let room = if crossed { Some(company_dollar) } else { room.filter(|_| !capped) };
-    Ok(Cut { capped, crossed, company_dollar, beyond, post_cap, extra, share, because, uncapped, room })
+    let room = pool.map(|(room, _)| room).or(room).filter(|_| !capped);
+    let room_share = pool.filter(|(room, share)| room != share).map(|(_, share)| share);
+    Ok(Cut { capped, crossed, company_dollar, beyond, post_cap, extra, share, because, uncapped, room, room_share })
 }
 
 /// The least net of which the company has so much, the payee having its minimum of it.

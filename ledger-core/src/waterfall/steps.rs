@@ -2,7 +2,7 @@
 
 use super::accounts::{BonusState, Desk};
 use super::document::{Base, Charged, Fee, FeeAmount, FeeOnCrossing, FeeTo, Step, Threshold, Timing, When};
-use super::explain::{Because, Of, Reason};
+use super::explain::{Because, Due, Of, Reason};
 use super::field::Field;
 use super::ratio::Ratio;
 use super::refuse::Rule;
@@ -39,6 +39,14 @@ struct Item<'a> {
     kind: Kind,
     name: Option<&'a Text>,
     field: Field,
+    due: Option<Due>,
+    used_up: bool,
+}
+
+impl<'a> Item<'a> {
+    fn new(kind: Kind, name: Option<&'a Text>, field: Field) -> Self {
+        Self { kind, name, field, due: None, used_up: false }
+    }
 }
 
 /// An amount and what it is made of, before a cap limits it.
@@ -86,7 +94,7 @@ impl<'a, 't> Turn<'a, 't> {
         if let Some(royalty) = document.royalty_on_gross() {
             let account = desk.seats.get(self.seat).and_then(|seat| seat.royalty);
             let made = self.rate(royalty.rate, Of::Gross, Ratio::whole(self.gross.minor()))?;
-            let item = Item { kind: Kind::Royalty, name: None, field: Field::at("royalty.rate") };
+            let item = Item::new(Kind::Royalty, None, Field::at("royalty.rate"));
             let (full, _) = made;
             let room = limit(desk, account, full)?;
             mark!(RoyaltyCapped, room.is_some_and(|room| room.minor() <= full.minor()));
@@ -94,22 +102,25 @@ impl<'a, 't> Turn<'a, 't> {
             self.charge(Party::Franchise, item, made, room)?;
         }
         for (index, fee) in document.fees.iter().enumerate() {
-            if self.owes(fee) && self.is_first(desk, index, fee.per) {
-                self.fee(desk, index, fee)?;
+            let Some(due) = self.due(fee) else { continue };
+            if self.is_first(desk, index, fee.per) {
+                self.fee(desk, index, fee, due)?;
             }
         }
         Ok(())
     }
 
-    fn owes(&self, fee: &Fee) -> bool {
+    /// Why the payee owes a fee, if it does.
+    fn due(&self, fee: &Fee) -> Option<Due> {
         let on_crossing = self.member.plan.document().cap.as_ref().map(|capped| capped.fee_on_crossing);
         match fee.timing {
-            Timing::Always => true,
-            Timing::PreCap => !self.cut.capped,
+            Timing::Always => Some(Due::Always),
+            Timing::PreCap => (!self.cut.capped).then_some(Due::BeforeCap),
+            Timing::PostCap if self.cut.capped => Some(Due::AfterCap),
             Timing::PostCap => {
                 let pays = self.cut.crossed && on_crossing == Some(FeeOnCrossing::Yes);
                 mark!(FeeOnCrossing, pays);
-                self.cut.capped || pays
+                pays.then_some(Due::Crossing)
             }
         }
     }
@@ -122,7 +133,7 @@ impl<'a, 't> Turn<'a, 't> {
         planted!(FeeEachSide) || per == Charged::Side || before == Some(false)
     }
 
-    fn fee(&mut self, desk: &mut Desk<'a, '_>, index: usize, fee: &'a Fee) -> Result<(), Rule> {
+    fn fee(&mut self, desk: &mut Desk<'a, '_>, index: usize, fee: &'a Fee, due: Due) -> Result<(), Rule> {
         let to = match &fee.to {
             FeeTo::Company => Party::Company,
             FeeTo::Payee(payee) if *payee == self.sharer.payee => return Ok(()),
@@ -153,7 +164,8 @@ impl<'a, 't> Turn<'a, 't> {
                 (flat.min(rated)?, Reason::LesserOf { flat, rate, of, base })
             }
         };
-        let item = Item { kind: Kind::Fee, name: Some(&fee.name), field: Field::nth("fees", index, field) };
+        let item = Item::new(Kind::Fee, Some(&fee.name), Field::nth("fees", index, field));
+        let item = Item { due: Some(due), used_up, ..item };
         let room = limit(desk, account, made.0)?;
         mark!(SubCapFilled, room.is_some_and(|room| room.minor() <= made.0.minor()));
         let room = room.filter(|_| !planted!(SubCapOverrun));
@@ -169,7 +181,7 @@ impl<'a, 't> Turn<'a, 't> {
             (planted!(MentorForgotten => Party::Company, Party::Payee(mentor.clone())), mentee.mentor, "mentee.mentor"),
         ] {
             let made = self.rate(rate, Of::Part, part)?;
-            self.charge(to, Item { kind: Kind::Mentee, name: None, field: Field::at(field) }, made, None)?;
+            self.charge(to, Item::new(Kind::Mentee, None, Field::at(field)), made, None)?;
         }
         Ok(())
     }
@@ -178,9 +190,9 @@ impl<'a, 't> Turn<'a, 't> {
         let Some(seat) = desk.seats.get(self.seat) else { return Ok(()) };
         let (been_here, attainment) = (seat.been_here, seat.attainment);
         for (index, bonus) in self.member.plan.document().bonuses.iter().enumerate() {
-            let reached = match (bonus.when, attainment.and_then(|place| desk.attained.get_mut(place))) {
+            let due = match (bonus.when, attainment.and_then(|place| desk.attained.get_mut(place))) {
                 (When::EachDeal, _) if been_here => continue,
-                (When::EachDeal, _) => None,
+                (When::EachDeal, _) => Due::Always,
                 (When::Reaches(_), None) => continue,
                 (When::Reaches(threshold), Some(progress)) => {
                     let before = progress.after;
@@ -194,15 +206,15 @@ impl<'a, 't> Turn<'a, 't> {
                         continue;
                     }
                     progress.pays.push(bonus.name.clone());
-                    Some(Reason::Reached { threshold, before, after })
+                    Due::Reached { threshold, before, after }
                 }
             };
             let (amount, reason) = match bonus.amount {
-                Quantity::Flat(flat) => (flat, reached.unwrap_or(Reason::Stated)),
+                Quantity::Flat(flat) => (flat, Reason::Stated),
                 Quantity::Rate(rate) => self.rate(rate, Of::Part, Ratio::whole(self.part.minor()))?,
             };
-            let item =
-                Item { kind: Kind::Bonus, name: Some(&bonus.name), field: Field::nth("bonuses", index, "amount") };
+            let item = Item::new(Kind::Bonus, Some(&bonus.name), Field::nth("bonuses", index, "amount"));
+            let item = Item { due: Some(due), ..item };
             self.bonuses = self.bonuses.plus(amount)?;
             let to = Party::Payee(self.sharer.payee.clone());
             self.pay(Party::Company, to, &item, amount, self.because(&item, (amount, reason), None));
@@ -217,8 +229,7 @@ impl<'a, 't> Turn<'a, 't> {
                 continue;
             }
             let made = self.rate(paid.rate, paid.of.into(), Ratio::whole(self.base(paid.of)?.minor()))?;
-            let item =
-                Item { kind: Kind::Override, name: Some(&paid.name), field: Field::nth("overrides", index, "rate") };
+            let item = Item::new(Kind::Override, Some(&paid.name), Field::nth("overrides", index, "rate"));
             let because = self.because(&item, made, None);
             self.pay(Party::Company, Party::Payee(paid.to.clone()), &item, made.0, because);
         }
@@ -262,7 +273,8 @@ impl<'a, 't> Turn<'a, 't> {
     }
 
     fn because(&self, item: &Item<'a>, (full, reason): Made<'a>, room: Option<Money>) -> Because<'a> {
-        Because { plan: Some(self.member.plan), field: item.field, reason, full, room }
+        let Item { field, due, used_up, .. } = *item;
+        Because { plan: Some(self.member.plan), field, reason, due, used_up, full, room, room_share: None }
     }
 
     fn pay(&mut self, from: Party, to: Party, item: &Item<'a>, amount: Money, because: Because<'a>) {

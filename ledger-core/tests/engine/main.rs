@@ -53,6 +53,36 @@ fn deal(number: usize) -> Request {
     request(&format!("deal-{number}"), "ann", &command)
 }
 
+/// A completion that no store takes was refused without its size, the limit or a way out, and previewed as granted.
+#[tokio::test]
+async fn what_is_too_large_says_by_how_much_and_what_to_do() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    let reason = "r".repeat(500);
+    let adjustment =
+        format!(r#"{{"from":"company","to":{{"payee":"kim"}},"amount":"1 USD","reason":"{reason}","actor":"omar"}}"#);
+    let large = vec![adjustment; 60].join(",");
+    let request = request(
+        "large",
+        "ann",
+        &format!(
+            r#"{{"deal.record_sides":{{"deal":"d","completed_on":"2026-01-10","sides":[{{"gci":{{"amount":"1000 USD"}},"payees":[{{"payee":"kim"}}],"adjustments":[{large}]}}]}}}}"#
+        ),
+    );
+    let error = ledger.execute(request.clone()).await.unwrap_err();
+    let ExecuteError::Rejected(Rejection::TooLarge { event, bytes }) = &error else { panic!("{error:?}") };
+    assert_eq!(event, "deal.completed");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "deal.completed would have {bytes} bytes, and at most 65536 are stored: split the deal, or shorten its names and \
+             reasons"
+        )
+    );
+    assert!(*bytes > 65_536);
+    assert_eq!(ledger.preview(&request).await.unwrap_err(), error);
+}
+
 fn create(key: &str) -> Request {
     request(key, "ann", r#"{"payout.create":{"payee":"kim"}}"#)
 }

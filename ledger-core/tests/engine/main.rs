@@ -36,7 +36,7 @@ use proptest::prelude::*;
 use tokio::task::JoinSet;
 
 const SETUP: &str = r#"
-{"settings.open":{"base_currency":"USD","zone":"UTC","capabilities":["manual_payments"]}}
+{"settings.open":{"base_currency":"USD","zone":"UTC","capabilities":["manual_payments","manual_amounts"]}}
 {"plan.publish":{"plan":"p","document":{"currency":"USD","split":{"flat":{"payee":"0.7","company":"0.3"}},"cap":{"caps":[{"programme":"main","limit":"15000 USD","year":{"calendar":{"month":1,"day":1}}}]},"fees":[{"name":"post-cap","timing":"post_cap","amount":{"flat":"250 USD"}}]}}}
 {"payee.enrol":{"payee":"kim","name":"Kim"}}
 {"payee.assign":{"payee":"kim","plan":"p","version":1,"from":"2026-01-01"}}"#;

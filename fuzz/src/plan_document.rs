@@ -58,11 +58,11 @@ pub fn plan_document(bytes: &[u8]) {
     }
 }
 
-/// Three parts of a whole.
+/// Three parts of a whole, none of them nothing.
 fn weights(tape: &mut Tape<'_>) -> [u64; 3] {
     let whole = Rate::SCALE.unsigned_abs();
-    let first = tape.u64() % (whole + 1);
-    let second = tape.u64() % (whole - first + 1);
+    let first = 1 + tape.u64() % (whole - 2);
+    let second = 1 + tape.u64() % (whole - first - 1);
     [first, second, whole - first - second]
 }
 

@@ -7,8 +7,7 @@ const YEAR: &str = r#"{"calendar":{"month":1,"day":1}}"#;
 /// A folder whose ledger has requests of maria's, none of which is refused.
 fn ledger(commands: &[String]) -> Folder {
     let folder = Folder::new();
-    let opened =
-        r#""settings.open":{"base_currency":"USD","zone":"UTC","capabilities":["manual_payments","manual_amounts","opening_balances"]}"#;
+    let opened = r#""settings.open":{"base_currency":"USD","zone":"UTC","capabilities":["manual_payments","manual_amounts","opening_balances"]}"#;
     let payees = ["ann", "bob", "lea", "max"]
         .map(|payee| format!(r#""payee.enrol":{{"payee":"{payee}","name":"{payee}","joined_on":"2025-01-01"}}"#));
     let commands = [opened.to_owned()].into_iter().chain(payees).chain(commands.iter().cloned());

@@ -563,7 +563,7 @@ fn spend_accounts(
         let own = crediting.payees.get(payee).and_then(|known| known.rates.as_ref());
         let Some(in_force) = own.or(crediting.rates.as_ref().filter(|_| credited.contains(payee))) else { continue };
         let document = &slice.rates(&in_force.rates)?.version(in_force.version)?.document;
-        let day = document.zone().local_date(crediting.completed_at.to_utc());
+        let day = in_range(document.zone().local_date(crediting.completed_at.to_utc()))?;
         if let Some(period) = document.spend_limit.and_then(|limit| limit.over(day)) {
             accounts.push(spend::Account { rates: in_force.rates.clone(), payee: payee.clone(), period });
         }

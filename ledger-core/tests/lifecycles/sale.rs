@@ -130,6 +130,7 @@ fn the_day_of_a_sale_is_that_of_the_ledgers_zone() {
 
 #[test]
 fn what_is_said_again_is_known_and_what_is_said_otherwise_is_refused() {
+    // What a webhook delivered twice counted twice.
     let mut story = shop();
     let known = |story: &mut Story, command: Value| refused!(story, "ann", command, Rejection::AlreadyKnown(_));
     let publish = |document: Value| json!({"model.publish": {"model": "main", "document": document}});
@@ -360,6 +361,18 @@ fn a_spend_limit_holds_over_sales_and_gives_back_what_is_reversed() {
 }
 
 #[test]
+fn a_day_beyond_the_years_of_a_ledger_is_refused_in_every_zone() {
+    // The day of a spend limit far east was one that no reader takes in.
+    let mut story = shop();
+    let limit = json!({"amount": "100 USD", "per": "year", "zone": "Pacific/Kiritimati"});
+    rates(&mut story, "east", json!({"currency": "USD", "otherwise": {"rate": "0.1"}, "spend_limit": limit}));
+    let mut east = sale("100 USD");
+    east["rates"] = of("east", 1);
+    let command = record("d", east, json!([touched("t", "amy", "9998-12-30")]), "9998-12-31");
+    refused!(story, "ann", command, Rejection::Calendar(_));
+}
+
+#[test]
 fn what_a_payee_is_on_the_day_of_the_sale_decides() {
     let mut story = shop();
     rates(
@@ -416,6 +429,7 @@ fn crediting_anew_supersedes_and_leaves_what_is_the_same() {
 
 #[test]
 fn what_is_paid_is_clawed_back_and_what_a_payout_has_claimed_stands_in_the_way() {
+    // Calculating again deleted what had been attributed, even if it was paid.
     let mut story = shop();
     shared(&mut story);
     story.paid("amy", "50.00 USD");

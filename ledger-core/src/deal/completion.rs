@@ -248,7 +248,7 @@ impl Books for Looked<'_> {
 }
 
 impl Completion {
-    /// Calculates the deal again: on its [sides](Basis::sides), under the plan versions that were in force, as `version` finds them,
+    /// Calculates the deal again: on its [sides](super::Basis::sides), under the plan versions that were in force, as `version` finds them,
     /// and on what was counted before it.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ use serde_json::Value;
 use crate::Outcome;
 use crate::error::CliError;
 use crate::output::{Format, stdout};
+use crate::sold::{Sales, Sold};
 use crate::source::Source;
 use crate::words::{
     attained, attribution, basis, describe, document, has, instant, kind, side_name, source as entry_source,
@@ -374,6 +375,9 @@ struct Entry {
     /// The deal that it is for, or that it takes back.
     #[serde(skip_serializing_if = "Option::is_none")]
     calculated: Option<Calculated>,
+    /// The sale that it is for, or that it is taken back from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sold: Option<Sold>,
 }
 
 async fn explain_payout(source: &Source, store: &dyn Store, asked: PayoutId) -> Result<PayoutExplained, CliError> {
@@ -381,8 +385,8 @@ async fn explain_payout(source: &Source, store: &dyn Store, asked: PayoutId) -> 
     let mut made = None;
     let (mut clawbacks, mut claimed) = (BTreeMap::new(), BTreeSet::new());
     each(source, store, |recorded| match &recorded.event {
-        Event::Account(account::Event::EntryBooked { entry, source: EntrySource::Clawback { deal, .. }, .. }) => {
-            clawbacks.insert(entry.as_uuid(), deal.clone());
+        Event::Account(account::Event::EntryBooked { entry, source: EntrySource::Clawback { deal, of }, .. }) => {
+            clawbacks.insert(entry.as_uuid(), (deal.clone(), of.as_uuid()));
         }
         Event::Account(account::Event::EntriesClaimed { payout, entries, .. }) if *payout == asked => {
             claimed.extend(entries.iter().map(EntryId::as_uuid));
@@ -401,8 +405,12 @@ async fn explain_payout(source: &Source, store: &dyn Store, asked: PayoutId) -> 
 
     let mut deals = Deals::default();
     let mut calculated: BTreeMap<DealId, Calculated> = BTreeMap::new();
+    let mut sold = BTreeMap::new();
+    let mut sales = Sales::default();
     let mut entries = Vec::new();
-    let taken_back: BTreeSet<_> = claimed.iter().filter_map(|entry| clawbacks.get(entry)).collect();
+    let (taken_back, mut told): (BTreeSet<_>, BTreeSet<_>) =
+        claimed.iter().filter_map(|entry| clawbacks.get(entry)).cloned().unzip();
+    told.extend(&claimed);
     let is_claimed = |earned: &Earned| earned.entry.is_some_and(|entry| claimed.contains(&entry.as_uuid()));
     each(source, store, |recorded| {
         let is_wanted = |completion: &Completion| {
@@ -411,12 +419,19 @@ async fn explain_payout(source: &Source, store: &dyn Store, asked: PayoutId) -> 
         if let Some(deal) = deals.of(recorded, is_wanted) {
             calculated.insert(deal.completion.deal.clone(), deal.of(&payee));
         }
+        if let Some(sale) = sales.of(recorded) {
+            // An entry that is there already keeps what it was booked with.
+            for earned in sale.entries().filter(|earned| told.contains(&earned.entry.as_uuid())) {
+                sold.entry(earned.entry.as_uuid()).or_insert_with(|| sale.clone());
+            }
+        }
         if let Event::Account(account::Event::EntryBooked { entry, source, amount, earned_on, .. }) = &recorded.event
             && claimed.contains(&entry.as_uuid())
         {
-            let deal = match source {
-                EntrySource::Commission { deal } | EntrySource::Clawback { deal, .. } => calculated.get(deal).cloned(),
-                EntrySource::Adjustment { .. } => None,
+            let (deal, earned) = match source {
+                EntrySource::Commission { deal } => (Some(deal), entry),
+                EntrySource::Clawback { deal, of } => (Some(deal), of),
+                EntrySource::Adjustment { .. } => (None, entry),
             };
             entries.push(Entry {
                 entry: *entry,
@@ -424,7 +439,8 @@ async fn explain_payout(source: &Source, store: &dyn Store, asked: PayoutId) -> 
                 earned_on: *earned_on,
                 sequence: recorded.sequence,
                 source: source.clone(),
-                calculated: deal,
+                calculated: deal.and_then(|deal| calculated.get(deal)).cloned(),
+                sold: sold.get(&earned.as_uuid()).cloned(),
             });
         }
     })
@@ -448,7 +464,8 @@ impl Explanation for PayoutExplained {
                 index + 1,
                 entry_source(source, *amount)
             ));
-            for step in entry.calculated.iter().flat_map(Calculated::words) {
+            let calculated = entry.calculated.iter().flat_map(Calculated::words);
+            for step in calculated.chain(entry.sold.iter().flat_map(|sale| sale.words(Some(&self.payee)))) {
                 words.push(format!("       {step}"));
             }
         }
@@ -658,6 +675,9 @@ struct DealExplained {
     deal: DealId,
     #[serde(skip_serializing_if = "Option::is_none")]
     calculated: Option<Calculated>,
+    /// A sale as it was credited last, and what payments released since.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sold: Vec<Sold>,
     history: Vec<Fact>,
 }
 
@@ -665,7 +685,14 @@ async fn explain_deal(source: &Source, store: &dyn Store, asked: DealId) -> Resu
     let stream = format!("deal/{asked}");
     let mut all = Deals::default();
     let (mut calculated, mut history) = (None, Vec::new());
+    let (mut sales, mut sold) = (Sales::default(), Vec::new());
     each(source, store, |recorded| {
+        if let Some(sale) = sales.of(recorded).filter(|sale| *sale.deal() == asked) {
+            if sale.is_credited() {
+                sold.clear();
+            }
+            sold.push(sale);
+        }
         if let Some(deal) = all.of(recorded, |completion| completion.deal == asked) {
             calculated = Some(deal);
         }
@@ -679,13 +706,14 @@ async fn explain_deal(source: &Source, store: &dyn Store, asked: DealId) -> Resu
             "deal {asked} is unknown: payledger events --stream deal lists all of them"
         )));
     }
-    Ok(DealExplained { deal: asked, calculated, history })
+    Ok(DealExplained { deal: asked, calculated, sold, history })
 }
 
 impl Explanation for DealExplained {
     fn words(&self) -> Vec<String> {
         let mut words = vec![format!("Deal {}", self.deal)];
         words.extend(self.calculated.iter().flat_map(Calculated::words).map(|step| format!("  {step}")));
+        words.extend(self.sold.iter().flat_map(|sale| sale.words(None)).map(|step| format!("  {step}")));
         words.push("What became of it:".into());
         words.extend(self.history.iter().map(Fact::words));
         words

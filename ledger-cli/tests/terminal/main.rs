@@ -9,6 +9,7 @@ mod explaining;
 mod import;
 mod postgres;
 mod reading;
+mod sales;
 mod upkeep;
 
 use std::io::Write;

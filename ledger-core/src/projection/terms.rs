@@ -48,10 +48,11 @@ impl Terms {
             Event::Payee(event) => {
                 let (payee::Event::Enrolled { payee, .. }
                 | payee::Event::Assigned { payee, .. }
-                | payee::Event::AssignmentEnded { payee, .. }) = event;
+                | payee::Event::AssignmentEnded { payee, .. }
+                | payee::Event::Classified { payee, .. }) = event;
                 let _ = payee::evolve(self.payees.entry(payee.clone()).or_default(), event);
             }
-            Event::Deal(deal::Event::Registered { deal, basis, .. }) => {
+            Event::Deal(deal::Event::Registered { deal, basis, .. }) if !matches!(basis, Basis::Sale(_)) => {
                 self.open.insert(deal.clone(), Open { basis: basis.clone(), attribution: None });
             }
             Event::Deal(deal::Event::Attributed { deal, attribution, .. }) => {
@@ -59,7 +60,20 @@ impl Terms {
                     open.attribution = Some(attribution.clone());
                 }
             }
-            Event::Deal(deal::Event::Completed(_) | deal::Event::Reversed { .. })
+            // A sale has no sides.
+            Event::Deal(
+                deal::Event::Registered { .. }
+                | deal::Event::Touched { .. }
+                | deal::Event::Credited(_)
+                | deal::Event::Recredited(_)
+                | deal::Event::Collected { .. }
+                | deal::Event::Completed(_)
+                | deal::Event::Reversed { .. },
+            )
+            | Event::Model(_)
+            | Event::Rates(_)
+            | Event::Spend(_)
+            | Event::Customer(_)
             | Event::Settings(_)
             | Event::Cap(_)
             | Event::Attainment(_)

@@ -8,14 +8,14 @@ use super::log::Law;
 use super::text;
 use crate::account::{self, Source};
 use crate::codec::encode;
-use crate::deal::{Completion, Earned};
+use crate::deal::{Completion, Earned, book, sale};
 use crate::event::Event;
 use crate::id::{DealId, EntryId};
 use crate::money::Money;
 use crate::projection::audit::Action;
 use crate::recorded::Recorded;
 use crate::waterfall::Contribution;
-use crate::{attainment, cap};
+use crate::{Date, attainment, cap, spend};
 
 /// An event that is posted only because it is due.
 #[derive(Debug, Clone)]
@@ -34,6 +34,7 @@ impl Posted {
         let mut event = match &recorded.event {
             Event::Cap(cap::Event::Contributed { .. } | cap::Event::Reached { .. } | cap::Event::Reversed { .. })
             | Event::Attainment(attainment::Event::Counted { .. } | attainment::Event::Reversed { .. })
+            | Event::Spend(_)
             | Event::Account(
                 account::Event::EntryReversed { .. }
                 | account::Event::EntryBooked { source: Source::Commission { .. } | Source::Clawback { .. }, .. },
@@ -69,11 +70,22 @@ pub(super) fn by_completion(completion: &Completion) -> Vec<Event> {
     }
     for Earned { payee, entry, amount } in entries {
         let Some(entry) = *entry else { continue };
-        let (source, earned_on) = (Source::Commission { deal: deal.clone() }, *completed_on);
-        let booked = account::Event::EntryBooked { payee: payee.clone(), entry, source, amount: *amount, earned_on };
-        due.push(booked.into());
+        due.push(book(payee, entry, Source::Commission { deal: deal.clone() }, *amount, *completed_on).1);
     }
     due
+}
+
+/// What books an entry of a sale for a day.
+pub(super) fn booking(deal: &DealId, sale::Earned { payee, entry, amount, .. }: &sale::Earned, on: Date) -> Event {
+    book(payee, *entry, Source::Commission { deal: deal.clone() }, *amount, on).1
+}
+
+/// The entry of a deal that an event books.
+pub(super) fn booked(event: &Event) -> Option<EntryId> {
+    match event {
+        Event::Account(account::Event::EntryBooked { entry, source: Source::Commission { .. }, .. }) => Some(*entry),
+        _ => None,
+    }
 }
 
 /// The deal that an event says something of.
@@ -81,6 +93,7 @@ pub(super) fn deal(event: &Event) -> Option<&DealId> {
     match event {
         Event::Cap(cap::Event::Contributed { deal, .. })
         | Event::Attainment(attainment::Event::Counted { deal, .. })
+        | Event::Spend(spend::Event::Counted { deal, .. })
         | Event::Account(account::Event::EntryBooked { source: Source::Commission { deal }, .. }) => Some(deal),
         _ => None,
     }
@@ -90,7 +103,7 @@ pub(super) fn deal(event: &Event) -> Option<&DealId> {
 pub(super) fn law(event: &Event) -> Law {
     match event {
         Event::Cap(cap::Event::Reached { .. }) => Law::CapIsReached,
-        Event::Cap(_) | Event::Attainment(_) => Law::ContributionIsPosted,
+        Event::Cap(_) | Event::Attainment(_) | Event::Spend(_) => Law::ContributionIsPosted,
         Event::Account(
             account::Event::EntryReversed { .. } | account::Event::EntryBooked { source: Source::Clawback { .. }, .. },
         ) => Law::ReversalIsExact,
@@ -98,7 +111,7 @@ pub(super) fn law(event: &Event) -> Law {
     }
 }
 
-/// What an event is about: a cap, an attainment or an entry.
+/// What an event is about: a cap, an attainment, a spend limit or an entry.
 pub(super) fn key(event: &Event) -> String {
     match event {
         Event::Cap(
@@ -107,6 +120,9 @@ pub(super) fn key(event: &Event) -> String {
             | cap::Event::Reversed { account, .. },
         ) => cap::stream(account).to_string(),
         Event::Attainment(event) => attainment::stream(event.account()).to_string(),
+        Event::Spend(spend::Event::Counted { account, .. } | spend::Event::Reversed { account, .. }) => {
+            spend::stream(account).to_string()
+        }
         Event::Account(account::Event::EntryBooked { entry, .. } | account::Event::EntryReversed { entry, .. }) => {
             entry.to_string()
         }
@@ -118,6 +134,7 @@ pub(super) fn key(event: &Event) -> String {
 pub(super) fn amount(event: &Event) -> Option<Money> {
     match event {
         Event::Cap(cap::Event::Contributed { amount, .. } | cap::Event::Reversed { amount, .. })
+        | Event::Spend(spend::Event::Counted { amount, .. } | spend::Event::Reversed { amount, .. })
         | Event::Account(account::Event::EntryBooked { amount, .. } | account::Event::EntryReversed { amount, .. }) => {
             Some(*amount)
         }

@@ -10,28 +10,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use rustc_hash::FxHashMap;
 
-use super::due::{self, Posted, by_completion, differing, differing_events, key, law, pairs};
+use super::due::{self, Posted, booking, by_completion, differing, differing_events, key, law, pairs};
 use super::{Against, Class, Difference, Report};
 use crate::account::{self, Because, Source};
 use crate::calendar::CapYear;
 use crate::chain::Digest;
+use crate::credit::touch::Touch;
+use crate::deal::sale::{self, Crediting, Sale, Spent};
 use crate::deal::{self, Basis, Completion, Earned, Line, PlanInForce, SideLines};
 use crate::event::Event;
-use crate::id::{Actor, CapProgramme, DealId, EntryId, LedgerName, PayeeId, PayoutId, PlanId, Text};
+use crate::id::{Actor, CapProgramme, DealId, EntryId, LedgerName, PayeeId, PayoutId, Text};
 use crate::map::Small;
 use crate::money::{Currency, Money};
 use crate::payout::{self, Resolution, Status};
 use crate::projection::journal::{self, each_posting};
+use crate::projection::plans::Documents;
 use crate::projection::replay::{Progress, ReplayError, each_event};
 use crate::projection::sum::Sum;
 use crate::projection::terms::{Open, Terms};
 use crate::projection::{All, Projection};
 use crate::recorded::Recorded;
 use crate::store::Store;
+use crate::stream::StreamId;
 use crate::waterfall::{
     Account, Attained, BonusState, Contribution, Crossing, Gci, Owner, Party, Progress as Counted, Side,
 };
-use crate::{Date, attainment, cap, codec, plan};
+use crate::{Date, attainment, cap, codec, model, plan, rates, spend};
 
 macro_rules! laws {
     ($($(#[doc = $doc:literal])+ $law:ident => $name:literal,)+) => {
@@ -71,7 +75,7 @@ laws! {
     CommissionIsItsBasis => "commission_is_its_basis",
     /// What payees are credited with is the deal's commission, shared out as its attribution says.
     CreditsAreTheAllocation => "credits_are_the_allocation",
-    /// A plan version is what its hash says.
+    /// A version of a plan, model or rate plan is what its hash says.
     PlanIsItsHash => "plan_is_its_hash",
     /// A deal is calculated under the plan that each of its sharers is assigned to on its day, in order, and under no other.
     PlansAreInForce => "plans_are_in_force",
@@ -96,13 +100,13 @@ laws! {
     AttemptsAreCounted => "attempts_are_counted",
     /// Late news of a payment is of an attempt that failed, and until it is resolved the payout is neither retried nor voided.
     LatePaymentIsResolved => "late_payment_is_resolved",
-    /// What a deal finds on its caps and attainments is what was left there.
+    /// What a deal finds on its caps, attainments and spend limits is what was left there.
     BeforeIsWhatWas => "before_is_what_was",
     /// A contribution never exceeds the room, but for a deal that crosses under a whole-deal plan.
     CapHolds => "cap_holds",
     /// The years of a payee or pool under one programme do not overlap, so that every day is in one of them.
     CapYearsDoNotOverlap => "cap_years_do_not_overlap",
-    /// What a deal counts to its caps and attainments, and nothing else, is posted with it.
+    /// What a deal counts to its caps, attainments and spend limits, and nothing else, is posted with it.
     ContributionIsPosted => "contribution_is_posted",
     /// That a cap is reached is said with the deal that reaches it, and with no other.
     CapIsReached => "cap_is_reached",
@@ -146,12 +150,15 @@ pub struct Laws {
     /// What became of the bonuses that thresholds bring.
     bonuses: FxHashMap<(Account, Text), BonusState>,
     years: FxHashMap<(CapProgramme, Owner), Vec<CapYear>>,
+    spent: FxHashMap<(spend::Account, Currency), Sum>,
     terms: Terms,
-    /// The plan versions that are told to be wrong. No deal is calculated on them again.
-    doubted_plans: BTreeSet<(PlanId, u32)>,
+    documents: Documents,
+    /// The versions of plans, models and rate plans that are told to be wrong. No deal is calculated on them again.
+    doubted_documents: BTreeSet<(StreamId, u32)>,
     /// The deals whose terms are told to be wrong.
     doubted_deals: BTreeSet<DealId>,
     completed: FxHashMap<DealId, Completed>,
+    sales: FxHashMap<DealId, Sold>,
     /// What the rest of the request must hold: one of these.
     due: Vec<Vec<Event>>,
     /// What it holds of what must be due.
@@ -183,6 +190,21 @@ struct Completed {
     /// The sides as they are stored and, where those are told to be wrong, as they should be.
     sides: Vec<Digest>,
     /// What it had to post.
+    posted: Vec<Event>,
+}
+
+/// A sale, and what taking it back takes back.
+#[derive(Debug, Clone)]
+struct Sold {
+    sale: Box<Sale>,
+    worth: Money,
+    touches: Vec<Touch>,
+    payments: Vec<Money>,
+    /// As it was credited last, and how many touches were known then.
+    credited: Option<(Crediting, usize)>,
+    /// The entries that it has.
+    live: Vec<sale::Earned>,
+    /// What it had to post and has not taken back.
     posted: Vec<Event>,
 }
 
@@ -255,15 +277,25 @@ impl Laws {
         }
         balanced(recorded, &mut broken);
         self.terms.apply(&recorded.event);
+        self.documents.apply(&recorded.event);
         self.posted.extend(Posted::of(recorded));
         match &recorded.event {
-            Event::Plan(event) => self.plan(event, &mut broken),
+            Event::Plan(plan::Event::Published { plan, version, hash, document }) => {
+                self.published((StreamId::Plan(plan.clone()), *version), document.hash(), *hash, &mut broken);
+            }
+            Event::Model(model::Event::Published { model, version, hash, document }) => {
+                self.published((StreamId::Model(model.clone()), *version), document.hash(), *hash, &mut broken);
+            }
+            Event::Rates(rates::Event::Published { rates, version, hash, document }) => {
+                self.published((StreamId::Rates(rates.clone()), *version), document.hash(), *hash, &mut broken);
+            }
             Event::Deal(event) => self.deal(event, recorded.effective, &mut broken),
             Event::Cap(event) => self.cap(event, &mut broken),
             Event::Attainment(event) => self.attainment(event, &mut broken),
             Event::Account(event) => self.account(event, &mut broken),
             Event::Payout(event) => self.payout(event, &mut broken),
-            Event::Settings(_) | Event::Payee(_) => {}
+            // What counts to spend limits is compared with what is due, at the request's end.
+            Event::Settings(_) | Event::Payee(_) | Event::Spend(_) | Event::Customer(_) => {}
         }
         self.reports.apply(recorded);
         self.last = Some((recorded.sequence, recorded.request.recorded_at));
@@ -329,6 +361,15 @@ impl Laws {
         self.due.iter_mut().for_each(|due| due.extend_from_slice(&events));
     }
 
+    /// Adds to what the request must hold one of these: it may follow what is stored, or what should be.
+    fn owe_either(&mut self, ways: Vec<Vec<Event>>) {
+        if self.due.is_empty() {
+            self.due = ways;
+        } else {
+            ways.into_iter().take(1).for_each(|due| self.owe(due));
+        }
+    }
+
     /// Compares what the request holds with what it must hold, in the way that it comes nearest to, and goes on with the latter.
     fn settle(&mut self, out: &mut Vec<Broken>) {
         let (ways, posted) = (std::mem::take(&mut self.due), std::mem::take(&mut self.posted));
@@ -359,10 +400,10 @@ impl Laws {
                 ..told
             }));
             self.post(event, pair.1.and_then(|posted| posted.books), out);
-            let completed = pair.0.and_then(due::deal).and_then(|deal| self.completed.get_mut(deal));
-            if let Some(completed) = completed {
-                completed.posted.push(event.clone());
-            }
+            let Some(deal) = pair.0.and_then(due::deal) else { continue };
+            let completed = self.completed.get_mut(deal).map(|completed| &mut completed.posted);
+            let posted = completed.or_else(|| self.sales.get_mut(deal).map(|sold| &mut sold.posted));
+            posted.into_iter().for_each(|posted| posted.push(event.clone()));
         }
     }
 
@@ -374,6 +415,8 @@ impl Laws {
                 self.contribute(account, amount.negated(), out);
             }
             Event::Attainment(event) => self.count(event, out),
+            Event::Spend(spend::Event::Counted { account, amount, .. }) => self.spend(account, *amount),
+            Event::Spend(spend::Event::Reversed { account, amount, .. }) => self.spend(account, amount.negated()),
             Event::Account(account::Event::EntryReversed { payee, entry, .. }) => {
                 self.moved(payee, *entry, Place::Payable, Place::Reversed, out);
             }
@@ -386,12 +429,11 @@ impl Laws {
         }
     }
 
-    fn plan(&mut self, plan::Event::Published { plan, version, hash, document }: &plan::Event, out: &mut Vec<Broken>) {
-        let expected = document.hash();
-        if expected != *hash {
-            let key = format!("{plan} version {version}");
+    fn published(&mut self, of: (StreamId, u32), expected: Digest, hash: Digest, out: &mut Vec<Broken>) {
+        if expected != hash {
+            let key = format!("{} version {}", of.0, of.1);
             out.push(differs(Law::PlanIsItsHash, key, ("hash".into(), expected.to_string(), hash.to_string())));
-            self.doubted_plans.insert((plan.clone(), *version));
+            self.doubted_documents.insert(of);
         }
     }
 
@@ -405,6 +447,12 @@ impl Laws {
                     out.push(differs(Law::CommissionIsItsBasis, deal, field));
                     self.doubted_deals.insert(deal.clone());
                 }
+                if let Basis::Sale(sale) = basis {
+                    let (touches, payments, live, posted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+                    let worth = expected.unwrap_or(*gci);
+                    let sold = Sold { sale: sale.clone(), worth, touches, payments, credited: None, live, posted };
+                    self.sales.insert(deal.clone(), sold);
+                }
             }
             deal::Event::Attributed { deal, .. } if self.doubted_deals.contains(deal) => {}
             deal::Event::Attributed { deal, attribution, credits } => {
@@ -416,6 +464,28 @@ impl Laws {
                 }
             }
             deal::Event::Completed(completion) => self.complete(completion, out),
+            deal::Event::Touched { deal, touch } => {
+                if let Some(sold) = self.sales.get_mut(deal) {
+                    sold.touches.push(touch.clone());
+                }
+            }
+            deal::Event::Credited(crediting) => self.credit(crediting, effective, out),
+            deal::Event::Recredited(recrediting) => self.credit(&recrediting.crediting, effective, out),
+            deal::Event::Collected { deal, amount, on, entries, .. } => {
+                self.collect(deal, *amount, *on, entries, out);
+            }
+            deal::Event::Reversed { deal, sides, .. } if self.sales.contains_key(deal) => {
+                if !sides.is_empty() {
+                    out.push(broken(Law::ReversalIsExact, deal, "a sale, which has no sides", "sides"));
+                }
+                match self.sales.remove(deal) {
+                    Some(sold @ Sold { credited: Some(_), .. }) => {
+                        let due = self.sale_taken_back(deal, sold, effective);
+                        self.owe(due);
+                    }
+                    _ => out.push(broken(Law::ReversalIsExact, deal, "a sale that is credited", "none")),
+                }
+            }
             deal::Event::Reversed { deal, sides, .. } => {
                 let Some(Completed { sides: known, posted }) = self.completed.remove(deal) else {
                     out.push(broken(Law::ReversalIsExact, deal, "a deal that is completed", "none"));
@@ -480,17 +550,12 @@ impl Laws {
         let mut sides = vec![digest(&completion.sides)];
         sides.extend(calculated.iter().map(|calculated| digest(&calculated.sides)));
         self.completed.insert(completion.deal.clone(), Completed { sides, posted: Vec::new() });
-        // What is posted may follow what is stored, or what should be.
         let mut ways = vec![by_completion(completion)];
         if let Cow::Owned(known) = &known {
             ways.push(by_completion(known));
         }
         ways.extend(calculated.iter().map(by_completion));
-        if self.due.is_empty() {
-            self.due = ways;
-        } else {
-            ways.into_iter().take(1).for_each(|due| self.owe(due));
-        }
+        self.owe_either(ways);
     }
 
     /// The deal, on what was left on its caps and attainments.
@@ -547,8 +612,9 @@ impl Laws {
             out.push(broken(Law::CalcDivergence, deal, "a deal whose payees are known", "none"));
             return None;
         };
-        let is_doubted =
-            |in_force: &PlanInForce| self.doubted_plans.contains(&(in_force.plan.clone(), in_force.version));
+        let is_doubted = |PlanInForce { plan, version, .. }: &PlanInForce| {
+            self.doubted_documents.contains(&(StreamId::Plan(plan.clone()), *version))
+        };
         let mut in_force = self.terms.in_force(&sides, completion.completed_on);
         for (in_force, stored) in in_force.iter_mut().zip(&completion.plans) {
             if is_doubted(in_force) {
@@ -587,6 +653,191 @@ impl Laws {
         let right = right.flatten();
         parts(&sides, right.as_ref().unwrap_or(completion), out);
         right
+    }
+
+    /// Calculates a sale again, and owes what it counts and books more than before, and the taking back of what is gone.
+    fn credit(&mut self, crediting: &Crediting, on: Date, out: &mut Vec<Broken>) {
+        let deal = &crediting.deal;
+        let Some(mut sold) = self.sales.remove(deal) else {
+            out.push(broken(Law::CalcDivergence, deal, "a sale that is known", "none"));
+            return;
+        };
+        let known = self.on_what_was_spent(&sold, crediting, out);
+        let calculated = self.credit_again(&sold, &known, out);
+        let mut ways = vec![self.by_crediting(&sold, crediting, on)];
+        if let Cow::Owned(known) = &known {
+            ways.push(self.by_crediting(&sold, known, on));
+        }
+        ways.extend(calculated.iter().map(|calculated| self.by_crediting(&sold, calculated, on)));
+        let right = calculated.unwrap_or_else(|| known.into_owned());
+        sold.posted.retain(|event| due::booked(event).is_none_or(|entry| has(&crediting.entries, entry)));
+        sold.live.clone_from(&right.entries);
+        sold.credited = Some((right, sold.touches.len()));
+        self.sales.insert(deal.clone(), sold);
+        self.owe_either(ways);
+    }
+
+    /// What a sale must post when it is credited, on a day.
+    fn by_crediting(&self, sold: &Sold, crediting: &Crediting, on: Date) -> Vec<Event> {
+        let Crediting { deal, earned_on, entries, .. } = crediting;
+        let mut more = sold.spent();
+        more.values_mut().for_each(|sum| *sum = Sum::ZERO.minus(*sum));
+        for Spent { account, before, after } in &crediting.spent {
+            let sum = more.entry(account).or_default();
+            *sum = sum.plus((*after).into()).minus((*before).into());
+        }
+        let mut due = Vec::new();
+        for (account, sum) in more {
+            if let Some(amount) = sum.money(sold.worth.currency()).ok().filter(|amount| !amount.is_zero()) {
+                due.push(spend::Event::Counted { account: account.clone(), deal: deal.clone(), amount }.into());
+            }
+        }
+        let booked: Vec<_> = sold.posted.iter().filter_map(due::booked).collect();
+        let new = entries.iter().filter(|earned| !booked.contains(&earned.entry));
+        due.extend(new.map(|earned| booking(deal, earned, *earned_on)));
+        let gone = |event: &&Event| due::booked(event).is_some_and(|entry| !has(entries, entry));
+        let gone = sold.posted.iter().filter(gone).cloned();
+        due.extend(gone.filter_map(|event| self.taken_back(event, on)));
+        due
+    }
+
+    /// What takes a sale back, on a day.
+    fn sale_taken_back(&self, deal: &DealId, sold: Sold, on: Date) -> Vec<Event> {
+        let mut due = Vec::new();
+        for (account, sum) in sold.spent() {
+            if let Some(amount) = sum.money(sold.worth.currency()).ok().filter(|amount| !amount.is_zero()) {
+                due.push(spend::Event::Reversed { account: account.clone(), deal: deal.clone(), amount }.into());
+            }
+        }
+        due.extend(sold.posted.into_iter().filter_map(|event| self.taken_back(event, on)));
+        due
+    }
+
+    /// The sale, on what others count to the spend limits of its payees.
+    fn on_what_was_spent<'a>(
+        &self,
+        sold: &Sold,
+        crediting: &'a Crediting,
+        out: &mut Vec<Broken>,
+    ) -> Cow<'a, Crediting> {
+        let (own, mut known) = (sold.spent(), Cow::Borrowed(crediting));
+        for (index, Spent { account, before, .. }) in crediting.spent.iter().enumerate() {
+            let currency = before.currency();
+            let total = self.spent.get(&(account.clone(), currency)).copied().unwrap_or_default();
+            let was = total.minus(own.get(account).copied().unwrap_or_default()).max(Sum::ZERO);
+            if was == Sum::from(*before) {
+                continue;
+            }
+            let expected = format!("{} {currency}", was.show(currency));
+            let field = ("before".to_owned(), expected, before.to_string());
+            out.push(differs(Law::BeforeIsWhatWas, spend::stream(account), field));
+            if let (Ok(was), Some(spent)) = (was.money(currency), known.to_mut().spent.get_mut(index)) {
+                spent.before = was;
+            }
+        }
+        known
+    }
+
+    /// Calculates a sale again, on what is known of it. It comes out as it should be where it is stored otherwise.
+    fn credit_again(&mut self, sold: &Sold, crediting: &Crediting, out: &mut Vec<Broken>) -> Option<Crediting> {
+        if self.is_doubted(crediting) {
+            return None;
+        }
+        let deal = &crediting.deal;
+        let again = crediting.recalculate(&sold.sale, &sold.touches, sold.payments.clone(), &self.documents);
+        let (told, right) = match again {
+            Err(rejection) => (Some(broken(Law::CalcDivergence, deal, rejection, "what is stored")), None),
+            Ok((_, mut again)) => match crediting.divergence(&again) {
+                None => (None, None),
+                Some((place, stored, calculated)) => {
+                    name(&mut again.entries, &crediting.entries);
+                    (Some(differs(Law::CalcDivergence, deal, (place, calculated, stored))), Some(again))
+                }
+            },
+        };
+        if let Some(told) = told {
+            // It may be the sale that is wrong: what follows is not blamed for it.
+            self.doubted_deals.insert(deal.clone());
+            out.push(told.over(sold.worth));
+        }
+        let Crediting { credits, house, unattributed, .. } = right.as_ref().unwrap_or(crediting);
+        let sum: Sum = credits.iter().map(|credit| credit.amount).chain(*house).map(Sum::from).sum();
+        if !unattributed && sum != Sum::from(sold.worth) {
+            let found = sum.show(sold.worth.currency());
+            out.push(broken(Law::PartsAreTheWhole, deal, sold.worth.amount(), found).over(sold.worth));
+        }
+        right
+    }
+
+    /// Whether what a sale is credited on is told to be wrong.
+    fn is_doubted(&self, crediting: &Crediting) -> bool {
+        let model = (StreamId::Model(crediting.model.model.clone()), crediting.model.version);
+        let rates = crediting.rates_in_force().into_iter();
+        let rates = rates.map(|in_force| (StreamId::Rates(in_force.rates.clone()), in_force.version));
+        self.doubted_deals.contains(&crediting.deal)
+            || rates.chain([model]).any(|document| self.doubted_documents.contains(&document))
+    }
+
+    /// Calculates what a sale comes to with one more payment, and owes what that releases.
+    fn collect(&mut self, deal: &DealId, amount: Money, on: Date, entries: &[sale::Earned], out: &mut Vec<Broken>) {
+        let Some(mut sold) = self.sales.remove(deal) else {
+            out.push(broken(Law::CalcDivergence, deal, "a sale that is known", "none"));
+            return;
+        };
+        sold.payments.push(amount);
+        let mut ways = vec![entries];
+        let right = self.collect_again(deal, &sold, entries, out);
+        ways.extend(right.as_deref());
+        let ways =
+            ways.iter().map(|entries| entries.iter().map(|earned| booking(deal, earned, on)).collect()).collect();
+        sold.live.extend(right.unwrap_or_else(|| entries.to_vec()));
+        self.sales.insert(deal.clone(), sold);
+        self.owe_either(ways);
+    }
+
+    /// What a payment should have released where that is stored otherwise.
+    fn collect_again(
+        &mut self,
+        deal: &DealId,
+        sold: &Sold,
+        entries: &[sale::Earned],
+        out: &mut Vec<Broken>,
+    ) -> Option<Vec<sale::Earned>> {
+        let Some((crediting, touches)) = &sold.credited else {
+            out.push(broken(Law::CalcDivergence, deal, "a sale that is credited", "none"));
+            return None;
+        };
+        if self.is_doubted(crediting) {
+            return None;
+        }
+        let touches = sold.touches.iter().take(*touches);
+        let again = crediting.recalculate(&sold.sale, touches, sold.payments.clone(), &self.documents);
+        let (told, right) = match again {
+            Err(rejection) => (broken(Law::CalcDivergence, deal, rejection, "what is stored"), None),
+            Ok((_, again)) => {
+                let (mut left, mut released) = (sold.live.clone(), again.entries);
+                released.retain(|earned| {
+                    let place = left.iter().position(|known| known.equals(earned));
+                    place.map(|place| left.swap_remove(place)).is_none()
+                });
+                name(&mut released, entries);
+                match (left.first(), differing("entries", &released.as_slice(), &entries)) {
+                    (Some(earned), _) => {
+                        let found = format_args!("{} of {}", earned.amount, earned.payee);
+                        (broken(Law::CalcDivergence, deal, "what its payments release", found), None)
+                    }
+                    (None, Some(field)) => (differs(Law::CalcDivergence, deal, field), Some(released)),
+                    (None, None) => return None,
+                }
+            }
+        };
+        self.doubted_deals.insert(deal.clone());
+        out.push(told.over(sold.worth));
+        right
+    }
+
+    fn spend(&mut self, account: &spend::Account, amount: Money) {
+        self.spent.entry((account.clone(), amount.currency())).or_default().add(amount);
     }
 
     /// Checks a cap that a deal meets.
@@ -915,6 +1166,7 @@ impl Laws {
                 journal::Account::Rail | journal::Account::Payer(_) => *cash = cash.minus(balance),
                 journal::Account::CommissionReceivable
                 | journal::Account::Company(_)
+                | journal::Account::Commissions
                 | journal::Account::Client
                 | journal::Account::Franchise
                 | journal::Account::Referrer(_)
@@ -957,6 +1209,30 @@ fn absolute(amount: Money) -> Money {
     if amount.is_negative() { amount.negated() } else { amount }
 }
 
+impl Sold {
+    /// What it counts to spend limits.
+    fn spent(&self) -> BTreeMap<&spend::Account, Sum> {
+        let mut sums = BTreeMap::<_, Sum>::new();
+        for event in &self.posted {
+            if let Event::Spend(spend::Event::Counted { account, amount, .. }) = event {
+                sums.entry(account).or_default().add(*amount);
+            }
+        }
+        sums
+    }
+}
+
+fn has(entries: &[sale::Earned], entry: EntryId) -> bool {
+    entries.iter().any(|earned| earned.entry == entry)
+}
+
+/// Gives entries that were calculated again the names that they were stored under.
+fn name(entries: &mut [sale::Earned], stored: &[sale::Earned]) {
+    for (earned, stored) in entries.iter_mut().zip(stored) {
+        earned.entry = stored.entry;
+    }
+}
+
 fn digest(sides: &[SideLines]) -> Digest {
     Digest::of(&codec::canonical(&sides))
 }
@@ -969,6 +1245,10 @@ fn commission(basis: &Basis) -> Option<Money> {
         Basis::Sides(sides) => {
             let amounts = sides.iter().map(|side| side.gci.amount()).collect::<Result<Vec<_>, _>>().ok()?;
             Money::sum(amounts.first()?.currency(), amounts).ok()
+        }
+        Basis::Sale(sale) => {
+            let currency = sale.currency().ok()?;
+            Money::sum(currency, sale.amount.into_iter().chain(sale.lines.iter().map(|line| line.amount))).ok()
         }
     }
 }
@@ -1010,7 +1290,11 @@ fn parts(sides: &[Side], completion: &Completion, out: &mut Vec<Broken>) {
 
 fn balanced(recorded: &Recorded, out: &mut Vec<Broken>) {
     let mut sums = Small::<Currency, Sum>::default();
-    each_posting(&recorded.event, |posting| sums.update(&posting.amount.currency(), |sum| sum.add(posting.amount)));
+    // Which accounts they are of does not matter here.
+    let sales = journal::Sales::default();
+    each_posting(&recorded.event, &sales, |posting| {
+        sums.update(&posting.amount.currency(), |sum| sum.add(posting.amount));
+    });
     for (currency, sum) in sums.iter().filter(|(_, sum)| !sum.is_zero()) {
         let found = format!("{} {currency}", sum.show(*currency));
         out.push(broken(Law::DebitsEqualCredits, &recorded.stream, "0", found));

@@ -718,7 +718,7 @@ mod tests {
             corrupt!(CommissionIsItsBasis, "gci", Deal, deal::Event::Registered { gci, .. } => more(gci)),
             corrupt!(CommissionIsItsBasis, "gci", Deal, deal::Event::Registered { basis, .. } => match basis {
                 deal::Basis::Amount(amount) => more(amount),
-                deal::Basis::OfPrice { .. } | deal::Basis::Sides(_) => false,
+                deal::Basis::OfPrice { .. } | deal::Basis::Sides(_) | deal::Basis::Sale(_) => false,
             }),
             corrupt!(CreditsAreTheAllocation, "credits.", Deal, deal::Event::Attributed { credits, .. } => {
                 last(credits, |credit| more(&mut credit.amount))

@@ -47,6 +47,11 @@ pub(super) fn case(input: &str) -> Read<Case> {
     Ok(case)
 }
 
+/// A rate plan alone, by its own currency.
+pub(super) fn rates(value: &Value) -> Read<Plan> {
+    Reader { currency: currency(value.get("currency").ok_or(Code::Malformed)?)? }.plan(value)
+}
+
 /// Whatever is named is there.
 fn agree(case: &Case) -> Read<()> {
     let deals = || case.deals.iter();
@@ -144,7 +149,7 @@ fn types(value: &Value) -> Read<Vec<String>> {
     Ok(all)
 }
 
-fn model(value: &Value) -> Read<Model> {
+pub(super) fn model(value: &Value) -> Read<Model> {
     let fields = Object::of(value, &["model", "types", "lookback_days", "registration"])?;
     let types = fields.maybe("types", |value| match variant(value)? {
         ("only", value) => types(value).map(Types::Only),

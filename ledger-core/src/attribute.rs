@@ -143,7 +143,7 @@ pub struct Entry {
 }
 
 /// What an entry is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The commission on a credit.
@@ -213,6 +213,24 @@ pub fn run(case: &Case) -> Result<Outcome, Refusal> {
     }
 }
 
+/// One deal, and what it leaves to later ones.
+pub(crate) struct Single {
+    pub attributed: Attributed,
+    /// Who earns on the deal, before anything is collected, and on which day of its rate plan.
+    pub earned: BTreeMap<PayeeId, Date>,
+    /// What counts to the limit of a payee's rate plan over a month or year afterwards.
+    pub spent: BTreeMap<PayeeId, Money>,
+}
+
+/// Credits and pays the one deal of a case.
+pub(crate) fn single(case: &Case) -> Result<Single, Rejection> {
+    let mut desk = Desk::open(case)?;
+    let deal = case.deals.first().ok_or(Fault::Conflicting("there is no deal"))?;
+    let (attributed, sales) = desk.deal(0, deal)?;
+    let earned = sales.into_iter().map(|(payee, on)| (payee.clone(), on)).collect();
+    Ok(Single { attributed, earned, spent: desk.history.over_time() })
+}
+
 /// A case whose documents are checked, and what the deals so far left.
 struct Desk<'a> {
     case: &'a Case,
@@ -270,11 +288,15 @@ impl<'a> Desk<'a> {
     fn deals(&mut self) -> Result<Vec<Attributed>, Rejection> {
         let deals = self.case.deals.iter().enumerate();
         deals
-            .map(|(place, deal)| self.deal(place, deal).map_err(|error| error.within(&format!("deals.{}", deal.deal))))
+            .map(|(place, deal)| match self.deal(place, deal) {
+                Ok((attributed, _)) => Ok(attributed),
+                Err(error) => Err(error.within(&format!("deals.{}", deal.deal))),
+            })
             .collect()
     }
 
-    fn deal(&mut self, place: usize, deal: &'a Deal) -> Result<Attributed, Rejection> {
+    /// What comes of a deal, and who earns on it.
+    fn deal(&mut self, place: usize, deal: &'a Deal) -> Result<(Attributed, Vec<(&'a PayeeId, Date)>), Rejection> {
         let amount = self.check(deal)?;
         let sale = Sale { deal, amount, place };
         let unknown = || Fault::UnknownModel(deal.model.clone()).at("model");
@@ -292,7 +314,7 @@ impl<'a> Desk<'a> {
             entries: Vec::new(),
         };
         if claims.is_empty() {
-            return Ok(attributed);
+            return Ok((attributed, Vec::new()));
         }
         let mut parts = Parts::new(claims.iter().map(|claim| claim.weight).chain(house).collect());
         let of = parts.weights.iter().try_fold(0_u128, |sum, weight| sum.checked_add(*weight)).ok_or(Fault::Scale)?;
@@ -342,9 +364,9 @@ impl<'a> Desk<'a> {
             attributed.overlays.push(Credit { payee: payee.clone(), amount, because });
         }
         if let Some(customer) = &deal.customer {
-            sales.into_iter().for_each(|(payee, on)| self.history.earned(payee, customer, on));
+            sales.iter().for_each(|(payee, on)| self.history.earned(payee, customer, *on));
         }
-        Ok(attributed)
+        Ok((attributed, sales))
     }
 
     /// What a deal is worth, once everything that it names is known and in range.

@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::command::Command;
 use crate::event::Event;
-use crate::{account, attainment, cap, deal, payee, payout, plan, settings};
+use crate::{account, attainment, cap, customer, deal, model, payee, payout, plan, rates, settings, spend};
 
 /// The version of every payload's form. A change of any field makes a new one, and an upcast from the old.
 pub const SCHEMA_VERSION: u16 = 1;
@@ -133,10 +133,17 @@ event_types! {
     Payee(payee::Event::Enrolled) => "payee.enrolled",
     Payee(payee::Event::Assigned) => "payee.assigned",
     Payee(payee::Event::AssignmentEnded) => "payee.assignment_ended",
+    Payee(payee::Event::Classified) => "payee.classified",
     Plan(plan::Event::Published) => "plan.published",
+    Model(model::Event::Published) => "model.published",
+    Rates(rates::Event::Published) => "rates.published",
     Deal(deal::Event::Registered) => "deal.registered",
     Deal(deal::Event::Attributed) => "deal.attributed",
+    Deal(deal::Event::Touched) => "deal.touched",
     Deal(deal::Event::Completed) => "deal.completed",
+    Deal(deal::Event::Credited) => "deal.credited",
+    Deal(deal::Event::Recredited) => "deal.recredited",
+    Deal(deal::Event::Collected) => "deal.collected",
     Deal(deal::Event::Reversed) => "deal.reversed",
     Cap(cap::Event::ProgrammeOpened) => "cap.programme_opened",
     Cap(cap::Event::OpeningBalanceSet) => "cap.opening_balance_set",
@@ -146,6 +153,10 @@ event_types! {
     Attainment(attainment::Event::OpeningSet) => "attainment.opening_set",
     Attainment(attainment::Event::Counted) => "attainment.counted",
     Attainment(attainment::Event::Reversed) => "attainment.reversed",
+    Spend(spend::Event::Counted) => "spend.counted",
+    Spend(spend::Event::Reversed) => "spend.reversed",
+    Customer(customer::Event::Earned) => "customer.earned",
+    Customer(customer::Event::Forgotten) => "customer.forgotten",
     Account(account::Event::EntryBooked) => "account.entry_booked",
     Account(account::Event::EntryReversed) => "account.entry_reversed",
     Account(account::Event::EntriesClaimed) => "account.entries_claimed",
@@ -172,9 +183,13 @@ pub fn encode(event: &Event) -> Encoded {
         Event::Settings(event) => canonical(event),
         Event::Payee(event) => canonical(event),
         Event::Plan(event) => canonical(event),
+        Event::Model(event) => canonical(event),
+        Event::Rates(event) => canonical(event),
         Event::Deal(event) => canonical(event),
         Event::Cap(event) => canonical(event),
         Event::Attainment(event) => canonical(event),
+        Event::Spend(event) => canonical(event),
+        Event::Customer(event) => canonical(event),
         Event::Account(event) => canonical(event),
         Event::Payout(event) => canonical(event),
     };
@@ -212,9 +227,13 @@ pub fn decode(type_name: &str, schema_version: u16, payload: &[u8]) -> Result<Ev
         "settings" => Deserialize::deserialize(content).map(Event::Settings),
         "payee" => Deserialize::deserialize(content).map(Event::Payee),
         "plan" => Deserialize::deserialize(content).map(Event::Plan),
+        "model" => Deserialize::deserialize(content).map(Event::Model),
+        "rates" => Deserialize::deserialize(content).map(Event::Rates),
         "deal" => Deserialize::deserialize(content).map(Event::Deal),
         "cap" => Deserialize::deserialize(content).map(Event::Cap),
         "attainment" => Deserialize::deserialize(content).map(Event::Attainment),
+        "spend" => Deserialize::deserialize(content).map(Event::Spend),
+        "customer" => Deserialize::deserialize(content).map(Event::Customer),
         "account" => Deserialize::deserialize(content).map(Event::Account),
         "payout" => Deserialize::deserialize(content).map(Event::Payout),
         _ => return Err(unknown()),
@@ -316,6 +335,8 @@ impl Serialize for Command {
             Self::Settings(command) => ("settings", canonical(command)),
             Self::Payee(command) => ("payee", canonical(command)),
             Self::Plan(command) => ("plan", canonical(command)),
+            Self::Model(command) => ("model", canonical(command)),
+            Self::Rates(command) => ("rates", canonical(command)),
             Self::Deal(command) => ("deal", canonical(command)),
             Self::Cap(command) => ("cap", canonical(command)),
             Self::Attainment(command) => ("attainment", canonical(command)),
@@ -368,6 +389,8 @@ impl<'de> DeserializeSeed<'de> for CommandNamed<'_> {
             "settings" => Deserialize::deserialize(content).map(Command::Settings),
             "payee" => Deserialize::deserialize(content).map(Command::Payee),
             "plan" => Deserialize::deserialize(content).map(Command::Plan),
+            "model" => Deserialize::deserialize(content).map(Command::Model),
+            "rates" => Deserialize::deserialize(content).map(Command::Rates),
             "deal" => Deserialize::deserialize(content).map(Command::Deal),
             "cap" => Deserialize::deserialize(content).map(Command::Cap),
             "attainment" => Deserialize::deserialize(content).map(Command::Attainment),

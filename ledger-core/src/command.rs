@@ -7,7 +7,7 @@ use crate::chain::{self, Digest};
 use crate::codec;
 use crate::id::{Actor, Key};
 use crate::stream::StreamId;
-use crate::{attainment, cap, deal, payee, payout, plan, settings};
+use crate::{attainment, cap, deal, model, payee, payout, plan, rates, settings};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,10 @@ pub enum Command {
     Payee(payee::Command),
     /// Of a plan.
     Plan(plan::Command),
+    /// Of a model.
+    Model(model::Command),
+    /// Of a rate plan.
+    Rates(rates::Command),
     /// Of a deal.
     Deal(deal::Command),
     /// Of a cap account.
@@ -50,7 +54,12 @@ impl Command {
         match (self, stream) {
             (Self::Payee(payee::Command::Enrol { payee, .. }), StreamId::Payee(made)) => payee == made,
             (
-                Self::Deal(deal::Command::Register { deal, .. } | deal::Command::Record { deal, .. }),
+                Self::Deal(
+                    deal::Command::Register { deal, .. }
+                    | deal::Command::Record { deal, .. }
+                    | deal::Command::RegisterSale { deal, .. }
+                    | deal::Command::RecordSale { deal, .. },
+                ),
                 StreamId::Deal(made),
             ) => deal == made,
             (
@@ -81,5 +90,5 @@ macro_rules! from_command {
     )+};
 }
 from_command!(
-    settings => Settings, payee => Payee, plan => Plan, deal => Deal, cap => Cap, attainment => Attainment, payout => Payout
+    settings => Settings, payee => Payee, plan => Plan, model => Model, rates => Rates, deal => Deal, cap => Cap, attainment => Attainment, payout => Payout
 );

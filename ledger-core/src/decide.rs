@@ -12,7 +12,7 @@ use crate::money::MoneyError;
 use crate::settings::{self, Settings};
 use crate::slice::Slice;
 use crate::stream::StreamId;
-use crate::{Date, attainment, attribution, cap, deal, payee, payout, plan, waterfall};
+use crate::{Date, attainment, attribution, cap, credit, deal, model, payee, payout, plan, rates, waterfall};
 
 /// What is decided: at least one event, each with the stream that it belongs to, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +63,12 @@ pub enum Rejection {
     /// By a plan.
     #[error(transparent)]
     Plan(#[from] plan::Rejection),
+    /// By a model.
+    #[error(transparent)]
+    Model(#[from] model::Rejection),
+    /// By a rate plan.
+    #[error(transparent)]
+    Rates(#[from] rates::Rejection),
     /// By a deal.
     #[error(transparent)]
     Deal(#[from] deal::Rejection),
@@ -72,6 +78,9 @@ pub enum Rejection {
     /// By a plan document, or by the calculation of a deal.
     #[error(transparent)]
     Waterfall(#[from] waterfall::Rejection),
+    /// By a model's or rate plan's document, or by the calculation of a sale.
+    #[error(transparent)]
+    Credit(#[from] credit::refuse::Rejection),
     /// By a cap account.
     #[error(transparent)]
     Cap(#[from] cap::Rejection),
@@ -108,9 +117,12 @@ rejected_by!(
     settings::Rejection,
     payee::Rejection,
     plan::Rejection,
+    model::Rejection,
+    rates::Rejection,
     deal::Rejection,
     attribution::Rejection,
     waterfall::Rejection,
+    credit::refuse::Rejection,
     cap::Rejection,
     attainment::Rejection,
     payout::Rejection,
@@ -167,6 +179,8 @@ pub fn decide(slice: &Slice, request: &Request) -> Result<Decision, Undecided> {
         Command::Settings(command) => command.decide(&context),
         Command::Payee(command) => command.decide(&context),
         Command::Plan(command) => command.decide(&context),
+        Command::Model(command) => command.decide(&context),
+        Command::Rates(command) => command.decide(&context),
         Command::Deal(command) => command.decide(&context),
         Command::Cap(command) => command.decide(&context),
         Command::Attainment(command) => command.decide(&context),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -161,6 +161,25 @@ checked_text!(
     /// A rate plan: what is paid on a credit.
     RatesId, "rate plan id", is_name, NAME_RULE
 );
+checked_text!(
+    /// A payment of a customer, as the host names it. The same payment told twice counts once.
+    PaymentId, "payment id", is_name, NAME_RULE
+);
+
+impl ModelId {
+    /// The name of one version of the model in a case, which is longer than any name that is read.
+    pub(crate) fn of_version(&self, version: u32) -> Self {
+        Self(format_compact!("{self}.v{version}"))
+    }
+}
+
+impl RatesId {
+    /// The name of one version of the rate plan in a case, which is longer than any name that is read.
+    pub(crate) fn of_version(&self, version: u32) -> Self {
+        Self(format_compact!("{self}.v{version}"))
+    }
+}
+
 checked_text!(
     /// A touch: one contact of a payee with the customer of a deal. The same touch told twice counts once.
     TouchId, "touch id", is_name, NAME_RULE

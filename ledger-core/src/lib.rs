@@ -88,11 +88,16 @@ pub mod account;
 pub mod attainment;
 pub mod attribution;
 pub mod cap;
+pub mod customer;
 pub mod deal;
+pub mod model;
 pub mod payee;
 pub mod payout;
 pub mod plan;
+pub mod published;
+pub mod rates;
 pub mod settings;
+pub mod spend;
 
 // Who gets credit for a deal and what that pays; who has what of a deal under which plan; cases of both without a ledger.
 pub mod attribute;

@@ -1,13 +1,17 @@
 //! A payee: who earns, and under which plan at which time.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::Date;
 use crate::calendar::in_range;
+use crate::credit::terms;
 use crate::decide::{Context, Decision, Misfit, Undecided};
 use crate::event;
 use crate::id::{PayeeId, PlanId, Text};
+use crate::rates;
 use crate::stream::StreamId;
 
 /// What can be asked of a payee.
@@ -45,6 +49,25 @@ pub enum Command {
         /// The day after the last one.
         until: Date,
     },
+    /// Says what the payee is to models and rate plans from a day on. What is left out it has not, whatever it had before.
+    Classify {
+        /// The payee.
+        payee: PayeeId,
+        /// The first day.
+        from: Date,
+        /// What it is, such as `affiliate`.
+        #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+        kind: Option<Text>,
+        /// Its tier, such as `gold`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tier: Option<Text>,
+        /// Its class in a co-sell, such as `hyperscaler`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        class: Option<Text>,
+        /// Its rate plan; without one, that of the deal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rates: Option<rates::Chosen>,
+    },
 }
 
 /// What happened to a payee.
@@ -74,6 +97,25 @@ pub enum Event {
         payee: PayeeId,
         /// The day after the last one.
         until: Date,
+    },
+    /// It was said what the payee is to models and rate plans.
+    Classified {
+        /// The payee.
+        payee: PayeeId,
+        /// The first day.
+        from: Date,
+        /// What it is.
+        #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+        kind: Option<Text>,
+        /// Its tier.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tier: Option<Text>,
+        /// Its class in a co-sell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        class: Option<Text>,
+        /// Its rate plan.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rates: Option<rates::Chosen>,
     },
 }
 
@@ -162,7 +204,12 @@ pub struct Payee {
     joined_on: Option<Date>,
     /// Never two that overlap.
     assignments: Vec<Assignment>,
+    /// What it is to models and rate plans, each from its day on.
+    particulars: BTreeMap<Date, Particulars>,
 }
+
+/// What a payee is to models and rate plans.
+pub type Particulars = terms::Payee<rates::Chosen>;
 
 impl Payee {
     /// The day that anniversaries are counted from.
@@ -178,6 +225,12 @@ impl Payee {
     pub fn plan_on(&self, day: Date) -> Result<&Assignment, Rejection> {
         let found = self.assignments.iter().find(|assignment| assignment.covers(day));
         found.ok_or_else(|| Rejection::NoPlan { payee: self.id.clone(), day })
+    }
+
+    /// What it is to models and rate plans on a day.
+    #[must_use]
+    pub fn particulars_on(&self, day: Date) -> Particulars {
+        self.particulars.range(..=day).next_back().map(|(_, particulars)| particulars.clone()).unwrap_or_default()
     }
 }
 
@@ -220,6 +273,20 @@ impl Command {
                 }
                 (payee, Event::AssignmentEnded { payee: payee.clone(), until: *until })
             }
+            Self::Classify { payee, from, kind, tier, class, rates } => {
+                let known = slice.payee(payee)?;
+                in_range(*from)?;
+                if let Some(chosen) = rates {
+                    slice.rates(&chosen.rates)?.version(chosen.version)?;
+                }
+                let (kind, tier, class, rates) = (kind.clone(), tier.clone(), class.clone(), rates.clone());
+                let says =
+                    Particulars { kind: kind.clone(), tier: tier.clone(), class: class.clone(), rates: rates.clone() };
+                if known.particulars.get(from) == Some(&says) {
+                    return Err(Undecided::already_known(format_args!("what payee {payee} is from {from}")));
+                }
+                (payee, Event::Classified { payee: payee.clone(), from: *from, kind, tier, class, rates })
+            }
         };
         Ok(context.decision().with(StreamId::Payee(payee.clone()), event))
     }
@@ -229,15 +296,20 @@ pub(crate) fn evolve(state: &mut Option<Payee>, event: &Event) -> Result<(), Mis
     match (state, event) {
         (state @ None, Event::Enrolled { payee, name, joined_on }) => {
             let (id, name) = (payee.clone(), name.clone());
-            *state = Some(Payee { id, name, joined_on: *joined_on, assignments: Vec::new() });
+            *state =
+                Some(Payee { id, name, joined_on: *joined_on, assignments: Vec::new(), particulars: BTreeMap::new() });
         }
         (Some(payee), Event::Assigned { assignment, .. }) => payee.assignments.push(assignment.clone()),
         (Some(payee), Event::AssignmentEnded { until, .. }) => {
             let open = payee.assignments.iter_mut().find(|assignment| assignment.until.is_none());
             open.ok_or(Misfit("there is no open assignment"))?.until = Some(*until);
         }
+        (Some(payee), Event::Classified { from, kind, tier, class, rates, .. }) => {
+            let (kind, tier, class, rates) = (kind.clone(), tier.clone(), class.clone(), rates.clone());
+            payee.particulars.insert(*from, Particulars { kind, tier, class, rates });
+        }
         (Some(_), Event::Enrolled { .. }) => return Err(Misfit("a payee is enrolled once")),
-        (None, Event::Assigned { .. } | Event::AssignmentEnded { .. }) => {
+        (None, Event::Assigned { .. } | Event::AssignmentEnded { .. } | Event::Classified { .. }) => {
             return Err(Misfit("the payee is not enrolled"));
         }
     }

@@ -1,7 +1,6 @@
 //! A commission plan: what a [document](Document) says, in versions that never change.
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::cap::{self, Counts, Programme};
 use crate::chain::Digest;
@@ -9,6 +8,7 @@ use crate::codec;
 use crate::decide::{Context, Decision, Misfit, Undecided};
 use crate::event;
 use crate::id::{CapProgramme, PlanId};
+use crate::published::{self, Published, next};
 use crate::stream::StreamId;
 use crate::waterfall::{self, Document};
 
@@ -43,71 +43,12 @@ pub enum Event {
     },
 }
 
-/// Why a request about a plan is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Rejection {
-    /// No plan of that name.
-    #[error("plan {plan} is unknown: publish it with plan.publish first")]
-    Unknown {
-        /// The plan.
-        plan: PlanId,
-    },
-    /// The plan has no such version.
-    #[error("plan {plan} has no version {version}: its last one is {last}")]
-    UnknownVersion {
-        /// The plan.
-        plan: PlanId,
-        /// The version asked for.
-        version: u32,
-        /// The last one that there is.
-        last: u32,
-    },
-    /// The document is what the last version says already.
-    #[error("plan {plan} says this already, in version {version}")]
-    Unchanged {
-        /// The plan.
-        plan: PlanId,
-        /// The version.
-        version: u32,
-    },
-}
-
 /// A plan as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Plan {
-    id: PlanId,
-    versions: Vec<Version>,
-}
-
+pub type Plan = Published<PlanId, Document>;
 /// A version of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Version {
-    /// What it says.
-    pub document: Document,
-    /// SHA-256 of its stored bytes.
-    pub hash: Digest,
-}
-
-impl Plan {
-    /// One of its versions.
-    ///
-    /// # Errors
-    /// [`Rejection::UnknownVersion`] when there is none of that number.
-    pub fn version(&self, version: u32) -> Result<&Version, Rejection> {
-        let index = version.checked_sub(1).and_then(|index| usize::try_from(index).ok());
-        index.and_then(|index| self.versions.get(index)).ok_or_else(|| Rejection::UnknownVersion {
-            plan: self.id.clone(),
-            version,
-            last: self.last(),
-        })
-    }
-
-    fn last(&self) -> u32 {
-        u32::try_from(self.versions.len()).unwrap_or(u32::MAX)
-    }
-}
+pub type Version = published::Version<Document>;
+/// Why a request about a plan is refused.
+pub type Rejection = published::Rejection<PlanId>;
 
 impl Version {
     /// The version as deals are calculated under it: it was validated when it was published.
@@ -138,11 +79,10 @@ impl Command {
         let known = slice.find_plan(plan)?;
         document.validate()?;
         context.settings.demand_currency(document.currency)?;
-        let last = known.map_or(0, Plan::last);
-        if known.and_then(|known| known.versions.last()).is_some_and(|known| known.document == **document) {
-            return Err(Rejection::Unchanged { plan: plan.clone(), version: last }.into());
+        if let Some(known) = known.filter(|known| known.says(document)) {
+            return Err(Rejection::Unchanged { name: plan.clone(), version: known.last() }.into());
         }
-        let (version, hash) = (last.saturating_add(1), document.hash());
+        let (version, hash) = (next(known), document.hash());
         let event = Event::Published { plan: plan.clone(), version, hash, document: document.clone() };
         let mut decision = context.decision().with(StreamId::Plan(plan.clone()), event);
         let mut opened: Vec<(&CapProgramme, Programme)> = Vec::new();
@@ -163,12 +103,7 @@ impl Command {
 
 pub(crate) fn evolve(state: &mut Option<Plan>, event: &Event) -> Result<(), Misfit> {
     let Event::Published { plan, version, hash, document } = event;
-    let known = state.get_or_insert_with(|| Plan { id: plan.clone(), versions: Vec::new() });
-    if *version != known.last().saturating_add(1) {
-        return Err(Misfit("versions have no gap"));
-    }
-    known.versions.push(Version { document: Document::clone(document), hash: *hash });
-    Ok(())
+    Published::evolve(state, plan, *version, *hash, document)
 }
 
 impl From<Event> for event::Event {

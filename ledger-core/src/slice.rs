@@ -7,15 +7,19 @@ use serde::{Deserialize, Serialize};
 use crate::account::{self, Account};
 use crate::attainment::{self, Attainment};
 use crate::cap::{self, Cap, Programme};
+use crate::customer::{self, Customer};
 use crate::deal::{self, Deal};
 use crate::decide::{Misfit, Undecided};
 use crate::event::Event;
-use crate::id::{CapProgramme, DealId, LedgerName, PayeeId, PayoutId, PlanId};
+use crate::id::{CapProgramme, CustomerId, DealId, LedgerName, ModelId, PayeeId, PayoutId, PlanId, RatesId};
+use crate::model::{self, Model};
 use crate::money::Currency;
 use crate::payee::{self, Payee};
 use crate::payout::{self, Payout};
 use crate::plan::{self, Plan};
+use crate::rates::{self, Rates};
 use crate::settings::{self, Settings};
+use crate::spend::{self, Spend};
 use crate::stream::{StreamId, Tip};
 use crate::waterfall;
 
@@ -37,7 +41,7 @@ pub struct Folded {
 
 /// The version of the form in which states are serialised. A change of any state makes a new one, and so does a change of how
 /// any event is folded: a snapshot that was taken before holds what the event came to then.
-pub const STATE_FORM: u32 = 2;
+pub const STATE_FORM: u32 = 3;
 
 /// The state of a stream, by what the stream is of. Equal states are serialised to equal bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +53,10 @@ pub enum State {
     Payee(Option<Payee>),
     /// A plan, once published.
     Plan(Option<Plan>),
+    /// A model, once published.
+    Model(Option<Model>),
+    /// A rate plan, once published.
+    Rates(Option<Rates>),
     /// A deal, once registered.
     Deal(Option<Deal>),
     /// A programme, once a plan has named it.
@@ -57,6 +65,10 @@ pub enum State {
     Cap(Cap),
     /// An attainment.
     Attainment(Attainment),
+    /// Spend accounts.
+    Spend(Spend),
+    /// A customer.
+    Customer(Customer),
     /// A payee's account.
     Account(Account),
     /// A payout, once created.
@@ -75,10 +87,14 @@ impl Folded {
             StreamId::Settings => State::Settings(None),
             StreamId::Payee(_) => State::Payee(None),
             StreamId::Plan(_) => State::Plan(None),
+            StreamId::Model(_) => State::Model(None),
+            StreamId::Rates(_) => State::Rates(None),
             StreamId::Deal(_) => State::Deal(None),
             StreamId::Programme(_) => State::Programme(None),
             StreamId::Cap { .. } | StreamId::Pool { .. } => State::Cap(Cap::default()),
             StreamId::Attainment { .. } => State::Attainment(Attainment::default()),
+            StreamId::Spend { .. } => State::Spend(Spend::default()),
+            StreamId::Customer { .. } => State::Customer(Customer::default()),
             StreamId::Account { .. } => State::Account(Account::default()),
             StreamId::Payout(_) => State::Payout(None),
             StreamId::Reference { .. } => State::Reference(None),
@@ -110,10 +126,14 @@ pub fn evolve(state: &mut State, event: &Event) -> Result<(), Misfit> {
         (State::Settings(state), Event::Settings(event)) => settings::evolve(state, event),
         (State::Payee(state), Event::Payee(event)) => payee::evolve(state, event),
         (State::Plan(state), Event::Plan(event)) => plan::evolve(state, event),
+        (State::Model(state), Event::Model(event)) => model::evolve(state, event),
+        (State::Rates(state), Event::Rates(event)) => rates::evolve(state, event),
         (State::Deal(state), Event::Deal(event)) => deal::evolve(state, event),
         (State::Programme(state), Event::Cap(event)) => cap::evolve_programme(state, event),
         (State::Cap(state), Event::Cap(event)) => cap::evolve(state, event),
         (State::Attainment(state), Event::Attainment(event)) => attainment::evolve(state, event),
+        (State::Spend(state), Event::Spend(event)) => spend::evolve(state, event),
+        (State::Customer(state), Event::Customer(event)) => customer::evolve(state, event),
         (State::Account(state), Event::Account(event)) => account::evolve(state, event),
         (State::Payout(state), Event::Payout(event)) => payout::evolve(state, event),
         (State::Reference(state), Event::Payout(event)) => payout::evolve_reference(state, event),
@@ -195,8 +215,32 @@ impl Slice {
     }
 
     pub(crate) fn plan(&self, plan: &PlanId) -> Result<&Plan, Undecided> {
-        let unknown = || plan::Rejection::Unknown { plan: plan.clone() }.into();
+        let unknown = || plan::Rejection::Unknown { name: plan.clone() }.into();
         self.find_plan(plan)?.ok_or_else(unknown)
+    }
+
+    pub(crate) fn find_model(&self, model: &ModelId) -> Result<Option<&Model>, Undecided> {
+        match self.state(StreamId::Model(model.clone()))? {
+            State::Model(state) => Ok(state.as_ref()),
+            _ => Err(WRONG_STATE.into()),
+        }
+    }
+
+    pub(crate) fn model(&self, model: &ModelId) -> Result<&Model, Undecided> {
+        let unknown = || model::Rejection::Unknown { name: model.clone() }.into();
+        self.find_model(model)?.ok_or_else(unknown)
+    }
+
+    pub(crate) fn find_rates(&self, rates: &RatesId) -> Result<Option<&Rates>, Undecided> {
+        match self.state(StreamId::Rates(rates.clone()))? {
+            State::Rates(state) => Ok(state.as_ref()),
+            _ => Err(WRONG_STATE.into()),
+        }
+    }
+
+    pub(crate) fn rates(&self, rates: &RatesId) -> Result<&Rates, Undecided> {
+        let unknown = || rates::Rejection::Unknown { name: rates.clone() }.into();
+        self.find_rates(rates)?.ok_or_else(unknown)
     }
 
     pub(crate) fn find_deal(&self, deal: &DealId) -> Result<Option<&Deal>, Undecided> {
@@ -228,6 +272,20 @@ impl Slice {
     pub(crate) fn attainment(&self, account: &waterfall::Account) -> Result<&Attainment, Undecided> {
         match self.state(attainment::stream(account))? {
             State::Attainment(state) => Ok(state),
+            _ => Err(WRONG_STATE.into()),
+        }
+    }
+
+    pub(crate) fn spend(&self, account: &spend::Account) -> Result<&Spend, Undecided> {
+        match self.state(spend::stream(account))? {
+            State::Spend(state) => Ok(state),
+            _ => Err(WRONG_STATE.into()),
+        }
+    }
+
+    pub(crate) fn customer(&self, customer: &CustomerId, payee: &PayeeId) -> Result<&Customer, Undecided> {
+        match self.state(StreamId::Customer { customer: customer.clone(), payee: payee.clone() })? {
+            State::Customer(state) => Ok(state),
             _ => Err(WRONG_STATE.into()),
         }
     }

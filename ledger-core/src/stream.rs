@@ -8,7 +8,10 @@ use compact_str::format_compact;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::Digest;
-use crate::id::{BulkId, CapProgramme, DealId, PayeeId, PayerAccount, PayoutId, PlanId, PoolId, Reference};
+use crate::id::{
+    BulkId, CapProgramme, CustomerId, DealId, ModelId, PayeeId, PayerAccount, PayoutId, PlanId, PoolId, RatesId,
+    Reference,
+};
 use crate::money::Currency;
 
 /// The thing whose history a stream holds.
@@ -20,6 +23,10 @@ pub enum StreamId {
     Payee(PayeeId),
     /// A plan and its versions.
     Plan(PlanId),
+    /// A model and its versions.
+    Model(ModelId),
+    /// A rate plan and its versions.
+    Rates(RatesId),
     /// A deal with its attribution and its calculation.
     Deal(DealId),
     /// A programme: what all plans that name it have in common.
@@ -50,6 +57,22 @@ pub enum StreamId {
         payee: PayeeId,
         /// The first day of the year.
         year: NaiveDate,
+    },
+    /// What one payee earned by one rate plan in the months or years that begin on one day.
+    Spend {
+        /// The rate plan.
+        rates: RatesId,
+        /// The payee.
+        payee: PayeeId,
+        /// The first day.
+        start: NaiveDate,
+    },
+    /// The sales to one customer that one payee earns on.
+    Customer {
+        /// The customer.
+        customer: CustomerId,
+        /// The payee.
+        payee: PayeeId,
     },
     /// One payee's entries in one currency.
     Account {
@@ -94,11 +117,15 @@ impl fmt::Display for StreamId {
             Self::Settings => f.write_str("settings"),
             Self::Payee(payee) => write!(f, "payee/{payee}"),
             Self::Plan(plan) => write!(f, "plan/{plan}"),
+            Self::Model(model) => write!(f, "model/{model}"),
+            Self::Rates(rates) => write!(f, "rates/{rates}"),
             Self::Deal(deal) => write!(f, "deal/{deal}"),
             Self::Programme(programme) => write!(f, "programme/{programme}"),
             Self::Cap { programme, payee, year } => write!(f, "cap/{programme}/{payee}/{year}"),
             Self::Pool { programme, pool, year } => write!(f, "pool/{programme}/{pool}/{year}"),
             Self::Attainment { programme, payee, year } => write!(f, "attainment/{programme}/{payee}/{year}"),
+            Self::Spend { rates, payee, start } => write!(f, "spend/{rates}/{payee}/{start}"),
+            Self::Customer { customer, payee } => write!(f, "customer/{customer}/{payee}"),
             Self::Account { payee, currency } => write!(f, "account/{payee}/{currency}"),
             Self::Payout(payout) => write!(f, "payout/{payout}"),
             Self::Reference { account, reference } => write!(f, "reference/{account}/{reference}"),

@@ -18,7 +18,7 @@ use crate::recorded::preimage;
 use crate::slice::Folded;
 use crate::store::{EventRow, Head, LogPage, RequestRow, Store, StoreError};
 use crate::stream::{StreamId, StreamName, Tip};
-use crate::{account, attainment, cap, deal, payee, payout, plan};
+use crate::{account, attainment, cap, customer, deal, model, payee, payout, plan, rates, spend};
 
 /// What became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -513,13 +513,20 @@ pub(crate) fn home(event: &Event) -> StreamId {
         Event::Payee(
             payee::Event::Enrolled { payee, .. }
             | payee::Event::Assigned { payee, .. }
-            | payee::Event::AssignmentEnded { payee, .. },
+            | payee::Event::AssignmentEnded { payee, .. }
+            | payee::Event::Classified { payee, .. },
         ) => StreamId::Payee(payee.clone()),
         Event::Plan(plan::Event::Published { plan, .. }) => StreamId::Plan(plan.clone()),
+        Event::Model(model::Event::Published { model, .. }) => StreamId::Model(model.clone()),
+        Event::Rates(rates::Event::Published { rates, .. }) => StreamId::Rates(rates.clone()),
         Event::Deal(
             deal::Event::Registered { deal, .. }
             | deal::Event::Attributed { deal, .. }
             | deal::Event::Completed(deal::Completion { deal, .. })
+            | deal::Event::Touched { deal, .. }
+            | deal::Event::Credited(deal::sale::Crediting { deal, .. })
+            | deal::Event::Recredited(deal::sale::Recrediting { crediting: deal::sale::Crediting { deal, .. }, .. })
+            | deal::Event::Collected { deal, .. }
             | deal::Event::Reversed { deal, .. },
         ) => StreamId::Deal(deal.clone()),
         Event::Cap(cap::Event::ProgrammeOpened { programme, .. }) => StreamId::Programme(programme.clone()),
@@ -530,6 +537,12 @@ pub(crate) fn home(event: &Event) -> StreamId {
             | cap::Event::Reversed { account, .. },
         ) => cap::stream(account),
         Event::Attainment(event) => attainment::stream(event.account()),
+        Event::Spend(spend::Event::Counted { account, .. } | spend::Event::Reversed { account, .. }) => {
+            spend::stream(account)
+        }
+        Event::Customer(
+            customer::Event::Earned { customer, payee, .. } | customer::Event::Forgotten { customer, payee, .. },
+        ) => StreamId::Customer { customer: customer.clone(), payee: payee.clone() },
         Event::Account(event) => account_home(event),
         Event::Payout(event) => payout_home(event),
     }

@@ -16,6 +16,7 @@ use crate::id::{CustomerId, PayeeId, RatesId, Text};
 use crate::limits::RULES_PER_PLAN;
 use crate::money::{Currency, Money, MoneyError};
 use crate::rate::{Rate, Rounding, mul_div};
+use crate::spend;
 
 /// What a rate plan says, as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -263,7 +264,7 @@ impl Document {
     }
 
     /// Where the plan's months and days begin.
-    fn zone(&self) -> Zone {
+    pub(crate) fn zone(&self) -> Zone {
         self.spend_limit.map_or(Zone::UTC, |limit| limit.zone)
     }
 
@@ -315,6 +316,16 @@ enum Period {
 }
 
 impl SpendLimit {
+    /// The month or the year that a day is in, if it is not each deal that is limited.
+    pub(crate) fn over(&self, day: Date) -> Option<spend::Period> {
+        let (start, months) = match self.per {
+            Per::Month => (day.with_day(1)?, 1),
+            Per::Year => (day.with_day(1)?.with_month(1)?, 12),
+            Per::Deal => return None,
+        };
+        Some(spend::Period { start, end: start.checked_add_months(Months::new(months))? })
+    }
+
     fn period(&self, day: Date, deal: usize) -> Period {
         match self.per {
             Per::Month => Period::Month(day.year(), day.month()),
@@ -356,6 +367,12 @@ impl<'a> History<'a> {
         let sum = spent.plus(amount)?;
         *spent = if sum.is_negative() { Money::zero(sum.currency()) } else { sum };
         Ok(())
+    }
+
+    /// What counts to limits over a month or a year, by payee.
+    pub fn over_time(&self) -> BTreeMap<PayeeId, Money> {
+        let over_time = self.spent.iter().filter(|((.., period), _)| !matches!(period, Period::Deal(_)));
+        over_time.map(|((_, payee, _), spent)| (PayeeId::clone(payee), *spent)).collect()
     }
 
     fn left(&self, limit: Money, plan: &'a RatesId, payee: &'a PayeeId, period: Period) -> Result<Money, MoneyError> {

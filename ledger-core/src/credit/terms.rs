@@ -9,9 +9,9 @@ use crate::id::{CustomerId, DealId, ModelId, PayeeId, RatesId, Text};
 use crate::money::{Currency, Money, MoneyError};
 
 /// A payee, as far as models and rate plans ask for it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Payee {
+pub struct Payee<R = RatesId> {
     /// What it is, such as `affiliate`.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<Text>,
@@ -22,8 +22,21 @@ pub struct Payee {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<Text>,
     /// Its rate plan; without one, that of the deal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rates: Option<RatesId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rates: Option<R>,
+}
+
+impl<R> Payee<R> {
+    /// The same with its rate plan known otherwise.
+    pub(crate) fn with_rates<S>(&self, rates: Option<S>) -> Payee<S> {
+        Payee { kind: self.kind.clone(), tier: self.tier.clone(), class: self.class.clone(), rates }
+    }
+}
+
+impl<R> Default for Payee<R> {
+    fn default() -> Self {
+        Self { kind: None, tier: None, class: None, rates: None }
+    }
 }
 
 /// A deal that is won.

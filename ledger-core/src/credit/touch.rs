@@ -39,6 +39,11 @@ impl Instant {
         })
     }
 
+    /// Of an instant that no rule stands for.
+    pub(crate) const fn of(at: DateTime<Utc>) -> Self {
+        Self(at)
+    }
+
     /// The instant itself.
     #[must_use]
     pub const fn to_utc(self) -> DateTime<Utc> {

@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::id::{Actor, Key, Text};
 use crate::map::{Map, Small};
 use crate::recorded::Recorded;
-use crate::{Date, attainment, cap, deal, payee, payout, plan, settings};
+use crate::{Date, attainment, cap, customer, deal, model, payee, payout, plan, rates, settings, spend};
 
 /// How often each actor did what.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -137,10 +137,17 @@ actions! {
     PayeeEnrolled: "payee.enrolled" = Event::Payee(payee::Event::Enrolled { .. }),
     PayeeAssigned: "payee.assigned" = Event::Payee(payee::Event::Assigned { .. }),
     PayeeAssignmentEnded: "payee.assignment_ended" = Event::Payee(payee::Event::AssignmentEnded { .. }),
+    PayeeClassified: "payee.classified" = Event::Payee(payee::Event::Classified { .. }),
     PlanPublished: "plan.published" = Event::Plan(plan::Event::Published { .. }),
+    ModelPublished: "model.published" = Event::Model(model::Event::Published { .. }),
+    RatesPublished: "rates.published" = Event::Rates(rates::Event::Published { .. }),
     DealRegistered: "deal.registered" = Event::Deal(deal::Event::Registered { .. }),
     DealAttributed: "deal.attributed" = Event::Deal(deal::Event::Attributed { .. }),
+    DealTouched: "deal.touched" = Event::Deal(deal::Event::Touched { .. }),
     DealCompleted: "deal.completed" = Event::Deal(deal::Event::Completed { .. }),
+    DealCredited: "deal.credited" = Event::Deal(deal::Event::Credited(_)),
+    DealRecredited: "deal.recredited" = Event::Deal(deal::Event::Recredited(_)),
+    DealCollected: "deal.collected" = Event::Deal(deal::Event::Collected { .. }),
     DealReversed: "deal.reversed" = Event::Deal(deal::Event::Reversed { .. }),
     CapProgrammeOpened: "cap.programme_opened" = Event::Cap(cap::Event::ProgrammeOpened { .. }),
     CapOpeningBalanceSet: "cap.opening_balance_set" = Event::Cap(cap::Event::OpeningBalanceSet { .. }),
@@ -150,6 +157,10 @@ actions! {
     AttainmentOpeningSet: "attainment.opening_set" = Event::Attainment(attainment::Event::OpeningSet { .. }),
     AttainmentCounted: "attainment.counted" = Event::Attainment(attainment::Event::Counted { .. }),
     AttainmentReversed: "attainment.reversed" = Event::Attainment(attainment::Event::Reversed { .. }),
+    SpendCounted: "spend.counted" = Event::Spend(spend::Event::Counted { .. }),
+    SpendReversed: "spend.reversed" = Event::Spend(spend::Event::Reversed { .. }),
+    CustomerEarned: "customer.earned" = Event::Customer(customer::Event::Earned { .. }),
+    CustomerForgotten: "customer.forgotten" = Event::Customer(customer::Event::Forgotten { .. }),
     AccountEntryBooked: "account.entry_booked" = Event::Account(account::Event::EntryBooked { .. }),
     AccountEntryReversed: "account.entry_reversed" = Event::Account(account::Event::EntryReversed { .. }),
     AccountEntriesClaimed: "account.entries_claimed" = Event::Account(account::Event::EntriesClaimed { .. }),
@@ -187,7 +198,9 @@ impl<'de> Deserialize<'de> for Action {
 #[must_use]
 pub fn reason(event: &Event) -> Option<&Text> {
     match event {
-        Event::Deal(deal::Event::Reversed { reason, .. })
+        Event::Deal(
+            deal::Event::Reversed { reason, .. } | deal::Event::Recredited(deal::sale::Recrediting { reason, .. }),
+        )
         | Event::Cap(cap::Event::OpeningBalanceSet { reason, .. })
         | Event::Attainment(attainment::Event::OpeningSet { reason, .. })
         | Event::Account(account::Event::EntryBooked { source: Source::Adjustment { reason, .. }, .. })
@@ -200,7 +213,18 @@ pub fn reason(event: &Event) -> Option<&Text> {
         Event::Settings(_)
         | Event::Payee(_)
         | Event::Plan(_)
-        | Event::Deal(deal::Event::Registered { .. } | deal::Event::Attributed { .. } | deal::Event::Completed(_))
+        | Event::Model(_)
+        | Event::Rates(_)
+        | Event::Spend(_)
+        | Event::Customer(_)
+        | Event::Deal(
+            deal::Event::Registered { .. }
+            | deal::Event::Attributed { .. }
+            | deal::Event::Completed(_)
+            | deal::Event::Touched { .. }
+            | deal::Event::Credited(_)
+            | deal::Event::Collected { .. },
+        )
         | Event::Cap(
             cap::Event::ProgrammeOpened { .. }
             | cap::Event::Contributed { .. }

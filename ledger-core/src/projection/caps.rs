@@ -233,7 +233,18 @@ impl Projection for Caps {
             Event::Deal(deal::Event::Completed(completion)) => self.completed(recorded.sequence, completion),
             Event::Deal(deal::Event::Reversed { deal, .. }) => self.reversed(recorded.sequence, deal),
             Event::Plan(event) => self.plans.apply(event),
-            Event::Deal(deal::Event::Registered { .. } | deal::Event::Attributed { .. })
+            Event::Deal(
+                deal::Event::Registered { .. }
+                | deal::Event::Attributed { .. }
+                | deal::Event::Touched { .. }
+                | deal::Event::Credited(_)
+                | deal::Event::Recredited(_)
+                | deal::Event::Collected { .. },
+            )
+            | Event::Model(_)
+            | Event::Rates(_)
+            | Event::Spend(_)
+            | Event::Customer(_)
             | Event::Settings(_)
             | Event::Payee(_)
             | Event::Attainment(_)

@@ -10,15 +10,16 @@
 use std::fmt;
 
 use super::audit::Action;
-use super::journal::post;
+use super::journal::{Sales, post};
 use crate::recorded::Recorded;
 
-/// Writes one event as a transaction; nothing if it moves no money.
+/// Writes one event as a transaction; nothing if it moves no money. `sales` are those of the events before.
 ///
 /// # Errors
 /// What the writer answers.
-pub fn write(to: &mut impl fmt::Write, recorded: &Recorded) -> fmt::Result {
-    let postings = post(&recorded.event);
+pub fn write(to: &mut impl fmt::Write, sales: &mut Sales, recorded: &Recorded) -> fmt::Result {
+    sales.apply(&recorded.event);
+    let postings = post(&recorded.event, sales);
     if postings.is_empty() {
         return Ok(());
     }
@@ -41,8 +42,8 @@ mod tests {
         let mut books = Books::with_two_payees();
         let before = books.events.len();
         books.deal("d-1", "1000.00 USD", &["amy"], "2026-02-01");
-        let mut text = String::new();
-        books.events[before..].iter().for_each(|recorded| super::write(&mut text, recorded).unwrap());
+        let (mut text, mut sales) = (String::new(), super::Sales::default());
+        books.events[before..].iter().for_each(|recorded| super::write(&mut text, &mut sales, recorded).unwrap());
         let expected = "\
 2026-02-01 * deal.completed  ; sequence:10, key:k7, actor:ann
     assets:commission receivable                           1000.00 USD

@@ -3,17 +3,20 @@
 //! | event | debit | credit |
 //! |---|---|---|
 //! | a deal completes | commission receivable | each line's party: the company by kind, client, franchise, referrers, earnings clearing |
-//! | an entry is booked | earnings clearing, or the party that bears an adjustment | payable to the payee |
-//! | an entry is reversed | payable to the payee | earnings clearing, or the party that bore an adjustment |
+//! | an entry is booked | earnings clearing, the commissions of sales, or the party that bears an adjustment | payable to the payee |
+//! | an entry is reversed | payable to the payee | where it was booked from |
 //! | entries are claimed | payable to the payee | claimed by payouts |
 //! | entries are released | claimed by payouts | payable to the payee |
 //! | entries are paid | claimed by payouts | payment clearing |
 //! | a payout is paid | payment clearing | the account that the money left from |
 //!
+//! A sale brings no commission in: what it pays is the company's expense, entry by entry.
+//!
 //! A reversed deal is the negation of the completed one. The debits of every event equal its credits, so all balances together
 //! are always zero; and both clearing accounts are zero at every request's end: what a deal says was earned is what was booked,
 //! and what a payout says was paid is what was settled.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -21,9 +24,9 @@ use serde::{Deserialize, Serialize};
 use super::Projection;
 use super::sum::Sum;
 use crate::account::{self, Because, Contra, Source};
-use crate::deal::{self, Line, SideLines};
+use crate::deal::{self, Basis, Line, SideLines};
 use crate::event::Event;
-use crate::id::{PayeeId, PayerAccount, ReferrerId};
+use crate::id::{DealId, PayeeId, PayerAccount, ReferrerId};
 use crate::map::{Map, Small};
 use crate::money::{Currency, Money};
 use crate::payout::{self, Payment};
@@ -63,6 +66,8 @@ pub enum Account<'a> {
     CommissionReceivable,
     /// What the company has of deals, or bears, by the kind of line.
     Company(Kind),
+    /// What sales pay.
+    Commissions,
     /// What clients get back.
     Client,
     /// What the franchise has.
@@ -89,6 +94,7 @@ impl fmt::Display for Account<'_> {
         match self {
             Self::CommissionReceivable => f.write_str("assets:commission receivable"),
             Self::Company(kind) => f.write_str(company(*kind)),
+            Self::Commissions => f.write_str("expenses:commissions"),
             Self::Client => f.write_str("liabilities:clients"),
             Self::Franchise => f.write_str("liabilities:franchise"),
             Self::Referrer(referrer) => write!(f, "liabilities:referrer:{referrer}"),
@@ -117,16 +123,35 @@ fn company(kind: Kind) -> &'static str {
     }
 }
 
+/// The deals that are sales, which pay from another account than others.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sales(BTreeSet<DealId>);
+
+impl Sales {
+    /// Takes a sale in, if that is what was registered.
+    pub fn apply(&mut self, event: &Event) {
+        if let Event::Deal(deal::Event::Registered { deal, basis: Basis::Sale(_), .. }) = event {
+            self.0.insert(deal.clone());
+        }
+    }
+
+    /// From where the entries of a deal are booked.
+    fn source(&self, deal: &DealId) -> Account<'static> {
+        if self.0.contains(deal) { Account::Commissions } else { Account::EarningsClearing }
+    }
+}
+
 /// The postings of an event, none of zero. They sum to zero.
 #[must_use]
-pub fn post(event: &Event) -> Vec<Posting<'_>> {
+pub fn post<'a>(event: &'a Event, sales: &Sales) -> Vec<Posting<'a>> {
     let mut postings = Vec::new();
-    each_posting(event, |posting| postings.push(posting));
+    each_posting(event, sales, |posting| postings.push(posting));
     postings
 }
 
 /// Tells the postings of an event one by one, none of zero. They sum to zero.
-pub fn each_posting<'a>(event: &'a Event, mut tell: impl FnMut(Posting<'a>)) {
+pub fn each_posting<'a>(event: &'a Event, sales: &Sales, mut tell: impl FnMut(Posting<'a>)) {
     let mut debit = |account, amount: Money| {
         if !amount.is_zero() {
             tell(Posting { account, amount });
@@ -141,14 +166,14 @@ pub fn each_posting<'a>(event: &'a Event, mut tell: impl FnMut(Posting<'a>)) {
             let (from, to, amount) = match event {
                 account::Event::EntryBooked { payee, source, amount, .. } => {
                     let from = match source {
-                        Source::Commission { .. } | Source::Clawback { .. } => Account::EarningsClearing,
+                        Source::Commission { deal } | Source::Clawback { deal, .. } => sales.source(deal),
                         Source::Adjustment { contra: Contra::Company, .. } => Account::Company(Kind::Adjustment),
                     };
                     (from, Account::Payable(payee), amount)
                 }
                 account::Event::EntryReversed { payee, because, amount, .. } => {
                     let to = match because {
-                        Because::Deal(_) => Account::EarningsClearing,
+                        Because::Deal(deal) => sales.source(deal),
                         Because::Payout(_) => Account::Company(Kind::Adjustment),
                     };
                     (Account::Payable(payee), to, amount)
@@ -174,7 +199,18 @@ pub fn each_posting<'a>(event: &'a Event, mut tell: impl FnMut(Posting<'a>)) {
             debit(Account::PaymentClearing, *amount);
             debit(cash, amount.negated());
         }
-        Event::Deal(deal::Event::Registered { .. } | deal::Event::Attributed { .. })
+        Event::Deal(
+            deal::Event::Registered { .. }
+            | deal::Event::Attributed { .. }
+            | deal::Event::Touched { .. }
+            | deal::Event::Credited(_)
+            | deal::Event::Recredited(_)
+            | deal::Event::Collected { .. },
+        )
+        | Event::Model(_)
+        | Event::Rates(_)
+        | Event::Spend(_)
+        | Event::Customer(_)
         | Event::Payout(
             payout::Event::Created { .. }
             | payout::Event::Submitted { .. }
@@ -220,12 +256,14 @@ pub struct Journal {
     company: Small<Currency, Company>,
     payees: Map<PayeeId, Small<Currency, Liabilities>>,
     payers: Map<PayerAccount, Small<Currency, Sum>>,
+    sales: Sales,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct Company {
     commission_receivable: Sum,
     company: Small<Kind, Sum>,
+    commissions: Sum,
     client: Sum,
     franchise: Sum,
     referrers: Small<ReferrerId, Sum>,
@@ -264,6 +302,7 @@ impl Journal {
         for (currency, company) in self.company.iter() {
             tell(Account::CommissionReceivable, currency, company.commission_receivable);
             company.company.iter().for_each(|(kind, sum)| tell(Account::Company(*kind), currency, *sum));
+            tell(Account::Commissions, currency, company.commissions);
             tell(Account::Client, currency, company.client);
             tell(Account::Franchise, currency, company.franchise);
             company.referrers.iter().for_each(|(referrer, sum)| tell(Account::Referrer(referrer), currency, *sum));
@@ -320,6 +359,7 @@ impl Journal {
         self.company.update(&currency, |company| match account {
             Account::CommissionReceivable => company.commission_receivable.add(amount),
             Account::Company(kind) => company.company.update(&kind, |sum| sum.add(amount)),
+            Account::Commissions => company.commissions.add(amount),
             Account::Client => company.client.add(amount),
             Account::Franchise => company.franchise.add(amount),
             Account::Referrer(referrer) => company.referrers.update(referrer, |sum| sum.add(amount)),
@@ -342,7 +382,10 @@ impl Projection for Journal {
     const VERSION: u32 = 1;
 
     fn apply(&mut self, recorded: &Recorded) {
-        each_posting(&recorded.event, |posting| self.post(posting));
+        self.sales.apply(&recorded.event);
+        let mut postings = Vec::new();
+        each_posting(&recorded.event, &self.sales, |posting| postings.push(posting));
+        postings.into_iter().for_each(|posting| self.post(posting));
     }
 }
 
@@ -382,7 +425,7 @@ mod tests {
         let manual = r#"{"payout.create_manual":{"payee":"bo","amount":"12.34 USD","reason":"bonus"}}"#;
         books.ask("ann", "2026-02-01", manual);
         assert_eq!(balances(&books), ["expenses:adjustments 12.34", "liabilities:claimed:bo -12.34"]);
-        let booked = post(&books.events[books.events.len() - 3].event);
+        let booked = post(&books.events[books.events.len() - 3].event, &Sales::default());
         assert_eq!(booked.iter().map(Posting::side).collect::<Vec<_>>(), [Side::Debit, Side::Credit]);
     }
 
@@ -449,7 +492,7 @@ mod tests {
             let mut journal = Journal::default();
             for recorded in &books.events {
                 let mut sum = 0;
-                each_posting(&recorded.event, |posting| sum += posting.amount.minor());
+                each_posting(&recorded.event, &Sales::default(), |posting| sum += posting.amount.minor());
                 prop_assert_eq!(sum, 0);
                 journal.apply(recorded);
                 prop_assert!(journal.trial_balance().iter().all(|(_, sum)| sum.is_zero()));

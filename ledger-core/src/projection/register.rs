@@ -4,6 +4,7 @@
 //! [`crate::reconcile`] reads the same form back and compares.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::Hash;
 
@@ -21,7 +22,7 @@ use crate::Date;
 use crate::account::{self, Source};
 use crate::deal::{self, Completion};
 use crate::event::Event;
-use crate::id::{Actor, DealId, EntryId, PayeeId, PaymentMethod, PayoutId, PeriodLabel, PlanId, Text};
+use crate::id::{Actor, DealId, EntryId, PayeeId, PaymentMethod, PayoutId, PeriodLabel, Text};
 use crate::map::{Map, Small};
 use crate::money::{Currency, Money};
 use crate::payee;
@@ -38,6 +39,8 @@ pub struct Register {
     rows: Vec<Packed>,
     /// The rows of the payouts that can still move.
     open: Map<PayoutId, usize>,
+    /// The entries of the sale that was credited last, until they are booked in the same request.
+    credited: BTreeMap<EntryId, Earned>,
     /// The payable entries of deals.
     earned: Map<EntryId, Earned>,
     /// The entries of deals that payouts have claimed, until they are paid or released.
@@ -203,24 +206,38 @@ impl Register {
             let in_force = completion.plans.iter().find(|in_force| in_force.payee == *payee);
             let earned = match in_force {
                 // Who has something of another's part is under no plan of the deal.
-                None => Earned { deal, plan: None, version: 0, caps: CapStatuses::default() },
+                None => Earned { deal, plan: None, caps: CapStatuses::default() },
                 Some(in_force) => {
                     let caps = CapStatuses::met(self.documents.caps_met(completion, in_force).map(|(_, met)| met));
-                    Earned { deal, plan: Some(in_force.plan.clone()), version: in_force.version, caps }
+                    Earned { deal, plan: Some(format_compact!("{}/{}", in_force.plan, in_force.version)), caps }
                 }
             };
             self.earned.insert(entry, earned);
         }
     }
 
+    /// Takes in what an entry of a sale was calculated from, for when it is booked. One that was booked before keeps what it has.
+    fn credited(&mut self, deal: &DealId, entries: &[deal::sale::Earned]) {
+        let earned = |entry: &deal::sale::Earned| {
+            let rates = format_compact!("{}/{}", entry.rates, entry.version);
+            (entry.entry, Earned { deal: deal.clone(), plan: Some(rates), caps: CapStatuses::default() })
+        };
+        self.credited = entries.iter().map(earned).collect();
+    }
+
     fn account(&mut self, event: &account::Event) {
         match event {
             account::Event::EntryBooked { entry, source: Source::Clawback { deal, of }, .. } => {
-                let plain = || Earned { deal: deal.clone(), plan: None, version: 0, caps: CapStatuses::default() };
+                let plain = || Earned { deal: deal.clone(), plan: None, caps: CapStatuses::default() };
                 let earned = self.paid.remove(of).unwrap_or_else(plain);
                 self.earned.insert(*entry, earned);
             }
-            account::Event::EntryBooked { source: Source::Commission { .. } | Source::Adjustment { .. }, .. } => {}
+            account::Event::EntryBooked { entry, source: Source::Commission { .. }, .. } => {
+                if let Some(earned) = self.credited.remove(entry) {
+                    self.earned.insert(*entry, earned);
+                }
+            }
+            account::Event::EntryBooked { source: Source::Adjustment { .. }, .. } => {}
             account::Event::EntryReversed { entry, .. } => {
                 self.earned.remove(entry);
             }
@@ -400,12 +417,29 @@ impl Projection for Register {
             }
             Event::Plan(event) => self.documents.apply(event),
             Event::Deal(deal::Event::Completed(completion)) => self.completed(completion),
+            Event::Deal(
+                deal::Event::Credited(deal::sale::Crediting { deal, entries, .. })
+                | deal::Event::Recredited(deal::sale::Recrediting {
+                    crediting: deal::sale::Crediting { deal, entries, .. },
+                    ..
+                })
+                | deal::Event::Collected { deal, entries, .. },
+            ) => self.credited(deal, entries),
             Event::Account(event) => self.account(event),
             Event::Payout(event) => self.payout(recorded, event),
-            Event::Payee(payee::Event::Assigned { .. } | payee::Event::AssignmentEnded { .. })
-            | Event::Deal(
-                deal::Event::Registered { .. } | deal::Event::Attributed { .. } | deal::Event::Reversed { .. },
+            Event::Payee(
+                payee::Event::Assigned { .. } | payee::Event::AssignmentEnded { .. } | payee::Event::Classified { .. },
             )
+            | Event::Deal(
+                deal::Event::Registered { .. }
+                | deal::Event::Attributed { .. }
+                | deal::Event::Touched { .. }
+                | deal::Event::Reversed { .. },
+            )
+            | Event::Model(_)
+            | Event::Rates(_)
+            | Event::Spend(_)
+            | Event::Customer(_)
             | Event::Settings(_)
             | Event::Cap(_)
             | Event::Attainment(_) => {}
@@ -435,16 +469,12 @@ fn deals(claimed: &[(EntryId, Earned)]) -> Box<str> {
 
 /// The plan versions of the entries, each once, by name.
 fn plans(claimed: &[(EntryId, Earned)]) -> CompactString {
-    let mut plans: Vec<_> =
-        claimed.iter().filter_map(|(_, earned)| Some((earned.plan.as_ref()?, earned.version))).collect();
+    let plans = claimed.iter().filter_map(|(_, earned)| earned.plan.as_deref()?.rsplit_once('/'));
+    let mut plans: Vec<_> = plans.map(|(plan, version)| (plan, version.len(), version)).collect();
     plans.sort_unstable();
     plans.dedup();
-    let mut text = CompactString::default();
-    for (plan, version) in plans {
-        let between = if text.is_empty() { "" } else { ";" };
-        text.push_str(&format_compact!("{between}{plan}/{version}"));
-    }
-    text
+    let plans: Vec<_> = plans.into_iter().map(|(plan, _, version)| format!("{plan}/{version}")).collect();
+    plans.join(";").into()
 }
 
 /// A row as it is kept: names are numbers into the lists.
@@ -480,9 +510,8 @@ struct Packed {
 #[serde(deny_unknown_fields)]
 struct Earned {
     deal: DealId,
-    /// None where the deal's lines name no plan for it.
-    plan: Option<PlanId>,
-    version: u32,
+    /// The plan or rate plan with its version; none where the deal's lines name none for it.
+    plan: Option<CompactString>,
     caps: CapStatuses,
 }
 

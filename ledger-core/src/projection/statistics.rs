@@ -190,7 +190,11 @@ impl Projection for Statistics {
             Event::Settings(_)
             | Event::Payee(_)
             | Event::Plan(_)
+            | Event::Model(_)
+            | Event::Rates(_)
             | Event::Deal(_)
+            | Event::Spend(_)
+            | Event::Customer(_)
             | Event::Cap(_)
             | Event::Attainment(_)
             | Event::Account(_) => return,

@@ -14,6 +14,8 @@ use crate::account::{self, Because, Source};
 use crate::attribution::Attribution;
 use crate::calendar::CapYear;
 use crate::chain::Digest;
+use crate::credit::touch::Touch;
+use crate::deal::sale::{self, Crediting, Recrediting, Sale};
 use crate::deal::{self, Basis, Completion, Earned, Line, SideLines};
 use crate::event::Event;
 use crate::id::{Actor, CapProgramme, DealId, EntryId, LedgerName, PayeeId, PayoutId};
@@ -21,14 +23,14 @@ use crate::map::Small;
 use crate::money::{Currency, Money};
 use crate::payout::{self, Resolution, Status};
 use crate::projection::journal::{self, each_posting};
-use crate::projection::plans::Plans;
+use crate::projection::plans::{Documents, Plans};
 use crate::projection::replay::{Progress, ReplayError, each_event};
 use crate::projection::sum::Sum;
 use crate::projection::{All, Projection};
 use crate::recorded::Recorded;
 use crate::store::Store;
 use crate::waterfall::{Account, Attained, Contribution, Crossing, Owner, Party, Progress as Counted};
-use crate::{Date, attainment, cap, codec, payee};
+use crate::{Date, attainment, cap, codec, payee, spend};
 
 macro_rules! laws {
     ($($(#[doc = $doc:literal])+ $law:ident => $name:literal,)+) => {
@@ -85,13 +87,13 @@ laws! {
     AttemptsAreCounted => "attempts_are_counted",
     /// Late news of a payment is of an attempt that failed, and until it is resolved the payout is neither retried nor voided.
     LatePaymentIsResolved => "late_payment_is_resolved",
-    /// What a deal finds on its caps and attainments is what was left there.
+    /// What a deal finds on its caps, attainments and spend limits is what was left there.
     BeforeIsWhatWas => "before_is_what_was",
     /// A contribution never exceeds the room, but for a deal that crosses under a whole-deal plan.
     CapHolds => "cap_holds",
     /// The years of a payee or pool under one programme do not overlap, so that every day is in one of them.
     CapYearsDoNotOverlap => "cap_years_do_not_overlap",
-    /// What a deal counts to its caps and attainments, and nothing else, is posted with it.
+    /// What a deal counts to its caps, attainments and spend limits, and nothing else, is posted with it.
     ContributionIsPosted => "contribution_is_posted",
     /// What is contributed is never below zero.
     ContributedIsNotNegative => "contributed_is_not_negative",
@@ -133,6 +135,9 @@ pub struct Laws {
     /// The deals that are not completed.
     open: FxHashMap<DealId, (Basis, Option<Attribution>)>,
     completed: FxHashMap<DealId, Completed>,
+    sales: FxHashMap<DealId, Sold>,
+    documents: Documents,
+    spent: FxHashMap<(spend::Account, Currency), Sum>,
     /// What the rest of the request must still do.
     due: Vec<Due>,
     found: Vec<Difference>,
@@ -157,6 +162,18 @@ struct Completed {
     entries: Vec<EntryId>,
     caps: Vec<(Account, Money)>,
     attainments: Vec<(Account, Attained)>,
+}
+
+/// A sale, and what taking it back takes back.
+#[derive(Debug, Clone)]
+struct Sold {
+    sale: Box<Sale>,
+    worth: Money,
+    touches: Vec<Touch>,
+    payments: Vec<Money>,
+    /// As it was credited last, and how many touches were known then.
+    credited: Option<(Crediting, usize)>,
+    live: Vec<sale::Earned>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,6 +212,7 @@ enum Due {
     GiveBack { account: Account, deal: DealId, amount: Money },
     Count { account: Account, deal: DealId, by: Attained },
     Discount { account: Account, deal: DealId, by: Attained },
+    Spend { account: spend::Account, deal: DealId, amount: Money },
 }
 
 impl Due {
@@ -203,9 +221,11 @@ impl Due {
             Self::Book { .. } => Law::EarnedIsBooked,
             Self::TakeBack { .. } => Law::ReversalIsExact,
             Self::PayLate { .. } => Law::LatePaymentIsResolved,
-            Self::Contribute { .. } | Self::GiveBack { .. } | Self::Count { .. } | Self::Discount { .. } => {
-                Law::ContributionIsPosted
-            }
+            Self::Contribute { .. }
+            | Self::GiveBack { .. }
+            | Self::Count { .. }
+            | Self::Discount { .. }
+            | Self::Spend { .. } => Law::ContributionIsPosted,
         }
     }
 
@@ -215,14 +235,16 @@ impl Due {
             Self::PayLate { payout, .. } => payout.to_string(),
             Self::Contribute { account, .. } | Self::GiveBack { account, .. } => cap::stream(account).to_string(),
             Self::Count { account, .. } | Self::Discount { account, .. } => attainment::stream(account).to_string(),
+            Self::Spend { account, .. } => spend::stream(account).to_string(),
         }
     }
 
     fn amount(&self) -> Option<Money> {
         match self {
-            Self::Book { amount, .. } | Self::Contribute { amount, .. } | Self::GiveBack { amount, .. } => {
-                Some(*amount)
-            }
+            Self::Book { amount, .. }
+            | Self::Contribute { amount, .. }
+            | Self::GiveBack { amount, .. }
+            | Self::Spend { amount, .. } => Some(*amount),
             Self::Count { by, .. } | Self::Discount { by, .. } => Some(by.revenue),
             Self::TakeBack { .. } | Self::PayLate { .. } => None,
         }
@@ -259,6 +281,7 @@ impl Laws {
             self.tell(std::mem::take(&mut broken));
         }
         balanced(recorded, &mut broken);
+        self.documents.apply(&recorded.event);
         match &recorded.event {
             Event::Plan(event) => self.plans.apply(event),
             Event::Payee(payee::Event::Enrolled { payee, joined_on: Some(joined_on), .. }) => {
@@ -269,7 +292,8 @@ impl Laws {
             Event::Attainment(event) => self.attainment(event, &mut broken),
             Event::Account(event) => self.account(event, &mut broken),
             Event::Payout(event) => self.payout(event, &mut broken),
-            Event::Settings(_) | Event::Payee(_) => {}
+            Event::Spend(event) => self.spend(event, &mut broken),
+            Event::Settings(_) | Event::Payee(_) | Event::Model(_) | Event::Rates(_) | Event::Customer(_) => {}
         }
         self.reports.apply(recorded);
         self.last = Some((recorded.sequence, recorded.request.recorded_at));
@@ -328,6 +352,11 @@ impl Laws {
 
     fn deal(&mut self, event: &deal::Event, out: &mut Vec<Broken>) {
         match event {
+            deal::Event::Registered { deal, basis: Basis::Sale(sale), gci } => {
+                let (touches, payments, live) = (Vec::new(), Vec::new(), Vec::new());
+                let sold = Sold { sale: sale.clone(), worth: *gci, touches, payments, credited: None, live };
+                self.sales.insert(deal.clone(), sold);
+            }
             deal::Event::Registered { deal, basis, .. } => {
                 self.open.insert(deal.clone(), (basis.clone(), None));
             }
@@ -337,6 +366,26 @@ impl Laws {
                 }
             }
             deal::Event::Completed(completion) => self.complete(completion, out),
+            deal::Event::Touched { deal, touch } => {
+                if let Some(sold) = self.sales.get_mut(deal) {
+                    sold.touches.push(touch.clone());
+                }
+            }
+            deal::Event::Credited(crediting) | deal::Event::Recredited(Recrediting { crediting, .. }) => {
+                self.credit(crediting, out);
+            }
+            deal::Event::Collected { deal, amount, entries, .. } => self.collect(deal, *amount, entries, out),
+            deal::Event::Reversed { deal, sides, .. } if self.sales.contains_key(deal) => {
+                if !sides.is_empty() {
+                    out.push(broken(Law::ReversalIsExact, deal, "a sale, which has no sides", "sides"));
+                }
+                let Some(Sold { credited: Some((crediting, _)), live, .. }) = self.sales.remove(deal) else {
+                    out.push(broken(Law::ReversalIsExact, deal, "a sale that is credited", "none"));
+                    return;
+                };
+                self.due.extend(live.into_iter().map(|earned| Due::TakeBack { entry: earned.entry }));
+                self.count(deal, &crediting.spent, &[]);
+            }
             deal::Event::Reversed { deal, sides, .. } => {
                 let Some(completed) = self.completed.remove(deal) else {
                     out.push(broken(Law::ReversalIsExact, deal, "a deal that is completed", "none"));
@@ -357,6 +406,100 @@ impl Laws {
                 }));
             }
         }
+    }
+
+    /// What the rest of a request must count to spend limits.
+    fn count(&mut self, deal: &DealId, former: &[sale::Spent], now: &[sale::Spent]) {
+        // Amounts that cannot be counted were told as such when the sale was calculated again.
+        for (account, amount) in sale::own_spent(former, now).unwrap_or_default() {
+            if !amount.is_zero() {
+                self.due.push(Due::Spend { account, deal: deal.clone(), amount });
+            }
+        }
+    }
+
+    /// Calculates a sale again, and says what is new of it and what is gone.
+    fn credit(&mut self, crediting: &Crediting, out: &mut Vec<Broken>) {
+        let deal = &crediting.deal;
+        let Some(mut sold) = self.sales.remove(deal) else {
+            out.push(broken(Law::CalcDivergence, deal, "a sale that is known", "none"));
+            return;
+        };
+        match crediting.recalculate(&sold.sale, &sold.touches, sold.payments.clone(), &self.documents) {
+            Err(rejection) => out.push(broken(Law::CalcDivergence, deal, rejection, "what is stored")),
+            Ok((_, again)) => {
+                if let Some((place, stored, calculated)) = crediting.divergence(&again) {
+                    out.push(broken(Law::CalcDivergence, format_args!("{deal} {place}"), calculated, stored));
+                }
+            }
+        }
+        let parts = crediting.credits.iter().map(|credit| credit.amount).chain(crediting.house);
+        let sum: Sum = parts.map(Sum::from).sum();
+        if !crediting.unattributed && sum != Sum::from(sold.worth) {
+            let found = sum.show(sold.worth.currency());
+            out.push(broken(Law::PartsAreTheWhole, deal, sold.worth.amount(), found).over(sold.worth));
+        }
+        let former = sold.credited.take().map(|(former, _)| former.spent).unwrap_or_default();
+        for sale::Spent { account, before, .. } in &crediting.spent {
+            let currency = before.currency();
+            let total = self.spent.get(&(account.clone(), currency)).copied().unwrap_or_default();
+            let own = former.iter().find(|spent| spent.account == *account).and_then(|spent| spent.own().ok());
+            let was = total.minus(own.map(Sum::from).unwrap_or_default()).max(Sum::ZERO);
+            if was != Sum::from(*before) {
+                let expected = was.show(currency);
+                out.push(broken(Law::BeforeIsWhatWas, spend::stream(account), expected, before.amount()).over(*before));
+            }
+        }
+        self.count(deal, &former, &crediting.spent);
+        let is_in = |entries: &[sale::Earned], entry| entries.iter().any(|earned| earned.entry == entry);
+        for earned in crediting.entries.iter().filter(|earned| !is_in(&sold.live, earned.entry)) {
+            self.due.push(book(earned));
+        }
+        for earned in sold.live.iter().filter(|earned| !is_in(&crediting.entries, earned.entry)) {
+            self.due.push(Due::TakeBack { entry: earned.entry });
+        }
+        sold.live.clone_from(&crediting.entries);
+        sold.credited = Some((crediting.clone(), sold.touches.len()));
+        self.sales.insert(deal.clone(), sold);
+    }
+
+    /// Calculates what a sale comes to with one more payment.
+    fn collect(&mut self, deal: &DealId, amount: Money, entries: &[sale::Earned], out: &mut Vec<Broken>) {
+        let Some(Sold { sale, touches, payments, credited: Some((crediting, known)), live, .. }) =
+            self.sales.get_mut(deal)
+        else {
+            out.push(broken(Law::CalcDivergence, deal, "a sale that is credited", "none"));
+            return;
+        };
+        payments.push(amount);
+        live.extend_from_slice(entries);
+        match crediting.recalculate(sale, touches.iter().take(*known), payments.clone(), &self.documents) {
+            Err(rejection) => out.push(broken(Law::CalcDivergence, deal, rejection, "what is stored")),
+            Ok((_, again)) => {
+                let mut left = live.clone();
+                let missing = again.entries.iter().find(|earned| {
+                    let place = left.iter().position(|known| known.equals(earned));
+                    place.map(|place| left.swap_remove(place)).is_none()
+                });
+                if let Some(earned) = missing.or(left.first()) {
+                    let found = format_args!("{} of {}", earned.amount, earned.payee);
+                    out.push(broken(Law::CalcDivergence, deal, "what its payments release", found).over(earned.amount));
+                }
+            }
+        }
+        self.due.extend(entries.iter().map(book));
+    }
+
+    fn spend(&mut self, event: &spend::Event, out: &mut Vec<Broken>) {
+        let (account, deal, amount) = match event {
+            spend::Event::Counted { account, deal, amount } => (account, deal, *amount),
+            spend::Event::Reversed { account, deal, amount } => (account, deal, amount.negated()),
+        };
+        if !self.settle(&Due::Spend { account: account.clone(), deal: deal.clone(), amount }) {
+            let key = spend::stream(account);
+            out.push(broken(Law::ContributionIsPosted, key, "what its deal says", amount).over(amount));
+        }
+        self.spent.entry((account.clone(), amount.currency())).or_default().add(amount);
     }
 
     fn complete(&mut self, completion: &Completion, out: &mut Vec<Broken>) {
@@ -790,6 +933,7 @@ impl Laws {
                 journal::Account::Rail | journal::Account::Payer(_) => *cash = cash.minus(balance),
                 journal::Account::CommissionReceivable
                 | journal::Account::Company(_)
+                | journal::Account::Commissions
                 | journal::Account::Client
                 | journal::Account::Franchise
                 | journal::Account::Referrer(_)
@@ -828,13 +972,21 @@ impl Laws {
     }
 }
 
+fn book(sale::Earned { entry, payee, amount, .. }: &sale::Earned) -> Due {
+    Due::Book { entry: *entry, payee: payee.clone(), amount: *amount }
+}
+
 fn digest(sides: &[SideLines]) -> Digest {
     Digest::of(&codec::canonical(&sides))
 }
 
 fn balanced(recorded: &Recorded, out: &mut Vec<Broken>) {
     let mut sums = Small::<Currency, Sum>::default();
-    each_posting(&recorded.event, |posting| sums.update(&posting.amount.currency(), |sum| sum.add(posting.amount)));
+    // Which accounts they are of does not matter here.
+    let sales = journal::Sales::default();
+    each_posting(&recorded.event, &sales, |posting| {
+        sums.update(&posting.amount.currency(), |sum| sum.add(posting.amount));
+    });
     for (currency, sum) in sums.iter().filter(|(_, sum)| !sum.is_zero()) {
         let found = format!("{} {currency}", sum.show(*currency));
         out.push(broken(Law::DebitsEqualCredits, &recorded.stream, "0", found));

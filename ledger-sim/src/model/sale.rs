@@ -239,7 +239,7 @@ fn complete(
     let (model, rates, earned_on) = (sale.model.clone(), sale.rates.clone(), day_of(asked, completed_at)?);
     let terms = Terms { completed_at, cutoff, earned_on, model, rates };
     let calculated = calculate(asked, &deal, &sale, &terms)?;
-    let mut booking = Booking::new(asked, terms.earned_on, deal);
+    let mut booking = Booking::new(asked, ruling.effective, terms.earned_on, deal);
     let entries = booking.entries(&calculated.outcome.entries, Vec::new());
     let id = &booking.deal.id;
     let payload = format!(r#"{{"deal":"{id}",{}"entries":[{entries}]}}"#, calculated.told);
@@ -263,11 +263,11 @@ fn recompute(
     if calculated.inputs == before.inputs {
         return Err(Why::AlreadyKnown);
     }
-    let mut booking = Booking::new(asked, terms.earned_on, deal.clone());
+    let mut booking = Booking::new(asked, asked.today, terms.earned_on, deal.clone());
     let entries = booking.entries(&calculated.outcome.entries, before.live.clone());
     let (id, reason) = (&deal.id, Text(reason));
     let mut ruling = Ruling::on(asked.today);
-    let payload = format!(r#"{{"deal":"{id}","reason":{reason},{}"entries":[{entries}]}}"#, calculated.told);
+    let payload = format!(r#"{{"reason":{reason},"deal":"{id}",{}"entries":[{entries}]}}"#, calculated.told);
     ruling.fact(format!("deal/{id}"), "deal.recredited", payload);
     booking.follow(&mut ruling, sale, terms, calculated, Some(before))?;
     Ok(ruling)
@@ -289,7 +289,7 @@ fn collect(asked: Asked<'_>, mut deal: Deal, payment: Payment) -> Result<Ruling,
     let outcome = attribution::run(&whole(&credited.case, &deal.sold.payments))?;
     let mut live = credited.live.clone();
     let new = outcome.entries.into_iter().filter(|owed| take(&mut live, owed).is_none()).collect::<Vec<_>>();
-    let mut booking = Booking::new(asked, on, deal);
+    let mut booking = Booking::new(asked, on, on, deal);
     let entries = booking.entries(&new, Vec::new());
     let payload =
         format!(r#"{{"deal":"{id}","payment":"{name}","amount":"{amount}","on":"{on}","entries":[{entries}]}}"#);
@@ -346,8 +346,9 @@ struct Booking<'a> {
 }
 
 impl<'a> Booking<'a> {
-    fn new(asked: Asked<'a>, on: Day, deal: Deal) -> Self {
-        let (booked, live, gone, places) = (Ruling::on(on), Vec::new(), Vec::new(), BTreeMap::new());
+    /// On the day of the request, what was earned on that day.
+    fn new(asked: Asked<'a>, today: Day, on: Day, deal: Deal) -> Self {
+        let (booked, live, gone, places) = (Ruling::on(today), Vec::new(), Vec::new(), BTreeMap::new());
         Self { asked, on, deal, booked, live, gone, places }
     }
 
@@ -466,18 +467,18 @@ fn calculate(asked: Asked<'_>, deal: &Deal, sale: &Sale, terms: &Terms) -> Resul
         let own = named.get(*payee).and_then(|known| known.rates.as_ref());
         let Some(pin) = own.or(terms.rates.as_ref().filter(|_| credited.contains(payee))) else { continue };
         let Some(limit) = &asked.model.rates_of(pin)?.document.spend_limit else { continue };
-        let Some((account, day)) = Spend::of(&pin.rates, payee, limit, terms.completed_at)? else { continue };
+        let Some(account) = Spend::of(&pin.rates, payee, limit, terms.completed_at)? else { continue };
         let before = sold.credited.iter().flat_map(|credited| &credited.spent).find(|(known, _)| *known == account);
         let before = (account.total(asked) - before.map_or(0, |(_, own)| *own)).max(0);
-        accounts.push((account, pin.clone(), day, before));
+        accounts.push((account, pin.clone(), before));
     }
     accounts.sort_by(|(a, ..), (b, ..)| (&a.rates, &a.payee).cmp(&(&b.rates, &b.payee)));
     let spent: Vec<String> = accounts
         .iter()
-        .map(|(account, pin, on, before)| {
+        .map(|(account, pin, before)| {
             let (rates, payee, amount) =
                 (name_of(&pin.rates, pin.version), &account.payee, amount(*before, account.currency));
-            format!(r#"{{"rates":"{rates}","payee":"{payee}","on":"{on}","amount":"{amount}"}}"#)
+            format!(r#"{{"rates":"{rates}","payee":"{payee}","on":"{}","amount":"{amount}"}}"#, account.start)
         })
         .collect();
     let (case, payees) = case(asked, id, sale, &touches, terms, (named, &firsts, &spent))?;
@@ -496,7 +497,7 @@ fn calculate(asked: Asked<'_>, deal: &Deal, sale: &Sale, terms: &Terms) -> Resul
     told += &format!(r#","first_commissions":[{}]"#, firsts.join(","));
     let mut spent = Vec::new();
     let mut spent_told = Vec::new();
-    for ((account, _, _, before), after) in accounts.into_iter().zip(&outcome.spent) {
+    for ((account, _, before), after) in accounts.into_iter().zip(&outcome.spent) {
         let [was, is] = [before, *after].map(|units| amount(units, account.currency));
         spent_told.push(format!(r#"{{"account":{},"before":"{was}","after":"{is}"}}"#, account.json()));
         spent.push((account, after - before));

@@ -22,8 +22,8 @@ pub struct Spend {
 }
 
 impl Spend {
-    /// The account in which a sale of an instant counts, and the day of that; none when the limit is of each deal.
-    pub(super) fn of(rates: &str, payee: &str, limit: &SpendLimit, at: Moment) -> Result<Option<(Self, Day)>, Why> {
+    /// The account in which a sale of an instant counts; none when the limit is of each deal.
+    pub(super) fn of(rates: &str, payee: &str, limit: &SpendLimit, at: Moment) -> Result<Option<Self>, Why> {
         let day = calendar::today(at.0.div_euclid(1_000), limit.zone.parse().map_err(|_| Why::Malformed)?)?;
         let (start, months) = match limit.per {
             Per::Month => (Day(day.0, day.1, 1), 1),
@@ -32,7 +32,7 @@ impl Spend {
         };
         let end = months_after(start, months).ok_or(Why::WrongDay)?;
         let (rates, payee, currency) = (rates.to_owned(), payee.to_owned(), limit.amount.1);
-        Ok(Some((Self { rates, payee, start, end, currency }, day)))
+        Ok(Some(Self { rates, payee, start, end, currency }))
     }
 
     /// The account as events name it.

@@ -304,7 +304,7 @@ fn complete(asked: Asked<'_>, mut ruling: Ruling, mut deal: Deal, on: Day) -> Re
         }
     }
     let mut entries = Vec::new();
-    for (payee, units) in earned(&calculated) {
+    for (payee, units) in earned(&calculated)? {
         let earned = amount(fits(units)?, currency);
         let place = asked.model.account(&payee, currency).map_or(0, |account| account.entries.len());
         let entry = (units != 0).then(|| asked.derive("entry", u32::try_from(entries.len()).unwrap_or_default()));
@@ -345,17 +345,17 @@ fn fees(calculated: &Calculated, payee: &str, plan: &waterfall::Plan, cap: &Cap)
     fees.map(|line| -line.amount).sum()
 }
 
-/// Every payee who is a party of some line, with the sum of those.
-fn earned(calculated: &Calculated) -> Vec<(String, i128)> {
+/// Every payee who is a party of some line, with the sum of those, which fits at every step.
+fn earned(calculated: &Calculated) -> Result<Vec<(String, i128)>, Why> {
     let mut sums: Vec<(String, i128)> = Vec::new();
     for line in &calculated.lines {
         let Some(payee) = &line.payee else { continue };
         match sums.iter_mut().find(|(known, _)| known == payee) {
-            Some((_, sum)) => *sum += line.amount,
+            Some((_, sum)) => *sum = fits(*sum + line.amount)?,
             None => sums.push((payee.clone(), line.amount)),
         }
     }
-    sums
+    Ok(sums)
 }
 
 fn reverse(asked: Asked<'_>, mut deal: Deal, reason: &str) -> Result<Ruling, Why> {

@@ -67,9 +67,17 @@ pub(super) fn named<T, E: From<Malformed>>(
     value: &Value,
     read: impl Fn(&Value) -> Result<T, E>,
 ) -> Result<BTreeMap<String, T>, E> {
+    named_by(names::is_name, value, read)
+}
+
+/// An object of things by texts for which a rule holds.
+pub(super) fn named_by<T, E: From<Malformed>>(
+    holds: fn(&str) -> bool,
+    value: &Value,
+    read: impl Fn(&Value) -> Result<T, E>,
+) -> Result<BTreeMap<String, T>, E> {
     let all = value.as_object().ok_or(Malformed)?.iter();
-    all.map(|(key, value)| if names::is_name(key) { Ok((key.clone(), read(value)?)) } else { Err(Malformed.into()) })
-        .collect()
+    all.map(|(key, value)| if holds(key) { Ok((key.clone(), read(value)?)) } else { Err(Malformed.into()) }).collect()
 }
 
 /// One of several things, by its only field.

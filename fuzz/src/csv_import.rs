@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use ledger_cli::import::{Columns, Field, Table};
+use ledger_cli::import::{Columns, Field, Kind, Table};
 use ledger_core::attribution::{Attribution, Weight};
 use ledger_core::command::Command;
 use ledger_core::deal;
@@ -50,7 +50,10 @@ fn columns(text: &str) -> Option<Columns> {
 
 /// The rows with their first lines, and the requests of those that are any; none when the table is refused as a whole.
 fn read(table: &[u8], columns: &Columns) -> Option<Vec<(u64, Option<Request>)>> {
-    let mut table = Table::open("table", table, columns, "import".parse().unwrap()).ok()?;
+    let mut table = Table::open("table", Kind::Deals, table, columns, "import".parse().unwrap()).ok()?;
+    if table.kind() != Kind::Deals {
+        return None;
+    }
     if !table.names_currency() {
         table.base_currency(Currency::of("USD").unwrap());
     }

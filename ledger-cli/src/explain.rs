@@ -22,6 +22,7 @@ use serde_json::Value;
 use crate::Outcome;
 use crate::error::CliError;
 use crate::output::{Format, stdout};
+use crate::sold::{Sales, Sold};
 use crate::source::Source;
 use crate::words::{attribution, basis, describe, document, instant, kind, side_name, source as entry_source};
 
@@ -321,6 +322,8 @@ struct Entry {
     source: EntrySource,
     #[serde(skip_serializing_if = "Option::is_none")]
     calculated: Option<Calculated>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sold: Option<Sold>,
 }
 
 async fn explain_payout(source: &Source, store: &dyn Store, asked: PayoutId) -> Result<PayoutExplained, CliError> {
@@ -344,7 +347,8 @@ async fn explain_payout(source: &Source, store: &dyn Store, asked: PayoutId) -> 
     let (payee, amount) = made.ok_or_else(unknown)?;
 
     let mut deals = Deals::default();
-    let mut calculated = BTreeMap::new();
+    let (mut calculated, mut sold) = (BTreeMap::new(), BTreeMap::new());
+    let mut sales = Sales::default();
     let mut entries = Vec::new();
     let is_claimed = |earned: &Earned| earned.entry.is_some_and(|entry| claimed.contains(&entry.as_uuid()));
     each(source, store, |recorded| {
@@ -352,6 +356,12 @@ async fn explain_payout(source: &Source, store: &dyn Store, asked: PayoutId) -> 
             let claimed =
                 deal.completion.entries.iter().filter(|earned| is_claimed(earned)).filter_map(|earned| earned.entry);
             calculated.extend(claimed.map(|entry| (entry.as_uuid(), deal.clone())));
+        }
+        if let Some(sale) = sales.of(recorded) {
+            // An entry that is there already keeps what it was booked with.
+            for earned in sale.entries().filter(|earned| claimed.contains(&earned.entry.as_uuid())) {
+                sold.entry(earned.entry.as_uuid()).or_insert_with(|| sale.clone());
+            }
         }
         if let Event::Account(account::Event::EntryBooked { entry, source, amount, earned_on, .. }) = &recorded.event
             && claimed.contains(&entry.as_uuid())
@@ -363,6 +373,7 @@ async fn explain_payout(source: &Source, store: &dyn Store, asked: PayoutId) -> 
                 sequence: recorded.sequence,
                 source: source.clone(),
                 calculated: calculated.remove(&entry.as_uuid()),
+                sold: sold.get(&entry.as_uuid()).cloned(),
             });
         }
     })
@@ -386,7 +397,8 @@ impl Explanation for PayoutExplained {
                 index + 1,
                 entry_source(source)
             ));
-            for step in entry.calculated.iter().flat_map(|deal| deal.words(Some(&self.payee))) {
+            let calculated = entry.calculated.iter().flat_map(|deal| deal.words(Some(&self.payee)));
+            for step in calculated.chain(entry.sold.iter().flat_map(|sale| sale.words(Some(&self.payee)))) {
                 words.push(format!("       {step}"));
             }
         }
@@ -515,6 +527,9 @@ struct DealExplained {
     deal: DealId,
     #[serde(skip_serializing_if = "Option::is_none")]
     calculated: Option<Calculated>,
+    /// A sale as it was credited last, and what payments released since.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sold: Vec<Sold>,
     history: Vec<Fact>,
 }
 
@@ -522,7 +537,14 @@ async fn explain_deal(source: &Source, store: &dyn Store, asked: DealId) -> Resu
     let stream = format!("deal/{asked}");
     let mut all = Deals::default();
     let (mut calculated, mut history) = (None, Vec::new());
+    let (mut sales, mut sold) = (Sales::default(), Vec::new());
     each(source, store, |recorded| {
+        if let Some(sale) = sales.of(recorded).filter(|sale| *sale.deal() == asked) {
+            if sale.is_credited() {
+                sold.clear();
+            }
+            sold.push(sale);
+        }
         if let Some(deal) = all.of(recorded, |completion| completion.deal == asked) {
             calculated = Some(deal);
         }
@@ -536,13 +558,14 @@ async fn explain_deal(source: &Source, store: &dyn Store, asked: DealId) -> Resu
             "deal {asked} is unknown: payledger events --stream deal lists all of them"
         )));
     }
-    Ok(DealExplained { deal: asked, calculated, history })
+    Ok(DealExplained { deal: asked, calculated, sold, history })
 }
 
 impl Explanation for DealExplained {
     fn words(&self) -> Vec<String> {
         let mut words = vec![format!("Deal {}", self.deal)];
         words.extend(self.calculated.iter().flat_map(|deal| deal.words(None)).map(|step| format!("  {step}")));
+        words.extend(self.sold.iter().flat_map(|sale| sale.words(None)).map(|step| format!("  {step}")));
         words.push("What became of it:".into());
         words.extend(self.history.iter().map(Fact::words));
         words

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use ledger_core::limits::PAGE_EVENTS;
+use ledger_core::projection::journal::Sales;
 use ledger_core::projection::register::{Register, Totals, write_csv};
 use ledger_core::projection::replay::{each_event, replay};
 use ledger_core::projection::{Projected, hledger};
@@ -66,7 +67,7 @@ pub async fn run(source: &Source, args: Args) -> Result<Outcome, CliError> {
         }
         Args::Hledger { to } => {
             let mut to = Sink::open(to.output)?;
-            let mut written = Ok(());
+            let (mut written, mut sales) = (Ok(()), Sales::default());
             each_event(
                 store,
                 &source.ledger,
@@ -74,7 +75,7 @@ pub async fn run(source: &Source, args: Args) -> Result<Outcome, CliError> {
                 |_| {},
                 |recorded| {
                     if written.is_ok() {
-                        written = hledger::write(&mut to, recorded);
+                        written = hledger::write(&mut to, &mut sales, recorded);
                     }
                 },
             )

@@ -23,6 +23,7 @@ mod reconcile;
 mod replay;
 mod rows;
 mod show;
+mod sold;
 mod source;
 mod upkeep;
 mod verify;

@@ -10,6 +10,7 @@ use ledger_core::payout::Status;
 use ledger_core::projection::Projection;
 use ledger_core::projection::audit::{self, Audit};
 use ledger_core::projection::caps::Caps;
+use ledger_core::projection::credits::Credits;
 use ledger_core::projection::journal::Journal;
 use ledger_core::projection::register::Register;
 use ledger_core::projection::replay::{AsOf, each_event, replay_as_of};
@@ -19,7 +20,7 @@ use ledger_core::recorded::Recorded;
 use ledger_core::settings::Capability;
 use ledger_core::slice::{State, evolve};
 use ledger_core::store::Store;
-use ledger_core::{Currency, Date};
+use ledger_core::{Currency, Date, Money};
 
 use crate::Outcome;
 use crate::error::CliError;
@@ -47,6 +48,8 @@ enum What {
     Payees,
     /// How far each payee is towards each cap.
     Caps,
+    /// Who is credited with what of each sale, and what that pays.
+    Credits,
     /// How many payouts stand where, and over how much.
     Statistics,
     /// The balance of every account of the books.
@@ -88,6 +91,7 @@ pub async fn run(source: &Source, args: Args, format: Format) -> Result<Outcome,
         What::Payouts => payouts(&fold(source, store, as_of).await?),
         What::Payees => payees(&fold(source, store, as_of).await?),
         What::Caps => caps(&fold(source, store, as_of).await?),
+        What::Credits => credits(&fold(source, store, as_of).await?, format),
         What::Statistics => statistics(&fold(source, store, as_of).await?),
         What::Journal => {
             let journal = fold(source, store, as_of).await?;
@@ -200,6 +204,36 @@ pub fn caps(caps: &Caps) -> Table {
         ]);
     }
     table
+}
+
+/// One row a credit; how large a part it is in percent, for people, as no program should reckon with that.
+pub fn credits(credits: &Credits, format: Format) -> Table {
+    let columns = &["deal", "payee", "model", "credit", "amount", "commission", "currency", "percent"];
+    let shown = if format == Format::Table { columns.len() } else { columns.len() - 1 };
+    let mut table = Table::new(columns.get(..shown).unwrap_or(columns));
+    for row in credits.rows() {
+        let currency = row.amount.currency();
+        let mut cells = vec![
+            text(row.deal),
+            perhaps(row.payee),
+            text(format_args!("{} v{}", row.model.model, row.model.version)),
+            text(row.of.as_str()),
+            number(row.amount.amount()),
+            number(row.commission.show(currency)),
+            text(currency),
+            text(percent(row.amount, row.worth)),
+        ];
+        cells.truncate(shown);
+        table.row(cells);
+    }
+    table
+}
+
+/// A part of a whole to a hundredth of a percent.
+fn percent(part: Money, whole: Money) -> String {
+    let (part, whole) = (i128::from(part.minor()), i128::from(whole.minor()));
+    let hundredths = (part * 20_000 + whole).checked_div(whole * 2).unwrap_or_default();
+    format!("{}.{:02} %", hundredths / 100, hundredths % 100)
 }
 
 fn statistics(statistics: &Statistics) -> Table {

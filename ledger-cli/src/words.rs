@@ -3,6 +3,11 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use ledger_core::account::{self, Because, Source};
 use ledger_core::attribution::Attribution;
+use ledger_core::credit::model::Model;
+use ledger_core::credit::rates::Pays;
+use ledger_core::credit::touch::Touch;
+use ledger_core::credit::{self, rates::Base};
+use ledger_core::deal::sale::{Crediting, Sale};
 use ledger_core::deal::{self, Basis, Completion, Earned};
 use ledger_core::event::Event;
 use ledger_core::payout::{self, Payment, Resolution};
@@ -12,7 +17,7 @@ use ledger_core::waterfall::{
     Quantity, ReferralIn, Royalty, RoyaltyBasis, Sharer, Shares, Side, SideKind, Split, Threshold, Tier, Tiered, Tiers,
     Timing, When,
 };
-use ledger_core::{attainment, cap, payee, plan, settings};
+use ledger_core::{attainment, cap, customer, model, payee, plan, rates, settings, spend};
 
 /// An instant as it is written.
 pub fn instant(at: DateTime<Utc>) -> String {
@@ -33,7 +38,84 @@ pub fn basis(basis: &Basis) -> String {
         Basis::Amount(amount) => format!("given as {amount}"),
         Basis::OfPrice { price, rate } => format!("{} of the price of {price}", percent(*rate)),
         Basis::Sides(sides) => format!("on {}", join(sides.iter().map(side))),
+        Basis::Sale(known) => sale(known),
     }
+}
+
+fn sale(Sale { customer, model, rates, .. }: &Sale) -> String {
+    let customer = customer.as_ref().map(|customer| format!(" to {customer}")).unwrap_or_default();
+    let rates = rates.as_ref().map(|rates| format!(" and rate plan {} version {}", rates.rates, rates.version));
+    format!("a sale{customer} under model {} version {}{}", model.model, model.version, rates.unwrap_or_default())
+}
+
+fn touch(Touch { touch, payee, kind, at, .. }: &Touch) -> String {
+    format!("touch {touch} by {payee}, {kind} at {at}")
+}
+
+/// What everybody has of a sale.
+pub fn credited(Crediting { deal, unattributed, credits, house, overlays, entries, .. }: &Crediting) -> String {
+    if *unattributed {
+        return format!("deal {deal} is attributed to nobody: no touch counts");
+    }
+    let house = house.map(|house| format!("the house {house}"));
+    let credits = join(credits.iter().map(|credit| format!("{} {}", credit.payee, credit.amount)).chain(house));
+    let beside = join(overlays.iter().map(|credit| format!("{} {}", credit.payee, credit.amount)));
+    let beside = if beside.is_empty() { beside } else { format!(", beside it {beside}") };
+    let paid = join(entries.iter().map(|earned| format!("{} gets {}", earned.payee, earned.amount)));
+    let paid = if paid.is_empty() { "nobody gets anything".into() } else { paid };
+    format!("deal {deal} is credited to {credits}{beside}: {paid}")
+}
+
+/// What a version of a model says.
+fn weighs(document: &credit::model::Document) -> String {
+    let how = match &document.model {
+        Model::FirstTouch {} => "all to the first touch".into(),
+        Model::LastTouch {} => "all to the last touch".into(),
+        Model::Equal {} => "the same to each payee".into(),
+        Model::Linear {} => "the same to each touch".into(),
+        Model::TimeDecay { half_life_days } => {
+            format!("half as much for every {half_life_days} days before the latest touch")
+        }
+        Model::UShaped { first, last } => {
+            format!("{} to the first touch, {} to the last", percent(*first), percent(*last))
+        }
+        Model::Milestones { milestones, rest } => {
+            let milestones = join(milestones.iter().map(|one| format!("{} to {}", percent(one.weight), one.milestone)));
+            format!("{milestones}, {} to the rest", percent(*rest))
+        }
+        Model::RoleBased { weights, .. } => {
+            format!("by type, {}", join(weights.iter().map(|(kind, weight)| format!("{kind} {weight}"))))
+        }
+        Model::RoleWeighted { roles } => {
+            join(roles.iter().map(|one| format!("{} to {}", percent(one.weight), one.role)))
+        }
+        Model::Implementation { types } => {
+            format!("all to the latest of {}", join(types.iter().map(ToString::to_string)))
+        }
+        Model::CoSell { classes } => {
+            join(classes.iter().map(|one| format!("{} to {}", percent(one.weight), one.class)))
+        }
+        Model::Custom { .. } => "the weights that come with the deal".into(),
+    };
+    let lookback = document.lookback_days.map(|days| format!("; touches of {days} days count")).unwrap_or_default();
+    format!("{how}{lookback}")
+}
+
+/// What a version of a rate plan says.
+fn pays(document: &credit::rates::Document) -> String {
+    let pays = |pays: &Pays| match pays {
+        Pays::Rate(rate) => percent(*rate),
+        Pays::PerUnit(each) => format!("{each} for each unit"),
+    };
+    let rules = document.rules.iter().map(|rule| format!("{} by rule {}", pays(&rule.pays), rule.rule));
+    let otherwise = document.otherwise.iter().map(|otherwise| format!("{} otherwise", pays(otherwise)));
+    let says = join(rules.chain(otherwise));
+    let says = if says.is_empty() { "nothing".into() } else { says };
+    let base = match document.base {
+        Base::Amount => "amount",
+        Base::Margin => "margin",
+    };
+    format!("{says}, of the {base} in {}", document.currency)
 }
 
 fn side(Side { side, payees, .. }: &Side) -> String {
@@ -220,11 +302,38 @@ pub fn describe(event: &Event) -> String {
                 )
             }
             payee::Event::AssignmentEnded { payee, until } => format!("{payee}'s plan ends before {until}"),
+            payee::Event::Classified { payee, from, kind, tier, class, rates } => {
+                let said = [("type", kind), ("tier", tier), ("class", class)].into_iter();
+                let said = said.filter_map(|(what, text)| Some(format!("{what} {}", text.as_ref()?)));
+                let rates = rates.iter().map(|rates| format!("rate plan {} version {}", rates.rates, rates.version));
+                let said = join(said.chain(rates));
+                let said = if said.is_empty() { "nothing in particular".into() } else { said };
+                format!("{payee} is, from {from}: {said}")
+            }
         },
         Event::Plan(plan::Event::Published { plan, version, document: says, .. }) => {
             format!("plan {plan} version {version}: {}", document(says))
         }
+        Event::Model(model::Event::Published { model, version, document: says, .. }) => {
+            format!("model {model} version {version}: {}", weighs(says))
+        }
+        Event::Rates(rates::Event::Published { rates, version, document: says, .. }) => {
+            format!("rate plan {rates} version {version}: {}", pays(says))
+        }
         Event::Deal(event) => match event {
+            deal::Event::Registered { deal, basis: Basis::Sale(known), gci } => {
+                format!("deal {deal} of {gci} is {}", sale(known))
+            }
+            deal::Event::Touched { deal, touch: known } => format!("deal {deal} has {}", touch(known)),
+            deal::Event::Credited(crediting) => credited(crediting),
+            deal::Event::Recredited(recrediting) => {
+                format!("{}, for {}", credited(&recrediting.crediting), recrediting.reason)
+            }
+            deal::Event::Collected { deal, payment, amount, on, entries } => {
+                let released = join(entries.iter().map(|earned| format!("{} gets {}", earned.payee, earned.amount)));
+                let released = if released.is_empty() { "nothing is released".into() } else { released };
+                format!("payment {payment} of {amount} for deal {deal} came in on {on}: {released}")
+            }
             deal::Event::Registered { deal, basis: known, gci } => {
                 format!("deal {deal} brings a commission of {gci}, {}", basis(known))
             }
@@ -265,6 +374,24 @@ pub fn describe(event: &Event) -> String {
                 attainment::Event::Counted { deal, .. } => format!("deal {deal} counts {what}"),
                 attainment::Event::Reversed { deal, .. } => format!("deal {deal} no longer counts {what}"),
             }
+        }
+        Event::Spend(spend::Event::Counted { account, deal, amount }) => {
+            format!(
+                "deal {deal} counts {amount} to {}'s limit under rate plan {} from {}",
+                account.payee, account.rates, account.period.start
+            )
+        }
+        Event::Spend(spend::Event::Reversed { account, deal, amount }) => {
+            format!(
+                "{amount} of deal {deal} no longer counts to {}'s limit under rate plan {} from {}",
+                account.payee, account.rates, account.period.start
+            )
+        }
+        Event::Customer(customer::Event::Earned { customer, payee, deal, on }) => {
+            format!("{payee} earns on {customer} with deal {deal} of {on}")
+        }
+        Event::Customer(customer::Event::Forgotten { customer, payee, deal }) => {
+            format!("{payee} no longer earns on {customer} with deal {deal}")
         }
         Event::Account(event) => match event {
             account::Event::EntryBooked { payee, source: what, amount, .. } if amount.is_negative() => {

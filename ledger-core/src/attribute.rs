@@ -231,6 +231,9 @@ pub(crate) fn single(case: &Case) -> Result<Single, Rejection> {
     Ok(Single { attributed, earned, spent: desk.history.over_time() })
 }
 
+/// Who earns on a deal, and on which day of its rate plan.
+type Earners<'a> = Vec<(&'a PayeeId, Date)>;
+
 /// A case whose documents are checked, and what the deals so far left.
 struct Desk<'a> {
     case: &'a Case,
@@ -296,7 +299,7 @@ impl<'a> Desk<'a> {
     }
 
     /// What comes of a deal, and who earns on it.
-    fn deal(&mut self, place: usize, deal: &'a Deal) -> Result<(Attributed, Vec<(&'a PayeeId, Date)>), Rejection> {
+    fn deal(&mut self, place: usize, deal: &'a Deal) -> Result<(Attributed, Earners<'a>), Rejection> {
         let amount = self.check(deal)?;
         let sale = Sale { deal, amount, place };
         let unknown = || Fault::UnknownModel(deal.model.clone()).at("model");
@@ -434,7 +437,7 @@ impl<'a> Desk<'a> {
         payee: (&'a PayeeId, &'a Payee),
         (rates, kind): (Option<&RatesId>, Kind),
         part_of: impl FnMut(Money) -> Result<Money, Fault>,
-        sales: &mut Vec<(&'a PayeeId, Date)>,
+        sales: &mut Earners<'a>,
         entries: &mut Vec<Entry>,
     ) -> Result<Option<Unpaid>, Rejection> {
         let Some(plan) = rates.and_then(|id| self.rates.get(id)) else { return Ok(Some(Unpaid::NoRates)) };

@@ -88,6 +88,31 @@ marks! {
     /// A deal was taken back of which a payee owed something.
     ReceivableTakenBack = "deal.receivable_taken_back",
 
+    /// Nobody had a claim on a sale.
+    SaleUnattributed = "sale.unattributed",
+    /// A touch came after its sale was credited.
+    LateTouch = "sale.late_touch",
+    /// A touch was told otherwise under the same name.
+    TouchTaken = "sale.touch_taken",
+    /// A payment was told otherwise under the same name.
+    PaymentTaken = "sale.payment_taken",
+    /// A payment released something.
+    Released = "sale.released",
+    /// A sale met a spend limit that something counted to.
+    SpendMet = "sale.spend_met",
+    /// A reversal gave back to a spend limit.
+    SpendGivenBack = "sale.spend_given_back",
+    /// A payee had earned on the customer before.
+    EarnedBefore = "sale.earned_before",
+    /// A payee earns on a customer no more.
+    CustomerForgotten = "sale.customer_forgotten",
+    /// An entry stayed when its sale was credited anew.
+    EntryKept = "sale.entry_kept",
+    /// An entry was taken back when its sale was credited anew.
+    EntrySuperseded = "sale.entry_superseded",
+    /// Crediting a sale anew knew nothing new.
+    NothingNew = "sale.nothing_new",
+
     /// Plans of one deal said different things of what they share.
     PlansDisagree = "waterfall.plans_disagree",
     /// More was to come off the top than there was.

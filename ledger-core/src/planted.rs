@@ -11,11 +11,14 @@ use thiserror::Error;
 
 use crate::Date;
 use crate::account::Status;
-use crate::deal::{Completion, Earned};
+use crate::deal::{Completion, Earned, sale};
 use crate::event::Event;
+use crate::id::EntryId;
 use crate::payout;
 use crate::projection::caps::Progress;
 use crate::projection::sum::Sum;
+use crate::rates;
+use crate::slice::Slice;
 use crate::store::{Append, Outcome};
 use crate::stream::{StreamId, StreamName};
 use crate::waterfall::Sharer;
@@ -192,6 +195,33 @@ bugs! {
     ClawbacksShareId = "account.clawbacks-share-id",
     /// Who was credited first stays credited. Shows when an open deal is attributed anew and then completed.
     FirstAttributionStays = "account.first-attribution-stays",
+
+    /// A payment is calculated on all touches, also those that came after the sale was credited. Shows when one did.
+    LateTouchCounts = "sale.late-touch-counts",
+    /// A touch told otherwise under the same name is taken in. Shows when one is.
+    TouchToldOtherwise = "sale.touch-told-otherwise",
+    /// A payment that is told again counts again. Shows when one is, under another key.
+    PaymentTwice = "sale.payment-twice",
+    /// What a payee is today decides. Shows when it is something else on the day of the sale.
+    ParticularsOfToday = "sale.particulars-of-today",
+    /// The newest rate plan is used when a sale is credited anew. Shows when there is a newer one and nobody named it.
+    NewestRates = "sale.newest-rates",
+    /// A sale stands in the way of itself under a spend limit. Shows when it is credited anew near the limit.
+    OwnSpendCounts = "sale.own-spend-counts",
+    /// A reversal gives nothing back to a spend limit. Shows in the next sale of the month, if it meets the limit.
+    SpendKept = "sale.spend-kept",
+    /// A reversed sale stays the first one of its customer. Shows in the next sale under a rate plan that ends.
+    CustomerKept = "sale.customer-kept",
+    /// A sale is an earlier one to itself. Shows when it is credited anew under a rate plan that pays the first one only.
+    FirstOfItself = "sale.first-of-itself",
+    /// What a sale no longer comes to stays payable. Shows when it is credited anew and comes to something else.
+    ResultsCoexist = "sale.results-coexist",
+    /// What stays the same is taken back and booked again. Shows when a sale is credited anew and a part of it is the same.
+    AllRenewed = "sale.all-renewed",
+    /// What payments released outlives a sale. Shows when one with payments is reversed.
+    ReleasedOutlives = "sale.released-outlives",
+    /// The cutoff is forgotten. Shows when a touch is after it.
+    CutoffForgotten = "sale.cutoff-forgotten",
 
     /// A payee who signs on in other letter case may approve his own payout. Shows for `Kim`, paid as `kim`.
     PayeeByCase = "payout.payee-by-case",
@@ -376,6 +406,19 @@ pub(crate) fn of_sharers(mut entries: Vec<Earned>, sharers: &[&Sharer]) -> Vec<E
     entries
 }
 
+pub(crate) fn all_renewed(
+    entries: &[sale::Earned],
+    live: &[sale::Earned],
+) -> (Vec<Option<EntryId>>, Vec<(u32, sale::Earned)>) {
+    (vec![None; entries.len()], (0..).zip(live.iter().cloned()).collect())
+}
+
+pub(crate) fn newest(slice: &Slice, rates: Option<rates::Chosen>) -> Option<rates::Chosen> {
+    let mut rates = rates?;
+    rates.version = slice.rates(&rates.rates).map_or(rates.version, crate::published::Published::last);
+    Some(rates)
+}
+
 pub(crate) fn paid_if_claimed(status: Status) -> Status {
     if let Status::Claimed(payout) = status { Status::Paid(payout) } else { status }
 }
@@ -433,7 +476,8 @@ mod tests {
             *categories.entry(bug.category()).or_insert(0) += 1;
         }
         let names: Vec<_> = categories.keys().copied().collect();
-        let categories_of = "account attainment cap codec engine money payout pool projection store tiers waterfall";
+        let categories_of =
+            "account attainment cap codec engine money payout pool projection sale store tiers waterfall";
         assert_eq!(names, categories_of.split(' ').collect::<Vec<_>>());
         assert!(categories.values().all(|bugs| *bugs >= 4), "{categories:?}");
     }

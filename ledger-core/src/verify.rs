@@ -524,11 +524,11 @@ pub(crate) fn home(event: &Event) -> StreamId {
             | deal::Event::Attributed { deal, .. }
             | deal::Event::Completed(deal::Completion { deal, .. })
             | deal::Event::Touched { deal, .. }
-            | deal::Event::Credited(deal::sale::Crediting { deal, .. })
-            | deal::Event::Recredited(deal::sale::Recrediting { crediting: deal::sale::Crediting { deal, .. }, .. })
             | deal::Event::Collected { deal, .. }
             | deal::Event::Reversed { deal, .. },
         ) => StreamId::Deal(deal.clone()),
+        Event::Deal(deal::Event::Credited(crediting)) => StreamId::Deal(crediting.deal.clone()),
+        Event::Deal(deal::Event::Recredited(recrediting)) => StreamId::Deal(recrediting.crediting.deal.clone()),
         Event::Cap(cap::Event::ProgrammeOpened { programme, .. }) => StreamId::Programme(programme.clone()),
         Event::Cap(
             cap::Event::OpeningBalanceSet { account, .. }

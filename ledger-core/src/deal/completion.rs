@@ -320,10 +320,9 @@ pub(super) fn reverse(
     completion: &Completion,
     reason: &Text,
 ) -> Result<Decision, Undecided> {
-    let completion =
-        planted!(ReversalInCurrentYear => &crate::planted::in_year_of(context.today, completion), completion);
     let currency = deal.gci.currency();
-    let Completion { sides, caps, attainments, entries, .. } = completion;
+    let Completion { sides, caps, attainments, entries, .. } =
+        planted!(ReversalInCurrentYear => &*crate::planted::in_year_of(context.today, completion), completion);
     let caps = || caps.iter().filter(|cap| cap.after != cap.before);
     let attainments = || attainments.iter().filter(|attained| attained.after != attained.before);
     let accounts = entries.iter().map(|earned| StreamId::Account { payee: earned.payee.clone(), currency });

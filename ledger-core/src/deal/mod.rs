@@ -196,9 +196,9 @@ pub enum Event {
         touch: Touch,
     },
     /// A sale was completed and credited.
-    Credited(Crediting),
+    Credited(Box<Crediting>),
     /// A sale was credited anew.
-    Recredited(Recrediting),
+    Recredited(Box<Recrediting>),
     /// The customer of a sale paid.
     Collected {
         /// The deal.

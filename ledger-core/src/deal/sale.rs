@@ -221,6 +221,18 @@ impl Sale {
     }
 }
 
+impl Event {
+    /// What a sale was credited with, if that is what happened.
+    #[must_use]
+    pub fn crediting(&self) -> Option<&Crediting> {
+        match self {
+            Self::Credited(crediting) => Some(crediting),
+            Self::Recredited(recrediting) => Some(&recrediting.crediting),
+            _ => None,
+        }
+    }
+}
+
 impl Credited {
     pub(super) fn earned_on(&self) -> Date {
         self.crediting.earned_on
@@ -307,7 +319,7 @@ impl Crediting {
             amount: sale.amount,
             lines: sale.lines.clone(),
             completed_at: self.completed_at,
-            cutoff: self.cutoff,
+            cutoff: planted!(CutoffForgotten => None, self.cutoff),
             registered_by: sale.registered_by.clone(),
             touches,
             custom: sale.custom.clone(),
@@ -484,7 +496,10 @@ fn calculate(
     let (model, rates) = chosen(slice, model, rates)?;
     let mut particulars = BTreeMap::new();
     for payee in &named {
-        particulars.insert(PayeeId::clone(payee), slice.payee(payee)?.particulars_on(day));
+        particulars.insert(
+            PayeeId::clone(payee),
+            slice.payee(payee)?.particulars_on(planted!(ParticularsOfToday => context.today, day)),
+        );
     }
     let own = particulars.values().filter_map(|known| known.rates.as_ref());
     slice.require(own.map(|rates| StreamId::Rates(rates.rates.clone())))?;
@@ -513,13 +528,18 @@ fn calculate(
     for account in accounts {
         let total = slice.spend(&account)?.total(account.period.end, currency);
         let own = former.iter().find(|spent| spent.account == account).map(Spent::own).transpose()?;
+        let own = planted!(OwnSpendCounts => None, own);
         let before = own.map_or(Ok(total), |own| total.minus(own))?;
+        mark!(SpendMet, before.is_positive());
         let before = if before.is_negative() { Money::zero(currency) } else { before };
         crediting.spent.push(Spent { account, before, after: before });
     }
     for payee in earners {
         let Some(customer) = &sale.customer else { break };
-        if let Some(on) = slice.customer(customer, payee)?.first_but(&deal.id) {
+        let known = slice.customer(customer, payee)?;
+        let first = known.first_but(&deal.id);
+        if let Some(on) = planted!(FirstOfItself => first.or(known.earned_on(&deal.id)), first) {
+            mark!(EarnedBefore);
             let (payee, customer) = (payee.clone(), customer.clone());
             crediting.first_commissions.push(FirstCommission { payee, customer, on });
         }
@@ -588,7 +608,11 @@ pub(super) fn touch(context: &Context<'_>, deal: &Deal, touch: &Touch) -> Result
     }
     match deal.touches.iter().find(|known| known.touch == touch.touch) {
         Some(known) if known == touch => return Ok(None),
-        Some(_) => return Err(Rejection::TouchTaken { deal: deal.id.clone(), touch: touch.touch.clone() }.into()),
+        Some(_) if planted!(TouchToldOtherwise) => {}
+        Some(_) => {
+            mark!(TouchTaken);
+            return Err(Rejection::TouchTaken { deal: deal.id.clone(), touch: touch.touch.clone() }.into());
+        }
         None => {}
     }
     if deal.stage == Stage::Reversed {
@@ -598,6 +622,7 @@ pub(super) fn touch(context: &Context<'_>, deal: &Deal, touch: &Touch) -> Result
     if touches > TOUCHES_PER_DEAL {
         return Err(Fault::TooManyTouches(touches).at("touches").into());
     }
+    mark!(LateTouch, deal.stage != Stage::Open);
     context.slice.payee(&touch.payee)?;
     touch.at.in_range().map_err(|fault| fault.at("at"))?;
     Ok(Some(Event::Touched { deal: deal.id.clone(), touch: touch.clone() }))
@@ -622,7 +647,8 @@ pub(super) fn complete(
     let day = crediting.earned_on;
     let moves =
         Moves { spent: own_spent(&[], &crediting.spent)?, earned: single.earned, new, gone: Vec::new(), on: day };
-    let event = Event::Credited(crediting);
+    mark!(SaleUnattributed, crediting.unattributed);
+    let event = Event::Credited(Box::new(crediting));
     follow(context, deal, sale, decision.effective(day).with(StreamId::Deal(deal.id.clone()), event), moves)
 }
 
@@ -665,10 +691,12 @@ pub(super) fn record(
 pub(super) fn collect(context: &Context<'_>, deal: &Deal, payment: &Payment) -> Result<Decision, Undecided> {
     let sale = sale_of(deal)?;
     match deal.payments.iter().find(|known| known.payment == payment.payment) {
+        Some(_) if planted!(PaymentTwice) => {}
         Some(known) if known == payment => {
             return Err(Undecided::already_known(format_args!("payment {} of deal {}", payment.payment, deal.id)));
         }
         Some(_) => {
+            mark!(PaymentTaken);
             let payment = payment.payment.clone();
             return Err(Rejection::PaymentTaken { deal: deal.id.clone(), payment }.into());
         }
@@ -683,11 +711,12 @@ pub(super) fn collect(context: &Context<'_>, deal: &Deal, payment: &Payment) -> 
     context.slice.require([StreamId::Model(crediting.model.model.clone())].into_iter().chain(rates))?;
 
     let collected = deal.payments.iter().chain([payment]).map(|payment| payment.amount).collect();
-    let case = crediting.case(sale, deal.touches.iter().take(*touches), collected, context.slice)?;
+    let touches = planted!(LateTouchCounts => deal.touches.len(), *touches);
+    let case = crediting.case(sale, deal.touches.iter().take(touches), collected, context.slice)?;
     let single = attribute::single(&case)?;
     let mut entries = crediting.earned(&single.attributed, std::iter::repeat(unnamed()))?;
     let (kept, gone) = matched(&entries, live);
-    if !gone.is_empty() {
+    if !gone.is_empty() && !planted!(LateTouchCounts) {
         return Err(Rejection::Diverges { deal: deal.id.clone() }.into());
     }
     let mut kept = kept.into_iter();
@@ -695,6 +724,7 @@ pub(super) fn collect(context: &Context<'_>, deal: &Deal, payment: &Payment) -> 
     for (index, earned) in (0..).zip(&mut entries) {
         earned.entry = context.new_entry(index);
     }
+    mark!(Released, !entries.is_empty());
     let currency = deal.gci.currency();
     context.slice.require(entries.iter().map(|earned| earned.account(currency)))?;
     let Payment { payment, amount, on } = payment.clone();
@@ -716,18 +746,25 @@ pub(super) fn recompute(
     let in_force = model::Chosen { model: former.model.model.clone(), version: former.model.version };
     let own = former.rates.as_ref();
     let own = own.map(|in_force| rates::Chosen { rates: in_force.rates.clone(), version: in_force.version });
+    let own = planted!(NewestRates => crate::planted::newest(context.slice, own), own);
     let at = (former.completed_at, former.cutoff);
     let versions = (model.unwrap_or(&in_force), rates.or(own.as_ref()));
     let Calculated { mut crediting, single } = calculate(context, deal, sale, at, versions, &former.spent)?;
     if crediting.inputs == former.inputs {
+        mark!(NothingNew);
         return Err(Undecided::already_known(format_args!("what deal {} comes to", deal.id)));
     }
     crediting.entries = crediting.earned(&single.attributed, (0..).map(|index| context.new_entry(index)))?;
-    let (kept, gone) = matched(&crediting.entries, live);
+    let (kept, gone) = planted!(AllRenewed => crate::planted::all_renewed(&crediting.entries, live), matched(&crediting.entries, live));
+    let gone = planted!(ResultsCoexist => Vec::new(), gone);
+    mark!(EntrySuperseded, !gone.is_empty());
     let mut new = Vec::new();
     for (earned, kept) in crediting.entries.iter_mut().zip(kept) {
         match kept {
-            Some(kept) => earned.entry = kept,
+            Some(kept) => {
+                mark!(EntryKept);
+                earned.entry = kept;
+            }
             None => new.push(earned.clone()),
         }
     }
@@ -736,7 +773,7 @@ pub(super) fn recompute(
     let gone = gone.into_iter().map(|(place, earned)| (after.saturating_add(place), earned)).collect();
     let spent = own_spent(&former.spent, &crediting.spent)?;
     let moves = Moves { spent, earned: single.earned, new, gone, on: crediting.earned_on };
-    let event = Event::Recredited(Recrediting { reason: reason.clone(), crediting });
+    let event = Event::Recredited(Box::new(Recrediting { reason: reason.clone(), crediting }));
     follow(context, deal, sale, context.decision().with(StreamId::Deal(deal.id.clone()), event), moves)
 }
 
@@ -760,13 +797,16 @@ pub(super) fn reverse(
     let mut decision = context.decision().with(StreamId::Deal(deal.id.clone()), reversed);
     for spent in &crediting.spent {
         let amount = spent.own()?;
-        if !amount.is_zero() {
+        if !amount.is_zero() && !planted!(SpendKept) {
+            mark!(SpendGivenBack);
             addable(slice, &spent.account, amount.negated())?;
             let event = spend::Event::Reversed { account: spent.account.clone(), deal: deal.id.clone(), amount };
             decision = decision.with(spend::stream(&spent.account), event);
         }
     }
-    decision = meet(slice, deal, sale, &BTreeMap::new(), decision)?;
+    if !planted!(CustomerKept) {
+        decision = meet(slice, deal, sale, &BTreeMap::new(), decision)?;
+    }
     for (index, Earned { payee, entry, .. }) in (0..).zip(live) {
         decision = take_back(context, decision, deal, (payee, *entry), index)?;
     }
@@ -837,6 +877,7 @@ fn meet(
         let stream = StreamId::Customer { customer: customer.clone(), payee: payee.clone() };
         let (customer, payee, deal) = (customer.clone(), payee.clone(), deal.id.clone());
         if was.is_some() {
+            mark!(CustomerForgotten);
             let (customer, payee, deal) = (customer.clone(), payee.clone(), deal.clone());
             decision = decision.with(stream.clone(), customer::Event::Forgotten { customer, payee, deal });
         }
@@ -886,14 +927,17 @@ fn booked(decision: Decision, deal: &Deal, earned: &Earned, on: Date) -> Decisio
 pub(super) fn evolve_sale(deal: &mut Deal, event: &Event) -> Result<(), Misfit> {
     match (event, &mut deal.stage) {
         (Event::Touched { touch, .. }, _) => deal.touches.push(touch.clone()),
-        (Event::Credited(crediting) | Event::Recredited(Recrediting { crediting, .. }), stage) => {
-            let (crediting, live) = (crediting.clone(), crediting.entries.clone());
+        (Event::Credited(_) | Event::Recredited(_), stage) => {
+            let crediting = event.crediting().ok_or(Misfit("the sale is not credited"))?.clone();
+            let live = crediting.entries.clone();
             *stage = Stage::Credited(Box::new(Credited { crediting, touches: deal.touches.len(), live }));
         }
         (Event::Collected { payment, amount, on, entries, .. }, Stage::Credited(credited)) => {
             let (payment, amount, on) = (payment.clone(), *amount, *on);
             deal.payments.push(Payment { payment, amount, on });
-            credited.live.extend_from_slice(entries);
+            if !planted!(ReleasedOutlives) {
+                credited.live.extend_from_slice(entries);
+            }
         }
         _ => return Err(Misfit("the sale is not credited")),
     }

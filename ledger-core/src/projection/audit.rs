@@ -198,9 +198,8 @@ impl<'de> Deserialize<'de> for Action {
 #[must_use]
 pub fn reason(event: &Event) -> Option<&Text> {
     match event {
-        Event::Deal(
-            deal::Event::Reversed { reason, .. } | deal::Event::Recredited(deal::sale::Recrediting { reason, .. }),
-        )
+        Event::Deal(deal::Event::Recredited(recrediting)) => Some(&recrediting.reason),
+        Event::Deal(deal::Event::Reversed { reason, .. })
         | Event::Cap(cap::Event::OpeningBalanceSet { reason, .. })
         | Event::Attainment(attainment::Event::OpeningSet { reason, .. })
         | Event::Account(account::Event::EntryBooked { source: Source::Adjustment { reason, .. }, .. })

@@ -9,6 +9,7 @@
 pub mod audit;
 pub mod balances;
 pub mod caps;
+pub mod credits;
 pub mod csv;
 pub mod hledger;
 pub mod journal;

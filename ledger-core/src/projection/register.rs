@@ -417,14 +417,12 @@ impl Projection for Register {
             }
             Event::Plan(event) => self.documents.apply(event),
             Event::Deal(deal::Event::Completed(completion)) => self.completed(completion),
-            Event::Deal(
-                deal::Event::Credited(deal::sale::Crediting { deal, entries, .. })
-                | deal::Event::Recredited(deal::sale::Recrediting {
-                    crediting: deal::sale::Crediting { deal, entries, .. },
-                    ..
-                })
-                | deal::Event::Collected { deal, entries, .. },
-            ) => self.credited(deal, entries),
+            Event::Deal(event @ (deal::Event::Credited(_) | deal::Event::Recredited(_))) => {
+                if let Some(crediting) = event.crediting() {
+                    self.credited(&crediting.deal, &crediting.entries);
+                }
+            }
+            Event::Deal(deal::Event::Collected { deal, entries, .. }) => self.credited(deal, entries),
             Event::Account(event) => self.account(event),
             Event::Payout(event) => self.payout(recorded, event),
             Event::Payee(

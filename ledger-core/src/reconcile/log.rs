@@ -15,7 +15,7 @@ use crate::attribution::Attribution;
 use crate::calendar::CapYear;
 use crate::chain::Digest;
 use crate::credit::touch::Touch;
-use crate::deal::sale::{self, Crediting, Recrediting, Sale};
+use crate::deal::sale::{self, Crediting, Sale};
 use crate::deal::{self, Basis, Completion, Earned, Line, SideLines};
 use crate::event::Event;
 use crate::id::{Actor, CapProgramme, DealId, EntryId, LedgerName, PayeeId, PayoutId};
@@ -371,9 +371,8 @@ impl Laws {
                     sold.touches.push(touch.clone());
                 }
             }
-            deal::Event::Credited(crediting) | deal::Event::Recredited(Recrediting { crediting, .. }) => {
-                self.credit(crediting, out);
-            }
+            deal::Event::Credited(crediting) => self.credit(crediting, out),
+            deal::Event::Recredited(recrediting) => self.credit(&recrediting.crediting, out),
             deal::Event::Collected { deal, amount, entries, .. } => self.collect(deal, *amount, entries, out),
             deal::Event::Reversed { deal, sides, .. } if self.sales.contains_key(deal) => {
                 if !sides.is_empty() {

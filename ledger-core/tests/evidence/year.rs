@@ -81,7 +81,44 @@ pub fn year() -> Story {
             {"payee": "zoe", "weight": "0.75"}, {"payee": "xia", "weight": "0.25"},
         ]}}}),
     );
+    sales(&mut story);
     story
+}
+
+/// Sales under a model and two rate plans, one of which waits for the customer.
+fn sales(story: &mut Story) {
+    story.given("ann", json!({"model.publish": {"model": "main", "document": {"model": {"u_shaped": {"first": "0.4", "last": "0.4"}}}}}));
+    let rules = json!([{"rule": "gold", "priority": 1, "when": {"tier": "gold"}, "pays": {"rate": "0.2"}}]);
+    let limit = json!({"amount": "900 USD", "per": "month", "zone": "UTC"});
+    let standard = json!({"currency": "USD", "rules": rules, "otherwise": {"rate": "0.1"}, "spend_limit": limit,
+        "max_duration_months": 12, "overrides": [{"name": "recruiter", "of": "zoe", "to": "xia", "rate": "0.15"}]});
+    story.given("ann", json!({"rates.publish": {"rates": "standard", "document": standard}}));
+    let slow = json!({"currency": "USD", "otherwise": {"rate": "0.2"}, "earned": "as_collected"});
+    story.given("ann", json!({"rates.publish": {"rates": "slow", "document": slow}}));
+    let slow = json!({"rates": "slow", "version": 1});
+    story.given(
+        "ann",
+        json!({"payee.classify": {"payee": "yan", "from": "2026-05-01", "type": "reseller", "rates": slow}}),
+    );
+    story.given("ann", json!({"payee.classify": {"payee": "zoe", "from": "2026-05-01", "tier": "gold"}}));
+    let sale = json!({"lines": [{"amount": "6000 USD", "product_line": "suite"}], "customer": "acme", "programme": "resellers",
+        "model": {"model": "main", "version": 1}, "rates": {"rates": "standard", "version": 1}, "registered_by": "zoe",
+        "overlays": [{"payee": "wim", "weight": "0.25"}]});
+    let touch = |id: &str, payee: &str, day: u32| json!({"touch": id, "payee": payee, "type": "demo", "at": format!("2026-05-{day:02}T12:00:00.250Z")});
+    let touches = json!([touch("t-1", "zoe", 2), touch("t-2", "yan", 3)]);
+    for (deal, day) in [("sale-1", 10), ("sale-2", 11)] {
+        let record =
+            json!({"deal": deal, "sale": sale, "touches": touches, "completed_at": format!("2026-05-{day}T17:00:00Z")});
+        story.given("ann", json!({"deal.record_sale": record}));
+        let collect = json!({"deal": deal, "payment": "p-1", "amount": "1500 USD", "on": "2026-05-20"});
+        story.given("ann", json!({"deal.collect": collect}));
+    }
+    story.given("ann", json!({"deal.touch": {"deal": "sale-2", "touch": touch("t-3", "tom", 4)}}));
+    story.given("ann", json!({"deal.recompute": {"deal": "sale-2", "reason": "a touch was late"}}));
+    story.given("ann", json!({"deal.reverse": {"deal": "sale-1", "reason": "refunded"}}));
+    let open = json!({"amount": "100 USD", "model": {"model": "main", "version": 1}});
+    story.given("ann", json!({"deal.register_sale": {"deal": "sale-3", "sale": open}}));
+    story.given("ann", json!({"deal.complete_sale": {"deal": "sale-3", "completed_at": "2026-05-12T17:00:00Z"}}));
 }
 
 /// A plan that has everything.

@@ -28,5 +28,6 @@ mod history;
 mod payee;
 mod payout;
 mod plan;
+mod sale;
 mod settings;
 mod sides;

@@ -1,0 +1,495 @@
+//! Sales: touched, credited, collected, credited anew, reversed.
+
+use ledger_core::deal;
+use ledger_core::decide::{Decision, Rejection};
+use ledger_core::event::Event;
+use ledger_core::reconcile::log::Laws;
+use ledger_core::recorded::decode_page;
+use serde_json::{Value, json};
+
+use crate::story::{Story, types};
+
+/// `amy`, `bob` and `cat`, the model `main` of equal parts, and rate plan `ten` of ten percent.
+fn shop() -> Story {
+    let mut story = Story::opened();
+    story.enrol("amy").enrol("bob").enrol("cat");
+    model(&mut story, "main", json!({"model": {"equal": {}}}));
+    rates(&mut story, "ten", json!({"currency": "USD", "otherwise": {"rate": "0.1"}}));
+    story
+}
+
+fn model(story: &mut Story, model: &str, document: Value) {
+    story.given("ann", json!({"model.publish": {"model": model, "document": document}}));
+}
+
+fn rates(story: &mut Story, rates: &str, document: Value) {
+    story.given("ann", json!({"rates.publish": {"rates": rates, "document": document}}));
+}
+
+fn of(rates: &str, version: u32) -> Value {
+    json!({"rates": rates, "version": version})
+}
+
+fn sale(amount: &str) -> Value {
+    json!({"amount": amount, "model": {"model": "main", "version": 1}, "rates": of("ten", 1)})
+}
+
+fn sale_to(customer: &str, amount: &str) -> Value {
+    let mut sale = sale(amount);
+    sale["customer"] = json!(customer);
+    sale
+}
+
+fn register(deal: &str, sale: Value) -> Value {
+    json!({"deal.register_sale": {"deal": deal, "sale": sale}})
+}
+
+fn touched(touch: &str, payee: &str, day: &str) -> Value {
+    json!({"touch": touch, "payee": payee, "type": "referral", "at": format!("{day}T12:00:00Z")})
+}
+
+fn touch(deal: &str, id: &str, payee: &str, day: &str) -> Value {
+    json!({"deal.touch": {"deal": deal, "touch": touched(id, payee, day)}})
+}
+
+fn complete(deal: &str, day: &str) -> Value {
+    json!({"deal.complete_sale": {"deal": deal, "completed_at": format!("{day}T17:00:00Z")}})
+}
+
+fn record(deal: &str, sale: Value, touches: Value, day: &str) -> Value {
+    let at = format!("{day}T17:00:00Z");
+    json!({"deal.record_sale": {"deal": deal, "sale": sale, "touches": touches, "completed_at": at}})
+}
+
+fn collect(deal: &str, payment: &str, amount: &str, on: &str) -> Value {
+    json!({"deal.collect": {"deal": deal, "payment": payment, "amount": amount, "on": on}})
+}
+
+fn recompute(deal: &str) -> Value {
+    json!({"deal.recompute": {"deal": deal, "reason": "a late touch"}})
+}
+
+fn reverse(deal: &str) -> Value {
+    json!({"deal.reverse": {"deal": deal, "reason": "refunded"}})
+}
+
+/// A sale of 1,000 that `amy` and `bob` share.
+fn shared(story: &mut Story) -> Decision {
+    let touches = json!([touched("t1", "amy", "2026-01-05"), touched("t2", "bob", "2026-01-06")]);
+    story.given("ann", record("d", sale("1000 USD"), touches, "2026-01-10"))
+}
+
+fn crediting(decision: &Decision) -> &deal::sale::Crediting {
+    let credited = decision.events.iter().find_map(|(_, event)| match event {
+        Event::Deal(event) => event.crediting(),
+        _ => None,
+    });
+    credited.expect("a sale is credited")
+}
+
+fn entries(decision: &Decision) -> Vec<String> {
+    let entries = decision.events.iter().find_map(|(_, event)| match event {
+        Event::Deal(deal::Event::Collected { entries, .. }) => Some(entries),
+        Event::Deal(event) => event.crediting().map(|crediting| &crediting.entries),
+        _ => None,
+    });
+    let entries = entries.expect("a sale is credited or collected").iter();
+    entries.map(|earned| format!("{} {}", earned.payee, earned.amount.amount())).collect()
+}
+
+/// No law of the log is broken.
+fn sound(story: &Story) {
+    let mut laws = Laws::default();
+    decode_page("main", 0, &story.log).unwrap().iter().for_each(|recorded| laws.apply(recorded));
+    let report = laws.finish();
+    assert!(report.differences().is_empty(), "{:#?}", report.differences());
+}
+
+#[test]
+fn a_sale_is_registered_touched_and_credited() {
+    let mut story = shop();
+    let registered = story.given("ann", register("d", sale("1000 USD")));
+    assert_eq!(types(&registered), ["deal.registered"]);
+    story.given("ann", touch("d", "t1", "bob", "2026-01-06"));
+    story.given("ann", touch("d", "t2", "amy", "2026-01-05"));
+    let credited = story.given("ann", complete("d", "2026-01-10"));
+    assert_eq!(types(&credited), ["deal.credited", "account.entry_booked", "account.entry_booked"]);
+    assert_eq!(entries(&credited), ["amy 50.00", "bob 50.00"], "by their first touches");
+    assert_eq!(credited.effective.to_string(), "2026-01-10");
+    assert_eq!((story.payable("amy"), story.payable("bob")), ("50.00 USD".into(), "50.00 USD".into()));
+    sound(&story);
+}
+
+#[test]
+fn the_day_of_a_sale_is_that_of_the_ledgers_zone() {
+    let mut story = shop();
+    story.given("ann", register("d", sale("1000 USD")));
+    let late = json!({"deal.complete_sale": {"deal": "d", "completed_at": "2026-01-11T03:00:00Z"}});
+    let credited = story.given("ann", late);
+    assert_eq!(crediting(&credited).earned_on.to_string(), "2026-01-10", "it is 22:00 in New York");
+    assert!(crediting(&credited).unattributed, "nobody touched it");
+    assert_eq!(types(&credited), ["deal.credited"]);
+    sound(&story);
+}
+
+#[test]
+fn what_is_said_again_is_known_and_what_is_said_otherwise_is_refused() {
+    let mut story = shop();
+    let known = |story: &mut Story, command: Value| refused!(story, "ann", command, Rejection::AlreadyKnown(_));
+    let publish = |document: Value| json!({"model.publish": {"model": "main", "document": document}});
+    known(&mut story, publish(json!({"model": {"equal": {}}})));
+    known(&mut story, publish(json!({"model": {"equal": {}}, "types": {"except": ["crm_sync"]}})));
+    let again =
+        json!({"rates.publish": {"rates": "ten", "document": {"currency": "USD", "otherwise": {"rate": "0.1"}}}});
+    known(&mut story, again);
+    let classify =
+        json!({"payee.classify": {"payee": "amy", "from": "2026-01-01", "tier": "gold", "rates": of("ten", 1)}});
+    story.given("ann", classify.clone());
+    known(&mut story, classify);
+
+    story.given("ann", register("d", sale("1000 USD")));
+    known(&mut story, register("d", sale("1000 USD")));
+    refused!(story, "ann", register("d", sale("999 USD")), Rejection::Deal(deal::Rejection::AlreadyRegistered { .. }));
+    story.given("ann", touch("d", "t1", "amy", "2026-01-05"));
+    known(&mut story, touch("d", "t1", "amy", "2026-01-05"));
+    known(&mut story, register("d", sale("1000 USD")));
+    let other = touch("d", "t1", "bob", "2026-01-05");
+    refused!(story, "ann", other, Rejection::Deal(deal::Rejection::TouchTaken { .. }));
+    story.given("ann", complete("d", "2026-01-10"));
+    known(&mut story, complete("d", "2026-01-10"));
+    let elsewhen = complete("d", "2026-01-11");
+    refused!(story, "ann", elsewhen, Rejection::Deal(deal::Rejection::AlreadyCompleted { .. }));
+    let touches = json!([touched("t1", "amy", "2026-01-05"), touched("t1", "amy", "2026-01-05")]);
+    known(&mut story, record("d", sale("1000 USD"), touches, "2026-01-10"));
+    let other = record("d", sale("1000 USD"), json!([]), "2026-01-10");
+    refused!(story, "ann", other, Rejection::Deal(deal::Rejection::AlreadyRegistered { .. }));
+    story.given("ann", collect("d", "p1", "400 USD", "2026-01-12"));
+    known(&mut story, collect("d", "p1", "400 USD", "2026-01-12"));
+    let other = collect("d", "p1", "401 USD", "2026-01-12");
+    refused!(story, "ann", other, Rejection::Deal(deal::Rejection::PaymentTaken { .. }));
+    story.given("ann", reverse("d"));
+    known(&mut story, reverse("d"));
+    known(&mut story, touch("d", "t1", "amy", "2026-01-05"));
+    refused!(story, "ann", touch("d", "t2", "amy", "2026-01-05"), Rejection::Deal(deal::Rejection::Reversed { .. }));
+    sound(&story);
+}
+
+#[test]
+fn sales_and_other_deals_are_not_mixed_up() {
+    let mut story = shop();
+    story.given("ann", register("s", sale("1000 USD")));
+    story.given("ann", json!({"deal.register": {"deal": "o", "gci": {"amount": "1 USD"}}}));
+    let attribute = json!({"deal.attribute": {"deal": "s", "attribution": {"equal": ["amy"]}}});
+    refused!(story, "ann", attribute, Rejection::Deal(deal::Rejection::IsSale { .. }));
+    let other = json!({"deal.complete": {"deal": "s", "completed_on": "2026-01-10"}});
+    refused!(story, "ann", other, Rejection::Deal(deal::Rejection::IsSale { .. }));
+    for command in [
+        touch("o", "t", "amy", "2026-01-01"),
+        complete("o", "2026-01-10"),
+        collect("o", "p", "1 USD", "2026-01-10"),
+        recompute("o"),
+    ] {
+        refused!(story, "ann", command, Rejection::Deal(deal::Rejection::NoSale { .. }));
+    }
+    for command in [collect("s", "p", "1 USD", "2026-01-10"), recompute("s"), reverse("s")] {
+        refused!(story, "ann", command, Rejection::Deal(deal::Rejection::NotCompleted { .. }));
+    }
+}
+
+#[test]
+fn a_sale_is_refused_while_it_is_still_cheap_to_say_so() {
+    let mut story = shop();
+    model(&mut story, "given", json!({"model": {"custom": {}}}));
+    rates(&mut story, "euro", json!({"currency": "USD", "otherwise": {"rate": "0.1"}}));
+    let fault = |story: &mut Story, sale: Value| match story.refused("ann", register("d", sale)) {
+        Rejection::Credit(rejection) => rejection.fault.code(),
+        Rejection::Deal(deal::Rejection::NegativeGci { .. }) => "below_zero",
+        Rejection::Payee(_) => "payee",
+        Rejection::Model(_) => "model",
+        Rejection::Rates(_) => "rates",
+        other => panic!("{other:?}"),
+    };
+    let with = |field: &str, value: Value| {
+        let mut sale = sale("1000 USD");
+        sale[field] = value;
+        sale
+    };
+    assert_eq!(fault(&mut story, sale("-1 USD")), "below_zero");
+    assert_eq!(fault(&mut story, with("lines", json!([{"amount": "1 USD"}]))), "conflicting");
+    assert_eq!(fault(&mut story, with("amount", json!("1000 EUR"))), "wrong_currency");
+    assert_eq!(fault(&mut story, with("model", json!({"model": "main", "version": 2}))), "model");
+    assert_eq!(fault(&mut story, with("model", json!({"model": "none", "version": 1}))), "model");
+    assert_eq!(fault(&mut story, with("rates", of("ten", 2))), "rates");
+    assert_eq!(fault(&mut story, with("registered_by", json!("dan"))), "payee");
+    let one = |payee: &str, weight: &str| json!([{"payee": payee, "weight": weight}]);
+    assert_eq!(fault(&mut story, with("overlays", one("dan", "0.1"))), "payee");
+    assert_eq!(fault(&mut story, with("overlays", one("amy", "15"))), "rate_out_of_bounds");
+    assert_eq!(fault(&mut story, with("custom", one("amy", "1"))), "conflicting");
+    let mut custom = with("custom", one("amy", "0.9"));
+    custom["model"]["model"] = json!("given");
+    assert_eq!(fault(&mut story, custom.clone()), "weights_do_not_sum");
+    custom["custom"] = one("amy", "1");
+    story.given("ann", register("d", custom));
+    let touched = touch("d", "t", "amy", "2026-01-01");
+    refused!(story, "ann", touched, Rejection::Deal(deal::Rejection::TakesNoTouches { .. }));
+    assert_eq!(entries(&story.given("ann", complete("d", "2026-01-10"))), ["amy 100.00"]);
+    story.given("ann", register("nothing", sale("0 USD")));
+    story.given("ann", touch("nothing", "t", "amy", "2026-01-01"));
+    assert_eq!(entries(&story.given("ann", complete("nothing", "2026-01-10"))), Vec::<String>::new());
+    refused!(story, "ann", touch("nothing", "u", "dan", "2026-01-01"), Rejection::Payee(_));
+    sound(&story);
+}
+
+#[test]
+fn an_override_names_somebody_known_when_a_sale_uses_it() {
+    let mut story = shop();
+    let plan = json!({"currency": "USD", "otherwise": {"rate": "1"},
+        "overrides": [{"name": "recruiter", "of": "amy", "to": "eve", "rate": "0.15"}]});
+    rates(&mut story, "over", plan);
+    let mut over = sale("3.33 USD");
+    over["rates"] = of("over", 1);
+    refused!(story, "ann", register("d", over.clone()), Rejection::Payee(_));
+    story.enrol("eve");
+    let decision = story.given("ann", record("d", over, json!([touched("t", "amy", "2026-01-05")]), "2026-01-10"));
+    assert_eq!(entries(&decision), ["amy 3.33", "eve 0.50"], "V11: half away from zero");
+    sound(&story);
+}
+
+#[test]
+fn v12_five_overrides_are_one_each() {
+    let mut story = shop();
+    let names = ["s1", "s2", "s3", "s4", "s5"];
+    let overrides = names.map(|of| json!({"name": "parent", "of": of, "to": "amy", "rate": "0.05"}));
+    rates(&mut story, "over", json!({"currency": "USD", "otherwise": {"rate": "1"}, "overrides": overrides}));
+    for name in names {
+        story.enrol(name);
+    }
+    let mut over = sale("10000 USD");
+    over["rates"] = of("over", 1);
+    let touches: Vec<_> = names.iter().map(|name| touched(name, name, "2026-01-05")).collect();
+    story.given("ann", record("d", over, json!(touches), "2026-01-10"));
+    assert_eq!(story.payable("amy"), "500.00 USD");
+    story.given("ann", reverse("d"));
+    assert_eq!(story.payable("amy"), "0.00 USD", "nothing is left of an override on what is reversed");
+    sound(&story);
+}
+
+#[test]
+fn v14_a_commission_is_released_as_the_customer_pays() {
+    let mut story = shop();
+    rates(&mut story, "twenty", json!({"currency": "USD", "otherwise": {"rate": "0.2"}, "earned": "as_collected"}));
+    let mut twenty = sale("20000 USD");
+    twenty["rates"] = of("twenty", 1);
+    let credited = story.given("ann", record("d", twenty, json!([touched("t", "amy", "2026-01-05")]), "2026-01-10"));
+    assert_eq!(types(&credited)[2..], ["deal.credited"], "nothing is paid yet");
+    let first = story.given("ann", collect("d", "p1", "10000 USD", "2026-02-01"));
+    assert_eq!((entries(&first), first.effective.to_string()), (vec!["amy 2000.00".into()], "2026-02-01".into()));
+    assert_eq!(story.payable("amy"), "2000.00 USD");
+    let too_much = collect("d", "p2", "10000.01 USD", "2026-02-02");
+    refused!(story, "ann", too_much, Rejection::Credit(_));
+    for nothing in ["0 USD", "-1 USD"] {
+        let nothing = collect("d", "p2", nothing, "2026-02-02");
+        refused!(story, "ann", nothing, Rejection::Deal(deal::Rejection::NotPositive { .. }));
+    }
+    let second = story.given("ann", collect("d", "p2", "10000 USD", "2026-02-02"));
+    assert_eq!(entries(&second), ["amy 2000.00"], "equal to the first one, and not it");
+    assert_eq!(story.payable("amy"), "4000.00 USD");
+    story.given("ann", reverse("d"));
+    assert_eq!(story.payable("amy"), "0.00 USD");
+    sound(&story);
+}
+
+#[test]
+fn v10_a_customer_earns_for_so_many_months_over_all_versions_of_a_rate_plan() {
+    let mut story = shop();
+    let plan = |rate: &str| json!({"currency": "USD", "otherwise": {"rate": rate}, "max_duration_months": 12});
+    rates(&mut story, "year", plan("0.1"));
+    rates(&mut story, "year", plan("0.2"));
+    let mut sell = |deal: &str, version: u32, payee: &str, day: &str| {
+        let mut sale = sale_to("acme", "100 USD");
+        sale["rates"] = of("year", version);
+        let touch = json!([touched("t", payee, "2025-01-01")]);
+        entries(&story.given("ann", record(deal, sale, touch, day)))
+    };
+    assert_eq!(sell("d1", 1, "amy", "2025-01-31"), ["amy 10.00"]);
+    assert_eq!(sell("d2", 2, "amy", "2026-01-30"), ["amy 20.00"]);
+    assert_eq!(sell("d3", 2, "amy", "2026-01-31"), Vec::<String>::new(), "the day on which they end");
+    assert_eq!(sell("d4", 2, "bob", "2026-01-31"), ["bob 20.00"], "each payee has its own time");
+    // When the first sale was nothing, the second one was the first.
+    story.given("ann", reverse("d1"));
+    let again = story.given("ann", recompute("d3"));
+    assert_eq!(entries(&again), ["amy 20.00"]);
+    assert_eq!(crediting(&again).first_commissions[0].on.to_string(), "2026-01-30");
+    sound(&story);
+}
+
+#[test]
+fn a_sale_without_its_customer_is_not_paid_for_ever() {
+    let mut story = shop();
+    let plan = json!({"currency": "USD", "otherwise": {"rate": "0.1"}, "max_duration_months": 12});
+    rates(&mut story, "year", plan);
+    let mut endless = sale("100 USD");
+    endless["rates"] = of("year", 1);
+    let record = record("d", endless, json!([touched("t", "amy", "2026-01-05")]), "2026-01-10");
+    refused!(story, "ann", record, Rejection::Credit(_));
+}
+
+#[test]
+fn a_spend_limit_holds_over_sales_and_gives_back_what_is_reversed() {
+    let mut story = shop();
+    let limit = json!({"amount": "100 USD", "per": "month", "zone": "UTC"});
+    let plan = |rate: &str| json!({"currency": "USD", "otherwise": {"rate": rate}, "spend_limit": limit});
+    rates(&mut story, "limited", plan("0.1"));
+    rates(&mut story, "limited", plan("0.2"));
+    let sold = |version: u32| {
+        let mut sale = sale("600 USD");
+        sale["rates"] = of("limited", version);
+        sale
+    };
+    let touches = json!([touched("t", "amy", "2026-01-01")]);
+    let first = story.given("ann", record("d1", sold(1), touches.clone(), "2026-01-10"));
+    assert_eq!(types(&first)[2..], ["deal.credited", "spend.counted", "account.entry_booked"]);
+    let second = story.given("ann", record("d2", sold(2), touches.clone(), "2026-01-11"));
+    assert_eq!(entries(&second), ["amy 40.00"], "the second version sees what the first one paid");
+    let full = story.given("ann", record("d3", sold(1), touches.clone(), "2026-01-12"));
+    assert_eq!((entries(&full), types(&full).len()), (vec![], 3), "nothing moves, and the account is guarded");
+    let next = story.given("ann", record("d4", sold(1), touches.clone(), "2026-02-01"));
+    assert_eq!(entries(&next), ["amy 60.00"]);
+    story.given("ann", reverse("d1"));
+    let again = story.given("ann", recompute("d2"));
+    assert_eq!(entries(&again), ["amy 100.00"], "its own 40.00 do not stand in its way");
+    assert_eq!(crediting(&again).spent[0].before.to_string(), "0.00 USD");
+    assert_eq!(entries(&story.given("ann", record("d5", sold(1), touches, "2026-01-20"))), Vec::<String>::new());
+    sound(&story);
+}
+
+#[test]
+fn what_a_payee_is_on_the_day_of_the_sale_decides() {
+    let mut story = shop();
+    rates(
+        &mut story,
+        "own",
+        json!({"currency": "USD", "rules":
+        [{"rule": "gold", "priority": 1, "when": {"tier": "gold"}, "pays": {"rate": "0.3"}}]}),
+    );
+    let classify = |from: &str, what: Value| {
+        let mut command = json!({"payee.classify": {"payee": "amy", "from": from}});
+        let fields = command["payee.classify"].as_object_mut().unwrap();
+        what.as_object().unwrap().iter().for_each(|(field, value)| drop(fields.insert(field.clone(), value.clone())));
+        command
+    };
+    refused!(story, "ann", classify("2026-01-01", json!({"rates": of("own", 2)})), Rejection::Rates(_));
+    story.given("ann", classify("2026-01-08", json!({"tier": "gold", "rates": of("own", 1)})));
+    story.given("ann", classify("2026-02-01", json!({"type": "reseller"})));
+    let mut sell = |deal: &str, day: &str| {
+        let touches = json!([touched("t", "amy", "2026-01-01")]);
+        let decision = story.given("ann", record(deal, sale("100 USD"), touches, day));
+        (entries(&decision), crediting(&decision).entries[0].rule.as_ref().map(ToString::to_string))
+    };
+    assert_eq!(sell("d1", "2026-01-07"), (vec!["amy 10.00".into()], None));
+    assert_eq!(sell("d2", "2026-01-08"), (vec!["amy 30.00".into()], Some("gold".into())));
+    assert_eq!(sell("d3", "2026-02-01"), (vec!["amy 10.00".into()], None), "nothing is inherited");
+    sound(&story);
+}
+
+#[test]
+fn crediting_anew_supersedes_and_leaves_what_is_the_same() {
+    let mut story = shop();
+    let before = shared(&mut story);
+    let amys = crediting(&before).entries[0].entry;
+    refused!(story, "ann", recompute("d"), Rejection::AlreadyKnown(_));
+    // A late touch changes nothing until somebody asks.
+    story.given("ann", touch("d", "t3", "amy", "2026-01-07"));
+    assert_eq!(story.payable("amy"), "50.00 USD");
+    let same = story.given("ann", recompute("d"));
+    assert_eq!(types(&same), ["deal.recredited"], "equal parts are equal");
+    assert_eq!(crediting(&same).entries[0].entry, amys);
+    story.given("ann", touch("d", "t4", "cat", "2026-01-08"));
+    let anew = story.given("ann", recompute("d"));
+    assert_eq!(entries(&anew), ["amy 33.33", "bob 33.33", "cat 33.33"]);
+    let moved = ["deal.recredited", "account.entry_booked", "account.entry_booked", "account.entry_booked"];
+    assert_eq!(types(&anew), [&moved[..], &["account.entry_reversed", "account.entry_reversed"]].concat());
+    assert_eq!((story.payable("amy"), story.payable("cat")), ("33.33 USD".into(), "33.33 USD".into()));
+    let touched = touch("d", "t5", "cat", "2026-01-11");
+    story.given("ann", touched);
+    let late = story.given("ann", recompute("d"));
+    assert_eq!(types(&late), ["deal.recredited"], "a touch after the sale does not count");
+    assert_eq!(crediting(&late).touches, 4);
+    sound(&story);
+}
+
+#[test]
+fn what_is_paid_is_clawed_back_and_what_a_payout_has_claimed_stands_in_the_way() {
+    let mut story = shop();
+    shared(&mut story);
+    story.paid("amy", "50.00 USD");
+    story.given("ann", touch("d", "t3", "cat", "2026-01-07"));
+    let payout = story.pending("bob");
+    refused!(story, "ann", recompute("d"), Rejection::Deal(deal::Rejection::EntryClaimed { .. }));
+    refused!(story, "ann", reverse("d"), Rejection::Deal(deal::Rejection::EntryClaimed { .. }));
+    story.given("otto", json!({"payout.reject": {"payout": payout, "reason": "wait"}}));
+    story.given("ann", recompute("d"));
+    assert_eq!(story.payable("amy"), "-16.67 USD", "33.33 less the 50.00 that she has");
+    assert_eq!(story.payable("bob"), "33.33 USD");
+    story.given("ann", reverse("d"));
+    assert_eq!(story.payable("amy"), "-50.00 USD", "what she was paid is open");
+    assert_eq!((story.payable("bob"), story.payable("cat")), ("0.00 USD".into(), "0.00 USD".into()));
+    sound(&story);
+}
+
+#[test]
+fn another_version_of_the_rate_plan_is_used_only_when_it_is_named() {
+    // Rates were looked up anew at each look, so that yesterday's commission changed with today's table.
+    let mut story = shop();
+    shared(&mut story);
+    rates(&mut story, "ten", json!({"currency": "USD", "otherwise": {"rate": "0.12"}}));
+    refused!(story, "ann", recompute("d"), Rejection::AlreadyKnown(_));
+    let named = json!({"deal.recompute": {"deal": "d", "reason": "agreed", "rates": of("ten", 2)}});
+    assert_eq!(entries(&story.given("ann", named)), ["amy 60.00", "bob 60.00"]);
+    model(&mut story, "last", json!({"model": {"last_touch": {}}}));
+    let model = json!({"model": "last", "version": 1});
+    let named = json!({"deal.recompute": {"deal": "d", "reason": "agreed", "model": model}});
+    let last = story.given("ann", named);
+    assert_eq!(entries(&last), ["bob 120.00"], "under the version so far");
+    assert_eq!((story.payable("amy"), story.payable("bob")), ("0.00 USD".into(), "120.00 USD".into()));
+    sound(&story);
+}
+
+#[test]
+fn payments_count_when_a_sale_is_credited_anew() {
+    let mut story = shop();
+    rates(&mut story, "slow", json!({"currency": "USD", "otherwise": {"rate": "0.1"}, "earned": "as_collected"}));
+    let mut slow = sale("1000 USD");
+    slow["rates"] = of("slow", 1);
+    story.given("ann", record("d", slow, json!([touched("t", "amy", "2026-01-05")]), "2026-01-10"));
+    let first = story.given("ann", collect("d", "p1", "500 USD", "2026-02-01"));
+    let Event::Deal(deal::Event::Collected { entries: released, .. }) = &first.events[0].1 else { panic!("{first:?}") };
+    // A late touch halves her part: what is released from now on, too.
+    story.given("ann", touch("d", "t2", "bob", "2026-01-06"));
+    let second = story.given("ann", collect("d", "p2", "100 USD", "2026-02-02"));
+    assert_eq!(entries(&second), ["amy 10.00"], "as it was credited");
+    let anew = story.given("ann", recompute("d"));
+    assert_eq!(entries(&anew), ["amy 25.00", "amy 5.00", "bob 25.00", "bob 5.00"]);
+    assert_ne!(crediting(&anew).entries[0].entry, released[0].entry);
+    assert_eq!(entries(&story.given("ann", collect("d", "p3", "400 USD", "2026-02-03"))), ["amy 20.00", "bob 20.00"]);
+    assert_eq!((story.payable("amy"), story.payable("bob")), ("50.00 USD".into(), "50.00 USD".into()));
+    sound(&story);
+}
+
+#[test]
+fn a_commission_is_owed_once_and_only_when_the_sale_is_won() {
+    // A payout was made when a sale was registered, and its attribution owed it a second time when it was won.
+    let mut story = shop();
+    let mut registered = sale("1000 USD");
+    registered["registered_by"] = json!("amy");
+    story.given("ann", register("d", registered.clone()));
+    story.given("ann", touch("d", "t", "amy", "2026-01-05"));
+    assert_eq!(story.payable("amy"), "0.00 USD");
+    story.given("ann", complete("d", "2026-01-10"));
+    assert_eq!(story.payable("amy"), "100.00 USD");
+    refused!(story, "ann", register("d", registered), Rejection::Deal(deal::Rejection::AlreadyRegistered { .. }));
+    refused!(story, "ann", complete("d", "2026-01-10"), Rejection::AlreadyKnown(_));
+    story.paid("amy", "100.00 USD");
+    refused!(story, "ann", json!({"payout.create": {"payee": "amy"}}), Rejection::Payout(_));
+    sound(&story);
+}

@@ -42,7 +42,7 @@ pub use payout::{Payout, Stage};
 pub use plan::{Plan, Version};
 pub use published::{Edition, Published};
 pub use reports::{Balance, Year};
-pub use sale::{Payment, Sold};
+pub use sale::{Credit, Payment, Sold};
 pub use table::Table;
 pub use waterfall::{Holder, Totals};
 

@@ -42,6 +42,9 @@ struct Credited {
     case: String,
     /// SHA-256 of the whole of it.
     inputs: String,
+    parts: Vec<(String, i128)>,
+    house: Option<i128>,
+    overlays: Vec<(String, i128)>,
     live: Vec<Live>,
     /// What it added to each account.
     spent: Vec<(Spend, i128)>,
@@ -89,6 +92,47 @@ impl Sold {
     #[must_use]
     pub fn pins(&self) -> Option<(&ModelPin, Option<&RatesPin>)> {
         self.credited.as_ref().map(|credited| (&credited.terms.model, credited.terms.rates.as_ref()))
+    }
+}
+
+/// A credit of a sale that is not reversed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named as the ledger names them")]
+pub struct Credit {
+    pub deal: String,
+    /// Nobody where the house is, or where nobody has a claim.
+    pub payee: Option<String>,
+    pub of: &'static str,
+    pub model: ModelPin,
+    pub amount: Amount,
+    /// What the payee has of the sale for it, in minor units.
+    pub commission: i128,
+}
+
+impl Deal {
+    /// Its credits, if it is a sale, in their order.
+    pub(super) fn credits(&self) -> Vec<Credit> {
+        let Some(credited) = self.sold.credited.as_ref().filter(|_| self.stage != Stage::Reversed) else {
+            return Vec::new();
+        };
+        let Credited { terms, parts, house, overlays, live, .. } = credited;
+        let credit = |payee: Option<&String>, of, units| {
+            let paid = live.iter().filter(|live| Some(&live.owed.payee) == payee);
+            let paid = paid.filter(|live| (live.owed.kind == "overlay") == (of == "overlay"));
+            Credit {
+                deal: self.id.clone(),
+                payee: payee.cloned(),
+                of,
+                model: terms.model.clone(),
+                amount: amount(units, self.gci.1),
+                commission: paid.map(|live| live.owed.amount).sum(),
+            }
+        };
+        let nobody = (parts.is_empty() && house.is_none()).then(|| credit(None, "unattributed", self.gci.0));
+        let parts = parts.iter().map(|(payee, units)| credit(Some(payee), "part", *units));
+        let house = house.iter().map(|units| credit(None, "house", *units));
+        let overlays = overlays.iter().map(|(payee, units)| credit(Some(payee), "overlay", *units));
+        parts.chain(house).chain(nobody).chain(overlays).collect()
     }
 }
 
@@ -432,7 +476,8 @@ impl<'a> Booking<'a> {
         for (place, live) in gone {
             ruling.take_back_of(asked, &deal, &live.owed.payee, live.place, entries + place)?;
         }
-        deal.credit_with(Credited { terms, case, inputs, live, spent, earners });
+        let (parts, house, overlays) = (outcome.credits, outcome.house, outcome.overlays);
+        deal.credit_with(Credited { terms, case, inputs, parts, house, overlays, live, spent, earners });
         ruling.step(Step::Deal(deal));
         Ok(())
     }

@@ -49,7 +49,8 @@ impl Workload {
             return (actor, Act::RegisterSale { deal, sale });
         }
         let completed_at = self.moment(world);
-        let count = if sale.custom.is_empty() { world.choices.index(5) } else { 0 };
+        let few = if world.choices.maybe(100) { 0 } else { 1 };
+        let count = if sale.custom.is_empty() { few + world.choices.index(4) } else { 0 };
         let touches: Vec<Touch> = (0..count).filter_map(|_| self.fresh_touch(world, completed_at)).collect();
         let cutoff = cutoff(world, completed_at);
         self.completed.push(deal.clone());
@@ -136,11 +137,11 @@ impl Workload {
     fn fresh_touch(&mut self, world: &mut World<'_>, around: Moment) -> Option<Touch> {
         self.named.touches += 1;
         let Moment(edge) = around;
-        let at = match world.choices.work(8) {
+        let at = match world.choices.work(12) {
             0 => edge + i64::from(world.choices.work(3)) - 1,
             1 => edge - 30 * DAY + i64::from(world.choices.work(3)) - 1,
             2 => edge + i64::from(world.choices.work(100)) * HOUR,
-            3 => edge - i64::from(world.choices.work(3)) * 7 * DAY,
+            3 | 4 => edge - i64::from(world.choices.work(3)) * 7 * DAY,
             _ => edge - i64::from(world.choices.work(500)) * HOUR,
         };
         Some(Touch {

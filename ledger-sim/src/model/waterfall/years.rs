@@ -7,7 +7,7 @@ use crate::act::Day;
 
 /// When a year begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rule {
+pub(in crate::model) enum Rule {
     Calendar { month: u32, day: u32 },
     Anniversary { march_first: bool },
     FirstOfJoinMonth,
@@ -16,7 +16,7 @@ pub(super) enum Rule {
 
 /// What part of the limit is in force in the year of the join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Proration {
+pub(in crate::model) enum Proration {
     None,
     Months,
     Days,

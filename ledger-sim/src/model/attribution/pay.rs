@@ -112,16 +112,16 @@ impl Books {
         if plan.as_collected && deal.amount.is_negative() {
             return Err(Code::Conflicting);
         }
-        let zone = plan.limit.as_ref().map_or(chrono_tz::UTC, |limit| limit.zone);
-        let on = calendar::today(deal.completed_at.div_euclid(1_000), zone).map_err(|_| Code::Year)?;
         if plan.max_months.is_some() && deal.customer.is_none() && !deal.amount.is_negative() {
             return Err(Code::Conflicting);
         }
         let base = (earner.part)(plan, &fits(base(deal, plan)?)?);
-        let (rule, pays) = match rule(deal, earner) {
-            Some(found) if self.in_time(deal, earner, on)? => found,
-            _ => return Ok((Vec::new(), None)),
-        };
+        let Some((rule, pays)) = rule(deal, earner) else { return Ok((Vec::new(), None)) };
+        let zone = plan.limit.as_ref().map_or(chrono_tz::UTC, |limit| limit.zone);
+        let on = calendar::today(deal.completed_at.div_euclid(1_000), zone).map_err(|_| Code::Year)?;
+        if !self.in_time(deal, earner, on)? {
+            return Ok((Vec::new(), None));
+        }
         let commission = commission(deal, earner, &base, pays)?;
         let commission = self.within_limit(deal, earner, on, commission);
         let mut entries = Vec::new();

@@ -274,7 +274,7 @@ pub fn earned(entries: &[Earned]) -> String {
 pub fn source(source: &Source) -> String {
     match source {
         Source::Commission { deal } => format!("commission on deal {deal}"),
-        Source::Clawback { deal, .. } => format!("clawback of deal {deal}, which was reversed after it was paid"),
+        Source::Clawback { deal, .. } => format!("clawback of deal {deal}, taken back after it was paid"),
         Source::Adjustment { reason, .. } => format!("adjustment: {reason}"),
     }
 }
@@ -402,7 +402,7 @@ pub fn describe(event: &Event) -> String {
             }
             account::Event::EntryReversed { payee, because, amount, .. } => {
                 let because = match because {
-                    Because::Deal(deal) => format!("deal {deal} was reversed before it was paid"),
+                    Because::Deal(deal) => format!("deal {deal} no longer gives it"),
                     Because::Payout(payout) => format!("it was set for payout {payout}, which will not be paid"),
                 };
                 format!("{amount} is no longer payable to {payee}: {because}")

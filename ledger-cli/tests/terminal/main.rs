@@ -8,6 +8,7 @@ mod demo;
 mod import;
 mod postgres;
 mod reading;
+mod sales;
 mod upkeep;
 
 use std::io::Write;

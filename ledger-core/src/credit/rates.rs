@@ -475,7 +475,7 @@ impl<'a> RatePlan<'a> {
         let document = self.document;
         let base_part = part_of(self.base(sale)?)?;
         let Some((rule, pays)) = self.pays(sale, known) else { return Ok(Err(Unpaid::NoRule)) };
-        let on = document.zone().local_date(sale.deal.completed_at.to_utc());
+        let on = in_range(document.zone().local_date(sale.deal.completed_at.to_utc()))?;
         if let Some(over) = self.over(sale, payee, on, history)? {
             return Ok(Err(over));
         }

@@ -8,7 +8,7 @@
 //!                                  └──▲ (collected, credited anew)
 //! ```
 //!
-//! Completing a deal calculates it [by the waterfall](completion), under the plan versions of that day and on the caps and
+//! Completing a deal calculates it [by the waterfall](crate::waterfall), under the plan versions of that day and on the caps and
 //! attainments as they are: what counts to those is posted, and what each payee has becomes an entry. Reversing it negates exactly
 //! what was stored, in the years of the deal. A [sale] is credited by its touches instead, and paid by rate plans.
 

@@ -527,8 +527,8 @@ fn calculate(
     let currency = deal.gci.currency();
     for account in accounts {
         let total = slice.spend(&account)?.total(account.period.end, currency);
-        let own = former.iter().find(|spent| spent.account == account).map(Spent::own).transpose()?;
-        let own = planted!(OwnSpendCounts => None, own);
+        let own = former.iter().find(|spent| spent.account == account && !planted!(OwnSpendCounts));
+        let own = own.map(Spent::own).transpose()?;
         let before = own.map_or(Ok(total), |own| total.minus(own))?;
         mark!(SpendMet, before.is_positive());
         let before = if before.is_negative() { Money::zero(currency) } else { before };
@@ -563,7 +563,7 @@ fn spend_accounts(
         let own = crediting.payees.get(payee).and_then(|known| known.rates.as_ref());
         let Some(in_force) = own.or(crediting.rates.as_ref().filter(|_| credited.contains(payee))) else { continue };
         let document = &slice.rates(&in_force.rates)?.version(in_force.version)?.document;
-        let day = document.zone().local_date(crediting.completed_at.to_utc());
+        let day = in_range(document.zone().local_date(crediting.completed_at.to_utc()))?;
         if let Some(period) = document.spend_limit.and_then(|limit| limit.over(day)) {
             accounts.push(spend::Account { rates: in_force.rates.clone(), payee: payee.clone(), period });
         }
@@ -744,9 +744,9 @@ pub(super) fn recompute(
     let sale = sale_of(deal)?;
     let Credited { crediting: former, live, .. } = deal.credited()?;
     let in_force = model::Chosen { model: former.model.model.clone(), version: former.model.version };
-    let own = former.rates.as_ref();
-    let own = own.map(|in_force| rates::Chosen { rates: in_force.rates.clone(), version: in_force.version });
-    let own = planted!(NewestRates => crate::planted::newest(context.slice, own), own);
+    let chosen = |in_force: &rates::InForce| rates::Chosen { rates: in_force.rates.clone(), version: in_force.version };
+    let so_far = former.rates.as_ref().map(chosen);
+    let own = planted!(NewestRates => crate::planted::newest(context.slice, so_far), so_far);
     let at = (former.completed_at, former.cutoff);
     let versions = (model.unwrap_or(&in_force), rates.or(own.as_ref()));
     let Calculated { mut crediting, single } = calculate(context, deal, sale, at, versions, &former.spent)?;
@@ -755,8 +755,8 @@ pub(super) fn recompute(
         return Err(Undecided::already_known(format_args!("what deal {} comes to", deal.id)));
     }
     crediting.entries = crediting.earned(&single.attributed, (0..).map(|index| context.new_entry(index)))?;
-    let (kept, gone) = planted!(AllRenewed => crate::planted::all_renewed(&crediting.entries, live), matched(&crediting.entries, live));
-    let gone = planted!(ResultsCoexist => Vec::new(), gone);
+    let (kept, left) = planted!(AllRenewed => crate::planted::all_renewed(&crediting.entries, live), matched(&crediting.entries, live));
+    let gone = planted!(ResultsCoexist => Vec::new(), left);
     mark!(EntrySuperseded, !gone.is_empty());
     let mut new = Vec::new();
     for (earned, kept) in crediting.entries.iter_mut().zip(kept) {

@@ -139,3 +139,104 @@ impl Projection for Credits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::projection::replay::fold;
+    use crate::projection::summary::Summary;
+    use crate::projection::testing::Books;
+
+    fn shown(books: &Books) -> Vec<String> {
+        let credits = fold::<Credits>(&books.events);
+        let rows = credits.rows().into_iter().map(|row| {
+            let payee = row.payee.map_or("nobody", PayeeId::as_str);
+            let commission = row.commission.show(row.amount.currency());
+            format!("{} {payee} {} {} {commission}", row.deal, row.of.as_str(), row.amount.amount())
+        });
+        rows.collect()
+    }
+
+    #[test]
+    fn a_row_is_what_holds_of_a_credit() {
+        let mut books = Books::with_two_payees();
+        books.with_a_team();
+        books.with_a_shop();
+        let sale =
+            r#"{"amount":"100 USD","model":{"model":"even","version":1},"rates":{"rates":"limited","version":1}}"#;
+        let sale = sale.replace(
+            "\"rates\":{",
+            "\"customer\":\"acme\",\"overlays\":[{\"payee\":\"bo\",\"weight\":\"0.5\"}],\"rates\":{",
+        );
+        let touch = r#"{"touch":"t1","payee":"amy","type":"demo","at":"2026-01-02T12:00:00Z"}"#;
+        let record = format!(
+            r#"{{"deal.record_sale":{{"deal":"s-1","sale":{sale},"touches":[{touch}],"completed_at":"2026-01-05T17:00:00Z"}}}}"#
+        );
+        books.ask("ann", "2026-01-05", &record);
+        assert_eq!(shown(&books), ["s-1 amy part 100.00 10.00", "s-1 bo overlay 50.00 0.00"]);
+        books.ask(
+            "ann",
+            "2026-01-06",
+            r#"{"deal.collect":{"deal":"s-1","payment":"p1","amount":"50 USD","on":"2026-01-06"}}"#,
+        );
+        assert_eq!(shown(&books), ["s-1 amy part 100.00 10.00", "s-1 bo overlay 50.00 5.00"]);
+        let touch = touch.replace("amy", "bo").replace("t1", "t2");
+        books.ask("ann", "2026-01-07", &format!(r#"{{"deal.touch":{{"deal":"s-1","touch":{touch}}}}}"#));
+        books.ask("ann", "2026-01-07", r#"{"deal.recompute":{"deal":"s-1","reason":"late"}}"#);
+        let halves = ["s-1 amy part 50.00 5.00", "s-1 bo part 50.00 5.00", "s-1 bo overlay 50.00 5.00"];
+        assert_eq!(shown(&books), halves);
+        let other = record.replace("s-1", "s-2").replace("2026-01-02T12", "2026-01-12T12");
+        books.ask("ann", "2026-01-08", &other);
+        assert_eq!(shown(&books)[3], "s-2 nobody unattributed 100.00 0.00");
+        books.ask("ann", "2026-01-08", r#"{"deal.reverse":{"deal":"s-1","reason":"refunded"}}"#);
+        assert_eq!(shown(&books), ["s-2 nobody unattributed 100.00 0.00"]);
+    }
+
+    /// What is neither reversed nor superseded is what payees have of sales, after any history.
+    #[test]
+    fn parts_are_the_sale_and_histories_have_sales_in_them() {
+        let mut types: BTreeMap<String, usize> = BTreeMap::new();
+        for seed in 0..12 {
+            let books = Books::random(seed, 150);
+            for recorded in &books.events {
+                *types.entry(crate::codec::encode(&recorded.event).type_name.to_string()).or_default() += 1;
+            }
+            let credits = fold::<Credits>(&books.events);
+            let mut parts: BTreeMap<&DealId, i64> = BTreeMap::new();
+            let rows = credits.rows();
+            for row in rows.iter().filter(|row| row.of != Of::Overlay) {
+                *parts.entry(row.deal).or_insert(row.worth.minor()) -= row.amount.minor();
+            }
+            assert!(parts.values().all(|rest| *rest == 0), "seed {seed}: {parts:?}");
+        }
+        for name in [
+            "deal.credited",
+            "deal.recredited",
+            "deal.collected",
+            "spend.counted",
+            "spend.reversed",
+            "customer.earned",
+            "customer.forgotten",
+        ] {
+            assert!(types.get(name).is_some_and(|times| *times >= 5), "{name}: {types:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        #[test]
+        fn no_law_of_the_log_is_broken_by_any_history(seed: u64) {
+            let books = Books::random(seed, 150);
+            let mut laws = crate::reconcile::log::Laws::default();
+            books.events.iter().for_each(|recorded| laws.apply(recorded));
+            let report = laws.finish();
+            prop_assert!(report.is_clean(), "{:#?}", report.differences());
+            prop_assert!(!fold::<Summary>(&books.events).balances().is_empty());
+        }
+    }
+}

@@ -110,6 +110,34 @@ impl Books {
         }
     }
 
+    /// A model, and rate plans: one with a limit for each month, one that waits for the customer.
+    pub fn with_a_shop(&mut self) {
+        let limit = r#"{"amount":"400 USD","per":"month","zone":"UTC"}"#;
+        let overrides = r#"[{"name":"recruiter","of":"bo","to":"el","rate":"0.15"}]"#;
+        for (concept, name, document) in [
+            ("model", "even", r#"{"model":{"linear":{}}}"#.to_owned()),
+            (
+                "rates",
+                "limited",
+                format!(
+                    r#"{{"currency":"USD","otherwise":{{"rate":"0.1"}},"spend_limit":{limit},"max_duration_months":3}}"#
+                ),
+            ),
+            (
+                "rates",
+                "slow",
+                format!(
+                    r#"{{"currency":"USD","otherwise":{{"rate":"0.2"}},"earned":"as_collected","overrides":{overrides}}}"#
+                ),
+            ),
+        ] {
+            let publish = format!(r#"{{"{concept}.publish":{{"{concept}":"{name}","document":{document}}}}}"#);
+            self.ask("ann", "2026-01-01", &publish);
+        }
+        let slow = r#""type":"reseller","rates":{"rates":"slow","version":1}"#;
+        self.ask("ann", "2026-01-01", &format!(r#"{{"payee.classify":{{"payee":"bo","from":"2026-01-01",{slow}}}}}"#));
+    }
+
     pub fn enrol(&mut self, payee: &str, name: &str, plan: &str) {
         let name = serde_json::to_string(name).unwrap();
         self.ask("ann", "2026-01-01", &format!(r#"{{"payee.enrol":{{"payee":"{payee}","name":{name}}}}}"#));
@@ -230,6 +258,7 @@ impl Books {
         books.enrol("cy", "Cy", "whole");
         books.enrol("di", "Di", "yen");
         books.with_a_team();
+        books.with_a_shop();
         let mut random = Random(seed);
         let mut payouts: Vec<(PayoutId, &str)> = Vec::new();
         for step in 0..steps {
@@ -238,7 +267,7 @@ impl Books {
             let payee = random.of(&["amy", "bo", "cy", "di", "el", "fy"]);
             let before = books.events.len();
             if random.below(5) < 2 {
-                let (actor, command) = match random.below(12) {
+                let (actor, command) = match random.below(16) {
                     0..=5 => (actor, random.deal(step, &day)),
                     6 | 7 => {
                         let deal = random.below(step + 1);
@@ -255,6 +284,7 @@ impl Books {
                         let what = format!(r#""payee":"{payee}","amount":"12.34 USD","reason":"bonus""#);
                         (actor, format!(r#"{{"payout.create_manual":{{{what}}}}}"#))
                     }
+                    10..=13 => (actor, random.of_a_sale(step, payee, &day)),
                     _ => {
                         let currency = if payee == "di" { r#","currency":"JPY""# } else { "" };
                         let more = random.of(&["", r#","period":"2026-02""#, r#","notes":"+1, please""#]);
@@ -315,6 +345,38 @@ impl Random {
     fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+
+    /// Something that happens to a sale, if the deal is one.
+    fn of_a_sale(&mut self, step: usize, payee: &str, day: &str) -> String {
+        let deal = format!(r#""deal":"s-{}""#, self.below(step / 8 + 1));
+        match self.below(4) {
+            0 => {
+                let sale = format!(
+                    r#""amount":"{}.{:02} USD","customer":"acme","model":{{"model":"even","version":1}},"rates":{{"rates":"limited","version":1}},"overlays":[{{"payee":"bo","weight":"0.1"}}]"#,
+                    self.below(5_000),
+                    self.below(100)
+                );
+                let at = |payee: &str, id: &str| {
+                    format!(r#"{{"touch":"{id}","payee":"{payee}","type":"demo","at":"2026-01-02T12:00:00Z"}}"#)
+                };
+                let touches = [at(payee, "t1"), at(self.of(&["amy", "bo"]), "t2")].join(",");
+                format!(
+                    r#"{{"deal.record_sale":{{{deal},"sale":{{{sale}}},"touches":[{touches}],"completed_at":"{day}T17:00:00Z"}}}}"#
+                )
+            }
+            1 => format!(
+                r#"{{"deal.touch":{{{deal},"touch":{{"touch":"t-{step}","payee":"{payee}","type":"demo","at":"2026-01-03T12:00:00Z"}}}}}}"#
+            ),
+            2 => format!(
+                r#"{{"deal.collect":{{{deal},"payment":"p-{step}","amount":"{}.01 USD","on":"{day}"}}}}"#,
+                self.below(900)
+            ),
+            _ => {
+                let verb = self.of(&["recompute", "recompute", "reverse"]);
+                format!(r#"{{"deal.{verb}":{{{deal},"reason":"=late, \"x\""}}}}"#)
+            }
+        }
     }
 
     fn deal(&mut self, step: usize, day: &str) -> String {

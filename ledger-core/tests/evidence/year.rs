@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::story::{Story, capped, created, flat, record};
 
-/// A log of about two hundred and fifty events with every type of event in it.
+/// A log of about three hundred events with every type of event in it.
 pub fn year() -> Story {
     let mut story = Story::opened();
     story.at("2025-12-01T15:00:00Z");

@@ -1,0 +1,102 @@
+use super::*;
+
+/// A ledger with a model and two rate plans.
+fn shop() -> Folder {
+    let folder = Folder::with_ledger();
+    let publish = [
+        request("main", r#""model.publish":{"model":"main","document":{"model":{"equal":{}}}}"#),
+        request("ten", r#""rates.publish":{"rates":"ten","document":{"currency":"USD","otherwise":{"rate":"0.1"}}}"#),
+        request(
+            "slow",
+            r#""rates.publish":{"rates":"slow","document":{"currency":"USD","rules":[{"rule":"all","priority":1,"pays":{"rate":"0.2"}}],"earned":"as_collected"}}"#,
+        ),
+        request("ben", r#""payee.classify":{"payee":"ben","from":"2026-01-01","rates":{"rates":"slow","version":1}}"#),
+    ];
+    let publish = publish.map(|line| line.replace(r#""key":"ben""#, r#""key":"ben-slow""#));
+    folder.apply(&publish.each_ref().map(String::as_str)).expect(0);
+    folder
+}
+
+const SALES: &str = "id,amount,model,rates,customer,completed_at\n";
+const TOUCHES: &str = "id,deal,payee,type,at,milestones\n\
+    t1,s-1,ann,referral,2026-01-05T12:00:00Z,first;lead\nt2,s-1,ben,demo,2026-01-06T12:00:00Z,\n";
+
+fn import(folder: &Folder, what: &str, csv: &str) -> Run {
+    folder.write("table.csv", csv.as_bytes());
+    folder.run(&["import", what, "table.csv", "--id", "id"])
+}
+
+/// Two sales, of which one is won and touched.
+fn sold() -> Folder {
+    let folder = shop();
+    let open = format!("{SALES}s-1,1000.00,main,ten@1,acme,\ns-2,50.00,main,,,\n");
+    import(&folder, "deals", &open).expect(0);
+    import(&folder, "touches", TOUCHES).expect(0);
+    let won = open.replace("acme,\n", "acme,2026-01-10T17:00:00Z\n");
+    let answers = import(&folder, "deals", &won).expect(0).lines();
+    assert_eq!(answers.len(), 3, "two are registered already, and one of them is completed now");
+    assert_eq!(answers[1]["key"], "import.sale:s-1");
+    folder
+}
+
+#[test]
+fn a_table_that_is_filled_in_and_imported_again_completes_what_is_new() {
+    let folder = sold();
+    let log = folder.log();
+    import(&folder, "touches", TOUCHES).expect(0);
+    assert_eq!(folder.log(), log);
+    // A newer version of the model is not what the sale was registered with.
+    let newer = request("main-2", r#""model.publish":{"model":"main","document":{"model":{"last_touch":{}}}}"#);
+    folder.apply(&[&newer]).expect(0);
+    let log = folder.log();
+    import(&folder, "deals", &format!("{SALES}s-1,1000.00,main,ten,acme,2026-01-10T17:00:00Z\n")).expect(0);
+    assert_eq!(folder.log(), log);
+    let answers = import(&folder, "deals", &format!("{SALES}s-3,1.00,main,,,\n")).expect(0).lines();
+    assert_eq!(answers[0]["events"][0]["data"]["basis"]["sale"]["model"]["version"], 2);
+    import(&folder, "deals", &format!("{SALES}s-4,1.00,other,,,\n")).refused("was never published");
+    import(&folder, "deals", "id,amount,model,payee\n").refused("nothing was asked");
+    import(&folder, "deals", "id,model,payee\n").refused("amount is missing");
+    import(&folder, "touches", "id,deal,payee,type\n").refused("at is missing");
+    let bad = import(&folder, "touches", &TOUCHES.replace("2026-01-06T12:00:00Z", "yesterday")).expect(2).lines();
+    assert_eq!((&bad[1]["error"], &bad[1]["field"]), (&"bad_field".into(), &"at".into()));
+}
+
+#[test]
+fn credits_are_shown_with_what_they_pay() {
+    let folder = sold();
+    let rows = folder.run(&["--format", "json", "show", "credits"]).expect(0).lines();
+    assert_eq!((&rows[0]["payee"], &rows[0]["commission"]), (&"ann".into(), &"50.00".into()));
+    assert_eq!((&rows[1]["payee"], &rows[1]["commission"]), (&"ben".into(), &"0.00".into()), "nothing is collected");
+    assert!(rows[0].get("percent").is_none(), "programs reckon with amounts");
+    let table = folder.run(&["show", "credits"]).expect(0).stdout;
+    assert!(table.contains("50.00 %") && table.contains("main v1"), "{table}");
+    let books = folder.run(&["show", "journal"]).expect(0).stdout;
+    assert!(books.contains("expenses:commissions"), "{books}");
+}
+
+#[test]
+fn every_number_of_a_sale_is_explained() {
+    let folder = sold();
+    let collect = request("p1", r#""deal.collect":{"deal":"s-1","payment":"p1","amount":"250 USD","on":"2026-01-20"}"#);
+    let create = request("pay", r#""payout.create":{"payee":"ben"}"#);
+    let receipts = folder.apply(&[&collect, &create]).expect(0).lines();
+    let words = folder.run(&["explain", "deal", "s-1"]).expect(0).stdout;
+    for said in [
+        "deal s-1 of 1000.00 USD is a sale to acme under model main version 1 and rate plan ten version 1",
+        "2 touches count up to 2026-01-10T17:00:00Z",
+        "ann is credited with 500.00 USD: 50% of 1000.00 USD: 2 payees share equally, under model main.v1",
+        "ann gets 50.00 USD, commission: 10% of 500.00 USD",
+        "it earns nothing until the customer pays",
+        "ben gets 25.00 USD, commission: 20% of 500.00 USD, its part of the amount, by rule all of rate plan slow.v1",
+        "250.00 USD of 1000.00 USD was collected",
+        "payment p1 of 250.00 USD",
+    ] {
+        assert!(words.contains(said), "{said:?} is not in {words}");
+    }
+    assert!(!words.contains("calc_divergence"), "{words}");
+    let payout = receipts[1]["events"].as_array().unwrap().iter().find_map(|event| event["data"]["payout"].as_str());
+    let words = folder.run(&["explain", "payout", payout.unwrap()]).expect(0).stdout;
+    assert!(words.contains("ben gets 25.00 USD, commission: 20% of 500.00 USD"), "{words}");
+    folder.run(&["verify"]).expect(0);
+    folder.run(&["reconcile"]).expect(0);
+}

@@ -47,7 +47,7 @@ pub use table::Table;
 pub use waterfall::{Holder, Totals};
 
 use crate::act::{Act, Amount, Ask, Code, Day};
-use crate::sale as sale_words;
+use crate::sale::{Model as AttributionModel, Rates};
 use customer::Earnings;
 use plan::Programme;
 use settings::Settings;
@@ -61,8 +61,8 @@ pub struct Model {
     payees: Table<Payee>,
     plans: Table<Plan>,
     programmes: Table<Programme>,
-    models: Table<Published<sale_words::Model>>,
-    rates: Table<Published<sale_words::Rates>>,
+    models: Table<Published<AttributionModel>>,
+    rates: Table<Published<Rates>>,
     deals: Table<Deal>,
     /// By the names of their streams.
     caps: Table<Cap>,
@@ -193,8 +193,8 @@ enum Step {
     Payee(Payee),
     Version(String, Version),
     Programme(String, Programme),
-    Model(String, Arc<Edition<sale_words::Model>>),
-    Rates(String, Arc<Edition<sale_words::Rates>>),
+    Model(String, Arc<Edition<AttributionModel>>),
+    Rates(String, Arc<Edition<Rates>>),
     Deal(Deal),
     Cap(String, Cap),
     Attainment(String, Attainment),
@@ -380,13 +380,13 @@ impl Model {
 
     /// The attribution models, in the order in which they were published.
     #[must_use]
-    pub fn models(&self) -> &Table<Published<sale_words::Model>> {
+    pub fn models(&self) -> &Table<Published<AttributionModel>> {
         &self.models
     }
 
     /// The rate plans, in the order in which they were published.
     #[must_use]
-    pub fn rates(&self) -> &Table<Published<sale_words::Rates>> {
+    pub fn rates(&self) -> &Table<Published<Rates>> {
         &self.rates
     }
 

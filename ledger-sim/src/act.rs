@@ -60,7 +60,7 @@ pub enum Act {
     },
     Publish {
         plan: String,
-        document: Document,
+        document: Box<Document>,
     },
     Register {
         deal: String,

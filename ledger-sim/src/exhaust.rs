@@ -246,7 +246,7 @@ impl Script {
         let mut script = Self { opening: Vec::new() };
         let acts = [
             Act::Open { base: usd, zone: "UTC", capabilities },
-            Act::Publish { plan: "std".to_owned(), document },
+            Act::Publish { plan: "std".to_owned(), document: Box::new(document) },
             Act::Enrol { payee: name.clone(), name: name.clone(), joined_on: None },
             Act::Assign { payee: name, plan: "std".to_owned(), version: 1, from, until: None },
         ];
@@ -273,7 +273,7 @@ impl Script {
         let pool = Cap { of: Holder::Pool("team".to_owned()), ..Cap::own("team", limit, year) };
         let document =
             Document { cap: Some(CapTerms::of(vec![pool])), ..Document::flat(usd, Shares::of_payee(WHOLE / 10 * 7)) };
-        let publish = self.keyed("team", "ann", Act::Publish { plan: "team".to_owned(), document });
+        let publish = self.keyed("team", "ann", Act::Publish { plan: "team".to_owned(), document: Box::new(document) });
         let joins = ["yan", "xia"].map(|name| {
             let (payee, plan, from) = (name.to_owned(), "team".to_owned(), Day(2020, 1, 1));
             let enrol = Act::Enrol { payee: payee.clone(), name: payee.clone(), joined_on: None };

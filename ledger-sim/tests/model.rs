@@ -205,10 +205,6 @@ impl Asker {
         })
     }
 
-    fn rest(&mut self, part: Part) -> Part {
-        if self.rarely() { self.part() } else { Part(WHOLE.saturating_sub(part.0)) }
-    }
-
     fn text(&mut self) -> String {
         self.mostly(&TEXTS, 4).into()
     }
@@ -406,7 +402,7 @@ impl Asker {
                 Act::Assign { payee: self.payee(), plan: self.plan(), version, from: self.day(), until }
             }
             12..=13 => Act::EndAssignment { payee: self.payee(), until: self.day() },
-            14..=16 => Act::Publish { plan: self.plan(), document: self.document() },
+            14..=16 => Act::Publish { plan: self.plan(), document: Box::new(self.document()) },
             17..=18 if self.one_in(3) => Act::RegisterSides { deal: self.new_deal(), sides: self.sides() },
             17..=18 => Act::Register { deal: self.new_deal(), gci: self.gci() },
             19..=22 => {
@@ -501,7 +497,7 @@ fn differential(seed: u64, commands: u32) -> BTreeMap<(&'static str, Option<Why>
     for plan in &PLANS[..2] {
         let mut published = false;
         while !published {
-            let publish = Act::Publish { plan: (*plan).into(), document: asker.document() };
+            let publish = Act::Publish { plan: (*plan).into(), document: Box::new(asker.document()) };
             let publish = asker.ask(publish);
             published = pair.ask(publish);
         }

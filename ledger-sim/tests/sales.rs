@@ -201,7 +201,7 @@ fn story(seed: u64, steps: i64, tally: &mut Tally) -> Result<(), String> {
                 }
                 for row in &page.events {
                     let event = serde_json::from_slice(&row.payload).unwrap();
-                    laws.follow(&row.type_name.to_string(), &event).map_err(|error| format!("{json}: {error}"))?;
+                    laws.follow(row.type_name.as_ref(), &event).map_err(|error| format!("{json}: {error}"))?;
                 }
                 laws.hold().map_err(|error| format!("{json}: {error}"))?;
                 log.extend(decode_page("main", after, &page).unwrap());

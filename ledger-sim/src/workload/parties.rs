@@ -34,7 +34,7 @@ impl Workload {
         let foreign = self.swarm.has(Habit::Currencies) && world.model.allows("foreign_currencies");
         let given = self.documents.get(n % self.documents.len().max(1)).cloned();
         let document = given.unwrap_or_else(|| plans::draw(world.choices, &self.swarm, foreign, n));
-        (world.staff(), Act::Publish { plan: format!("plan-{n}"), document })
+        (world.staff(), Act::Publish { plan: format!("plan-{n}"), document: Box::new(document) })
     }
 
     /// A new plan, a plan that shares the cap of another, or the next version of one.
@@ -51,7 +51,9 @@ impl Workload {
             }
             _ => return self.publish_new(world),
         };
-        (world.staff(), Act::Publish { plan, document: plans::revise(world.choices, &self.swarm, &last.document) })
+        let actor = world.staff();
+        let document = plans::revise(world.choices, &self.swarm, &last.document);
+        (actor, Act::Publish { plan, document: Box::new(document) })
     }
 
     /// Puts who was enrolled last under a plan.

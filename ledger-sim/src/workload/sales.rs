@@ -254,7 +254,11 @@ impl Workload {
         self.named.documents += 1;
         let number = self.named.documents;
         // The longest name there is, for some.
-        if self.swarm.awkward && number % 3 == 0 { format!("{kind}{number:.<59}") } else { format!("{kind}-{number}") }
+        if self.swarm.awkward && number.is_multiple_of(3) {
+            format!("{kind}{number:.<59}")
+        } else {
+            format!("{kind}-{number}")
+        }
     }
 
     fn classify(&mut self, world: &mut World<'_>) -> Asked {

@@ -46,9 +46,12 @@ pub(in crate::model) struct Calculated {
     pub lines: Vec<Line>,
     /// Every limit that the plans name, with what had been contributed before and is after.
     pub caps: Vec<(Account, i128, i128)>,
-    /// Programme, payee, first day and the day after the last, with what the payee had come to before and has after.
-    pub attainments: Vec<((String, String, Day, Day), Totals, Totals)>,
+    /// Every year of attainment, with what the payee had come to before and has after.
+    pub attainments: Vec<(Year, Totals, Totals)>,
 }
+
+/// Programme, payee, first day and the day after the last.
+type Year = (String, String, Day, Day);
 
 /// What a side pays to one party.
 pub(in crate::model) struct Line {

@@ -95,7 +95,7 @@ pub enum Command {
         /// The deal.
         deal: DealId,
         /// What is said of it.
-        #[serde(serialize_with = "codec::without_defaults")]
+        #[serde(serialize_with = "sale::without_defaults")]
         sale: Box<Sale>,
     },
     /// Adds a touch to a sale, also after it is credited; then it counts when the sale is credited anew.
@@ -120,7 +120,7 @@ pub enum Command {
         /// The deal.
         deal: DealId,
         /// What is said of it.
-        #[serde(serialize_with = "codec::without_defaults")]
+        #[serde(serialize_with = "sale::without_defaults")]
         sale: Box<Sale>,
         /// What led to it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::{Basis, Deal, Event, Rejection, Stage, book, evolve, first_difference, known_payees, register, take_back};
@@ -194,6 +194,59 @@ impl Documents for Slice {
     fn rates(&self, rates: &RatesId, version: u32) -> Option<&rates::Version> {
         Self::rates(self, rates).ok()?.version(version).ok()
     }
+}
+
+/// A sale as it is asked, its fields by name: what [`codec::without_defaults`](crate::codec) makes of it, at once however many
+/// lines it has.
+pub(super) fn without_defaults<S: Serializer>(sale: &Sale, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Asked<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        amount: Option<Money>,
+        #[serde(skip_serializing_if = "<[Weight]>::is_empty")]
+        custom: &'a [Weight],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        customer: Option<&'a CustomerId>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        lines: Vec<AskedLine<'a>>,
+        model: &'a model::Chosen,
+        #[serde(skip_serializing_if = "<[Weight]>::is_empty")]
+        overlays: &'a [Weight],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        programme: Option<&'a Text>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rates: Option<&'a rates::Chosen>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        registered_by: Option<&'a PayeeId>,
+    }
+    #[derive(Serialize)]
+    struct AskedLine<'a> {
+        amount: Money,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        product_line: Option<&'a Text>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unit_cost: Option<Money>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        units: Option<u64>,
+    }
+    impl<'a> From<&'a Line> for AskedLine<'a> {
+        fn from(Line { amount, product_line, units, unit_cost }: &'a Line) -> Self {
+            let units = (*units != 1).then_some(*units);
+            Self { amount: *amount, product_line: product_line.as_ref(), unit_cost: *unit_cost, units }
+        }
+    }
+    Asked {
+        amount: sale.amount,
+        custom: &sale.custom,
+        customer: sale.customer.as_ref(),
+        lines: sale.lines.iter().map(AskedLine::from).collect(),
+        model: &sale.model,
+        overlays: &sale.overlays,
+        programme: sale.programme.as_ref(),
+        rates: sale.rates.as_ref(),
+        registered_by: sale.registered_by.as_ref(),
+    }
+    .serialize(serializer)
 }
 
 impl Sale {

@@ -28,32 +28,34 @@ use proptest::sample::select;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-fn name<T: std::str::FromStr<Err: std::fmt::Debug> + std::fmt::Debug>() -> impl Strategy<Value = T> {
+use crate::any_sale;
+
+pub fn name<T: std::str::FromStr<Err: std::fmt::Debug> + std::fmt::Debug>() -> impl Strategy<Value = T> {
     "[a-zA-Z0-9][a-zA-Z0-9._:@+#-]{0,20}".prop_map(|text| text.parse().unwrap())
 }
 
-fn text() -> impl Strategy<Value = Text> {
+pub fn text() -> impl Strategy<Value = Text> {
     "[ -~äß€😀\"\\\\/]{0,40}x".prop_map(|text| Text::new(&text).unwrap())
 }
 
-fn date() -> impl Strategy<Value = Date> {
+pub fn date() -> impl Strategy<Value = Date> {
     (-25_000..2_900_000_i32).prop_map(|days| Date::from_epoch_days(days).unwrap())
 }
 
-fn currency() -> impl Strategy<Value = Currency> {
+pub fn currency() -> impl Strategy<Value = Currency> {
     select(vec!["USD", "JPY", "KWD", "CLF", "EUR"]).prop_map(|code| Currency::of(code).unwrap())
 }
 
-fn money() -> impl Strategy<Value = Money> {
+pub fn money() -> impl Strategy<Value = Money> {
     (prop_oneof![-i64::MAX..=i64::MAX, -100_000..100_000_i64], currency())
         .prop_map(|(minor, currency)| Money::new(minor, currency).unwrap())
 }
 
-fn rate() -> impl Strategy<Value = Rate> {
+pub fn rate() -> impl Strategy<Value = Rate> {
     prop_oneof![0..=i64::MAX, 0..=Rate::SCALE].prop_map(|units| Rate::from_decimal(Decimal::new(units, 12)).unwrap())
 }
 
-fn digest() -> impl Strategy<Value = Digest> {
+pub fn digest() -> impl Strategy<Value = Digest> {
     any::<[u8; 32]>().prop_map(Digest)
 }
 
@@ -65,7 +67,7 @@ fn payout_id() -> impl Strategy<Value = PayoutId> {
     uuid().prop_map(PayoutId::from_uuid)
 }
 
-fn entry_id() -> impl Strategy<Value = EntryId> {
+pub fn entry_id() -> impl Strategy<Value = EntryId> {
     uuid().prop_map(EntryId::from_uuid)
 }
 
@@ -74,7 +76,7 @@ fn capability() -> impl Strategy<Value = Capability> {
     select(vec![RailPayments, ManualPayments, ManualAmounts, OpeningBalances, ForeignCurrencies])
 }
 
-fn zone() -> impl Strategy<Value = Zone> {
+pub fn zone() -> impl Strategy<Value = Zone> {
     select(vec!["UTC", "America/New_York", "Asia/Kathmandu"]).prop_map(|zone| Zone::of(zone).unwrap())
 }
 
@@ -100,7 +102,7 @@ fn year_rule() -> impl Strategy<Value = CapYearRule> {
 }
 
 /// One of the values, most often the first, which is the default where there is one.
-fn one_of<T: Clone + std::fmt::Debug + 'static>(values: &[T]) -> impl Strategy<Value = T> + use<T> {
+pub fn one_of<T: Clone + std::fmt::Debug + 'static>(values: &[T]) -> impl Strategy<Value = T> + use<T> {
     prop_oneof![Just(values[0].clone()), select(values.to_vec())]
 }
 
@@ -299,7 +301,11 @@ fn side() -> BoxedStrategy<Side> {
 }
 
 fn basis() -> impl Strategy<Value = Basis> {
-    prop_oneof![gci().prop_map(|gci| Basis::from(&gci)), vec(side(), 0..3).prop_map(Basis::Sides)]
+    prop_oneof![
+        gci().prop_map(|gci| Basis::from(&gci)),
+        vec(side(), 0..3).prop_map(Basis::Sides),
+        any_sale::sale().prop_map(Basis::Sale),
+    ]
 }
 
 fn gci() -> impl Strategy<Value = Gci> {
@@ -417,6 +423,7 @@ pub fn event() -> impl Strategy<Value = Event> {
         attainment_event().prop_map(Event::Attainment),
         account_event().prop_map(Event::Account),
         payout_event().prop_map(Event::Payout),
+        any_sale::event(),
     ]
 }
 
@@ -607,6 +614,7 @@ pub fn command() -> impl Strategy<Value = Command> {
             }
         ),
         payout_command().prop_map(Command::Payout),
+        any_sale::command(),
     ]
 }
 

@@ -12,6 +12,7 @@
 mod story;
 
 mod any;
+mod any_sale;
 mod history;
 mod ledger;
 mod model;

@@ -499,9 +499,9 @@ const MORE_CURRENCIES: [Code; 16] = [
     Code("SGD", 2),
 ];
 
-/// A text that is not what it must be, and what that is.
+/// What a text must be and is not.
 #[derive(Debug, Error)]
-#[error("expected {0}")]
+#[error("{0}")]
 pub struct Unreadable(String);
 
 impl FromStr for Code {

@@ -9,7 +9,9 @@ use std::fmt::{self, Write as _};
 
 use serde::{Serialize, Serializer};
 
+use crate::document::left_out;
 pub use crate::document::{CapYear, Document};
+use crate::sale::{self, ModelPin, Moment, RatesPin, Sale, Touch};
 use crate::side;
 pub use crate::side::Side;
 
@@ -86,6 +88,54 @@ pub enum Act {
         deal: String,
         sides: Vec<Side>,
         on: Day,
+    },
+    PublishModel {
+        model: String,
+        document: Box<sale::Model>,
+    },
+    PublishRates {
+        rates: String,
+        document: Box<sale::Rates>,
+    },
+    Classify {
+        payee: String,
+        from: Day,
+        kind: Option<String>,
+        tier: Option<String>,
+        class: Option<String>,
+        rates: Option<RatesPin>,
+    },
+    RegisterSale {
+        deal: String,
+        sale: Box<Sale>,
+    },
+    Touch {
+        deal: String,
+        touch: Touch,
+    },
+    CompleteSale {
+        deal: String,
+        completed_at: Moment,
+        cutoff: Option<Moment>,
+    },
+    RecordSale {
+        deal: String,
+        sale: Box<Sale>,
+        touches: Vec<Touch>,
+        completed_at: Moment,
+        cutoff: Option<Moment>,
+    },
+    Collect {
+        deal: String,
+        payment: String,
+        amount: Amount,
+        on: Day,
+    },
+    Recompute {
+        deal: String,
+        reason: String,
+        model: Option<ModelPin>,
+        rates: Option<RatesPin>,
     },
     Reverse {
         deal: String,
@@ -316,6 +366,37 @@ impl fmt::Display for Act {
             Self::Reverse { deal, reason } => {
                 json.text("deal", deal)?.text("reason", reason)?;
             }
+            Self::PublishModel { model, document } => {
+                json.text("model", model)?.raw("document", left_out(document))?;
+            }
+            Self::PublishRates { rates, document } => {
+                json.text("rates", rates)?.raw("document", left_out(document))?;
+            }
+            Self::Classify { payee, from, kind, tier, class, rates } => {
+                json.text("payee", payee)?.text("from", from)?.maybe("type", kind.as_ref())?;
+                json.maybe("tier", tier.as_ref())?.maybe("class", class.as_ref())?.json("rates", rates.as_ref())?;
+            }
+            Self::RegisterSale { deal, sale } => {
+                json.text("deal", deal)?.raw("sale", left_out(sale))?;
+            }
+            Self::Touch { deal, touch } => {
+                json.text("deal", deal)?.json("touch", Some(touch))?;
+            }
+            Self::CompleteSale { deal, completed_at, cutoff } => {
+                json.text("deal", deal)?.text("completed_at", completed_at)?.maybe("cutoff", cutoff.as_ref())?;
+            }
+            Self::RecordSale { deal, sale, touches, completed_at, cutoff } => {
+                json.text("deal", deal)?.raw("sale", left_out(sale))?;
+                json.json("touches", Some(touches).filter(|touches| !touches.is_empty()))?;
+                json.text("completed_at", completed_at)?.maybe("cutoff", cutoff.as_ref())?;
+            }
+            Self::Collect { deal, payment, amount, on } => {
+                json.text("deal", deal)?.text("payment", payment)?.text("amount", amount)?.text("on", on)?;
+            }
+            Self::Recompute { deal, reason, model, rates } => {
+                json.text("deal", deal)?.text("reason", reason)?;
+                json.json("model", model.as_ref())?.json("rates", rates.as_ref())?;
+            }
             Self::RegisterSides { deal, sides } => {
                 json.text("deal", deal)?.raw("sides", side::asked(sides))?;
             }
@@ -393,6 +474,15 @@ impl Act {
             Self::Record { .. } => "deal.record",
             Self::RegisterSides { .. } => "deal.register_sides",
             Self::RecordSides { .. } => "deal.record_sides",
+            Self::PublishModel { .. } => "model.publish",
+            Self::PublishRates { .. } => "rates.publish",
+            Self::Classify { .. } => "payee.classify",
+            Self::RegisterSale { .. } => "deal.register_sale",
+            Self::Touch { .. } => "deal.touch",
+            Self::CompleteSale { .. } => "deal.complete_sale",
+            Self::RecordSale { .. } => "deal.record_sale",
+            Self::Collect { .. } => "deal.collect",
+            Self::Recompute { .. } => "deal.recompute",
             Self::Reverse { .. } => "deal.reverse",
             Self::SetOpeningBalance { .. } => "cap.set_opening_balance",
             Self::SetOpeningAttainment { .. } => "attainment.set_opening",
@@ -481,6 +571,13 @@ impl<'a, 'b> Fields<'a, 'b> {
     fn maybe(&mut self, name: &str, value: Option<&impl fmt::Display>) -> Result<&mut Self, fmt::Error> {
         match value {
             Some(value) => self.text(name, value),
+            None => Ok(self),
+        }
+    }
+
+    fn json(&mut self, name: &str, value: Option<&impl Serialize>) -> Result<&mut Self, fmt::Error> {
+        match value {
+            Some(value) => self.raw(name, sale::stored(value)),
             None => Ok(self),
         }
     }

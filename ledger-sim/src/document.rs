@@ -443,14 +443,24 @@ fn leave_out(value: &mut Value) {
                 ("side", json!("sole")),
                 ("off_top", json!([])),
                 ("adjustments", json!([])),
+                ("base", json!("amount")),
+                ("rules", json!([])),
+                ("when", json!({})),
+                ("earned", json!("on_invoice")),
+                ("types", json!({ "except": ["crm_sync"] })),
+                ("registration", json!("wins")),
+                ("sum", json!("strict")),
+                ("rest", json!("0")),
             ];
             let adjusts = fields.contains_key("actor");
+            let limits = fields.contains_key("zone") && fields.contains_key("per");
             for (field, default) in defaults {
-                if fields.get(field) == Some(&default) && !(adjusts && field == "to") {
+                if fields.get(field) == Some(&default) && !(adjusts && field == "to") && !limits {
                     fields.remove(field);
                 }
             }
-            if fields.contains_key("gci") && fields.get("units") == Some(&json!(1)) {
+            let of_side_or_line = fields.contains_key("gci") || fields.contains_key("amount");
+            if of_side_or_line && fields.get("units") == Some(&json!(1)) {
                 fields.remove("units");
             }
             fields.values_mut().for_each(leave_out);
@@ -489,9 +499,9 @@ const MORE_CURRENCIES: [Code; 16] = [
     Code("SGD", 2),
 ];
 
-/// A text that is not what it must be, and what that is.
+/// What a text must be and is not.
 #[derive(Debug, Error)]
-#[error("expected {0}")]
+#[error("{0}")]
 pub struct Unreadable(String);
 
 impl FromStr for Code {

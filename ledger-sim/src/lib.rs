@@ -93,6 +93,7 @@ pub mod network;
 pub mod projector;
 pub mod real;
 pub mod run;
+pub mod sale;
 pub mod scheduler;
 pub mod shrink;
 pub mod side;

@@ -78,11 +78,13 @@ pub enum Habit {
     Sides,
     /// Publishes plans with more than a split and a cap.
     Terms,
+    /// Sells what touches attribute and rate plans pay.
+    Sales,
 }
 
 impl Habit {
     /// Every habit.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Steps,
         Self::Shares,
         Self::Reversals,
@@ -99,6 +101,7 @@ impl Habit {
         Self::Dates,
         Self::Sides,
         Self::Terms,
+        Self::Sales,
     ];
 }
 

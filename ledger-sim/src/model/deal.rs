@@ -3,8 +3,9 @@
 use super::calendar::in_range;
 use super::money::{fits, rate_of, share};
 use super::waterfall::{self, Calculated, Sharer};
-use super::{Asked, Attainment, Cap, Entry, Ruling, Source, State, Step, Totals, Why, amount, attainment, maybe};
+use super::{Asked, Attainment, Cap, Entry, Ruling, Sold, Source, Step, Totals, Why, amount, attainment, maybe, sale};
 use crate::act::{Act, Amount, Credit, Day, Gci, Side, Text, WHOLE};
+use crate::sale::Sale;
 use crate::side;
 
 /// The most payees that share a deal.
@@ -25,6 +26,8 @@ pub struct Deal {
     pub stage: Stage,
     /// What it earned everybody, once it is completed.
     pub earned: Vec<Earned>,
+    /// What is known besides, if it is a sale.
+    pub sold: Sold,
     moved: Vec<Moved>,
     /// Its sides as they were calculated, as they are stored.
     calculated: String,
@@ -37,6 +40,8 @@ pub enum Basis {
     Gci(Gci),
     /// What each side brings, and who shares it.
     Sides(Vec<Side>),
+    /// What is sold; its touches and rate plans say the rest.
+    Sale(Box<Sale>),
 }
 
 /// Where a deal stands.
@@ -78,7 +83,7 @@ pub(super) fn judge(asked: Asked<'_>) -> Result<Ruling, Why> {
         Act::Attribute { deal, credit } => {
             let mut deal = known(deal)?.clone();
             let open = matches!(deal.stage, Stage::Registered | Stage::Attributed);
-            if !open || matches!(deal.basis, Basis::Sides(_)) {
+            if !open || !matches!(deal.basis, Basis::Gci(_)) {
                 return Err(Why::WrongState);
             }
             if deal.credit.as_ref() == Some(credit) {
@@ -92,6 +97,7 @@ pub(super) fn judge(asked: Asked<'_>) -> Result<Ruling, Why> {
         Act::Complete { deal, on } => {
             let deal = known(deal)?;
             match deal.stage {
+                _ if matches!(deal.basis, Basis::Sale(_)) => Err(Why::WrongState),
                 Stage::Completed(day) if day == *on => Err(Why::AlreadyKnown),
                 Stage::Registered | Stage::Attributed => complete(asked, Ruling::on(in_range(*on)?), deal.clone(), *on),
                 Stage::Completed(_) | Stage::Reversed => Err(Why::WrongState),
@@ -152,6 +158,7 @@ fn new(asked: Asked<'_>, ruling: &mut Ruling, id: &str, basis: Basis) -> Result<
             }
             (Amount(gci, currency), format!(r#"{{"sides":{told}}}"#))
         }
+        Basis::Sale(_) => return Err(Why::Malformed),
     };
     if gci.0 < 0 {
         return Err(Why::WrongAmount);
@@ -162,8 +169,15 @@ fn new(asked: Asked<'_>, ruling: &mut Ruling, id: &str, basis: Basis) -> Result<
     }
     let payload = format!(r#"{{"deal":"{id}","basis":{told},"gci":"{gci}"}}"#);
     ruling.fact(format!("deal/{id}"), "deal.registered", payload);
-    let (id, stage, calculated) = (id.to_owned(), Stage::Registered, String::new());
-    Ok(Deal { id, basis, gci, credit: None, stage, earned: Vec::new(), moved: Vec::new(), calculated })
+    Ok(Deal::new(id, basis, gci))
+}
+
+impl Deal {
+    /// A deal of which nothing is known but what it brings.
+    pub(super) fn new(id: &str, basis: Basis, gci: Amount) -> Self {
+        let (id, stage, calculated, sold) = (id.to_owned(), Stage::Registered, String::new(), Sold::default());
+        Self { id, basis, gci, credit: None, stage, earned: Vec::new(), sold, moved: Vec::new(), calculated }
+    }
 }
 
 /// Everyone who is credited, with its weight.
@@ -202,7 +216,7 @@ fn sides(deal: &Deal) -> Result<Vec<Side>, Why> {
     let sharer = |payee: &String, weight| side::Sharer { payee: payee.clone(), weight, mentor: None };
     match (&deal.basis, &deal.credit) {
         (Basis::Sides(sides), _) => Ok(sides.clone()),
-        (Basis::Gci(_), None) => Err(Why::WrongState),
+        (Basis::Gci(_), None) | (Basis::Sale(_), _) => Err(Why::WrongState),
         (Basis::Gci(_), Some(Credit::Equal(payees))) => {
             Ok(vec![Side::sole(deal.gci, payees.iter().map(|payee| sharer(payee, None)).collect())])
         }
@@ -300,7 +314,7 @@ fn complete(asked: Asked<'_>, mut ruling: Ruling, mut deal: Deal, on: Day) -> Re
         }
     }
     let mut entries = Vec::new();
-    for (payee, units) in earned(&calculated) {
+    for (payee, units) in earned(&calculated)? {
         let earned = amount(fits(units)?, currency);
         let place = asked.model.account(&payee, currency).map_or(0, |account| account.entries.len());
         let entry = (units != 0).then(|| asked.derive("entry", u32::try_from(entries.len()).unwrap_or_default()));
@@ -347,17 +361,17 @@ fn fees(calculated: &Calculated, payee: &str, plan: &waterfall::Plan, cap: &Cap)
     fees.map(|line| -line.amount).sum()
 }
 
-/// Every payee who is a party of some line, with the sum of those.
-fn earned(calculated: &Calculated) -> Vec<(String, i128)> {
+/// Every payee who is a party of some line, with the sum of those, which fits at every step.
+fn earned(calculated: &Calculated) -> Result<Vec<(String, i128)>, Why> {
     let mut sums: Vec<(String, i128)> = Vec::new();
     for line in &calculated.lines {
         let Some(payee) = &line.payee else { continue };
         match sums.iter_mut().find(|(known, _)| known == payee) {
-            Some((_, sum)) => *sum += line.amount,
+            Some((_, sum)) => *sum = fits(*sum + line.amount)?,
             None => sums.push((payee.clone(), line.amount)),
         }
     }
-    sums
+    Ok(sums)
 }
 
 fn reverse(asked: Asked<'_>, mut deal: Deal, reason: &str) -> Result<Ruling, Why> {
@@ -392,21 +406,10 @@ fn reverse(asked: Asked<'_>, mut deal: Deal, reason: &str) -> Result<Ruling, Why
             }
         }
     }
+    sale::give_back(asked, &mut ruling, &deal)?;
     for (place, earned) in (0..).zip(&deal.earned) {
-        let Some(index) = earned.entry else { continue };
-        let account = asked.model.account(&earned.payee, currency).ok_or(Why::Unknown)?;
-        let entry = account.entries.get(index).ok_or(Why::Unknown)?;
-        let (payee, of) = (&earned.payee, &entry.id);
-        match entry.state {
-            State::Claimed => return Err(Why::WrongState),
-            State::Payable => ruling.take_back(entry, index, &format!(r#"{{"deal":"{id}"}}"#)),
-            State::Paid | State::Reversed => {
-                let clawback = asked.derive("entry", place);
-                let source = format!(r#"{{"clawback":{{"deal":"{id}","of":"{of}"}}}}"#);
-                let (payee, deal, owed) = (payee.clone(), Some(id.clone()), amount(-entry.amount, currency));
-                let clawback = Entry::new(clawback, payee, Source::Clawback, deal, owed, asked.today);
-                ruling.book(clawback, entry.plan.clone(), &source);
-            }
+        if let Some(index) = earned.entry {
+            ruling.take_back_of(asked, &deal, &earned.payee, index, place)?;
         }
     }
     deal.stage = Stage::Reversed;

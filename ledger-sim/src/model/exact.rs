@@ -144,3 +144,36 @@ pub(super) fn share(units: &Exact, weights: &[Exact]) -> Vec<Exact> {
     }
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(units: i64, weights: &[i64]) -> Vec<String> {
+        let weights: Vec<Exact> = weights.iter().copied().map(Exact::whole).collect();
+        share(&Exact::whole(units), &weights).iter().map(Exact::digits).collect()
+    }
+
+    /// A rest that goes to the last, or to the largest part, pays another payee a cent.
+    #[test]
+    fn shares_go_by_largest_remainder_and_ties_to_the_first() {
+        assert_eq!(parts(10_000, &[1, 1, 1]), ["3334", "3333", "3333"]);
+        assert_eq!(parts(1_000, &[1, 1, 1]), ["334", "333", "333"]);
+        assert_eq!(parts(100, &[1, 1, 1]), ["34", "33", "33"]);
+        assert_eq!(parts(5, &[50, 30, 20]), ["3", "1", "1"]);
+        assert_eq!(parts(7, &[0, 1, 1]), ["0", "4", "3"]);
+        assert_eq!(parts(1, &[1, 2]), ["0", "1"]);
+    }
+
+    /// Half up, half towards plus infinity and half to even differ on these.
+    #[test]
+    fn a_half_goes_away_from_zero_or_to_the_even_one() {
+        let half = |halves: i64| Exact::whole(halves).over(&Exact::whole(2)).unwrap();
+        for (halves, away, even) in [(1, "1", "0"), (3, "2", "2"), (5, "3", "2"), (-1, "-1", "0"), (-3, "-2", "-2")] {
+            assert_eq!(half(halves).round(false).digits(), away);
+            assert_eq!(half(halves).round(true).digits(), even);
+        }
+        assert_eq!((half(29) - half(1)).round(false).digits(), "14");
+        assert_eq!(Exact::one().over(&Exact::zero()), None);
+    }
+}

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::exact::Exact;
 use super::{calendar, names};
-use crate::act::{CURRENCIES, Code as Currency, Day};
+use crate::act::{Code as Currency, Day};
 
 /// A field is unknown, missing or says what it cannot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,9 +67,17 @@ pub(super) fn named<T, E: From<Malformed>>(
     value: &Value,
     read: impl Fn(&Value) -> Result<T, E>,
 ) -> Result<BTreeMap<String, T>, E> {
+    named_by(names::is_name, value, read)
+}
+
+/// An object of things by texts for which a rule holds.
+pub(super) fn named_by<T, E: From<Malformed>>(
+    holds: fn(&str) -> bool,
+    value: &Value,
+    read: impl Fn(&Value) -> Result<T, E>,
+) -> Result<BTreeMap<String, T>, E> {
     let all = value.as_object().ok_or(Malformed)?.iter();
-    all.map(|(key, value)| if names::is_name(key) { Ok((key.clone(), read(value)?)) } else { Err(Malformed.into()) })
-        .collect()
+    all.map(|(key, value)| if holds(key) { Ok((key.clone(), read(value)?)) } else { Err(Malformed.into()) }).collect()
 }
 
 /// One of several things, by its only field.
@@ -99,13 +107,17 @@ pub(super) fn count(value: &Value) -> Result<u32, Malformed> {
 }
 
 pub(super) fn currency(value: &Value) -> Result<Currency, Malformed> {
-    CURRENCIES.into_iter().find(|known| value == known.0).ok_or(Malformed)
+    code(value.as_str().ok_or(Malformed)?)
+}
+
+fn code(text: &str) -> Result<Currency, Malformed> {
+    text.parse().map_err(|_| Malformed)
 }
 
 /// The minor units of an amount, such as `12.30 USD`, and its currency.
 pub(super) fn amount(value: &Value) -> Result<(Exact, Currency), Malformed> {
-    let (number, code) = value.as_str().and_then(|text| text.split_once(' ')).ok_or(Malformed)?;
-    let currency = CURRENCIES.into_iter().find(|known| known.0 == code).ok_or(Malformed)?;
+    let (number, currency) = value.as_str().and_then(|text| text.split_once(' ')).ok_or(Malformed)?;
+    let currency = code(currency)?;
     let units = decimal(number, currency.1)? * Exact::whole(10_u64.pow(currency.1));
     if units.fits() { Ok((units, currency)) } else { Err(Malformed) }
 }

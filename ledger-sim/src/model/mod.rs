@@ -10,6 +10,7 @@ mod attainment;
 pub mod attribution;
 mod calendar;
 mod cap;
+mod customer;
 mod deal;
 mod exact;
 mod json;
@@ -18,12 +19,16 @@ mod names;
 mod payee;
 mod payout;
 mod plan;
+mod published;
 mod reports;
+mod sale;
 mod settings;
+mod spend;
 mod table;
 pub mod waterfall;
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha256};
@@ -32,14 +37,18 @@ pub use account::{Account, Entry, Source, State};
 pub use attainment::Attainment;
 pub use cap::{Cap, Reached};
 pub use deal::{Basis, Deal, Earned, Stage as DealStage};
-pub use payee::{Assignment, Payee};
+pub use payee::{Assignment, Particulars, Payee};
 pub use payout::{Payout, Stage};
 pub use plan::{Plan, Version};
+pub use published::{Edition, Published};
 pub use reports::{Balance, Year};
+pub use sale::{Credit, Payment, Sold};
 pub use table::Table;
 pub use waterfall::{Holder, Totals};
 
 use crate::act::{Act, Amount, Ask, Code, Day};
+use crate::sale::{Model as AttributionModel, Rates};
+use customer::Earnings;
 use plan::Programme;
 use settings::Settings;
 
@@ -52,6 +61,8 @@ pub struct Model {
     payees: Table<Payee>,
     plans: Table<Plan>,
     programmes: Table<Programme>,
+    models: Table<Published<AttributionModel>>,
+    rates: Table<Published<Rates>>,
     deals: Table<Deal>,
     /// By the names of their streams.
     caps: Table<Cap>,
@@ -62,6 +73,10 @@ pub struct Model {
     payouts: Table<Payout>,
     /// The payout of each payment reference, by the name of its stream.
     references: FxHashMap<String, String>,
+    /// What was spent of each limit, by account.
+    spent: FxHashMap<String, i128>,
+    /// By the names of their streams.
+    customers: FxHashMap<String, Earnings>,
 }
 
 /// An event that must be stored.
@@ -139,6 +154,28 @@ impl From<waterfall::Code> for Why {
     }
 }
 
+impl From<attribution::Code> for Why {
+    fn from(code: attribution::Code) -> Self {
+        use attribution::Code;
+        match code {
+            Code::Malformed => Self::Malformed,
+            Code::UnknownPayee | Code::UnknownModel | Code::UnknownRates | Code::UnknownType | Code::UnknownClass => {
+                Self::Unknown
+            }
+            Code::WrongCurrency => Self::WrongCurrency,
+            Code::Negative
+            | Code::NotPositive
+            | Code::WeightsDoNotSum
+            | Code::RateOutOfBounds
+            | Code::TooMuchCollected => Self::WrongAmount,
+            Code::NamedTwice | Code::TooMany => Self::WrongCount,
+            Code::Conflicting | Code::NoLines => Self::Conflicting,
+            Code::Year => Self::WrongDay,
+            Code::Overflow => Self::TooLarge,
+        }
+    }
+}
+
 /// What an accepted request comes to.
 #[derive(Debug)]
 pub struct Ruling {
@@ -156,6 +193,8 @@ enum Step {
     Payee(Payee),
     Version(String, Box<Version>),
     Programme(String, Programme),
+    Model(String, Arc<Edition<AttributionModel>>),
+    Rates(String, Arc<Edition<Rates>>),
     Deal(Deal),
     Cap(String, Cap),
     Attainment(String, Attainment),
@@ -165,6 +204,9 @@ enum Step {
     Turn(String, Vec<usize>, State),
     Payout(Payout),
     Reference(String, String),
+    /// What is spent of a limit.
+    Spend(String, i128),
+    Customer(String, Earnings),
 }
 
 impl Ruling {
@@ -220,8 +262,18 @@ impl Model {
         let asked = Asked { model: self, ask, settings, today: settings.today(ask.at)? };
         match &ask.act {
             Act::Open { .. } | Act::SwitchOn { .. } | Act::SwitchOff { .. } => settings::judge(asked),
-            Act::Enrol { .. } | Act::Assign { .. } | Act::EndAssignment { .. } => payee::judge(asked),
+            Act::Enrol { .. } | Act::Assign { .. } | Act::EndAssignment { .. } | Act::Classify { .. } => {
+                payee::judge(asked)
+            }
             Act::Publish { plan, document } => plan::publish(asked, plan, document),
+            Act::PublishModel { model, document } => published::publish_model(asked, model, document),
+            Act::PublishRates { rates, document } => published::publish_rates(asked, rates, document),
+            Act::RegisterSale { .. }
+            | Act::Touch { .. }
+            | Act::CompleteSale { .. }
+            | Act::RecordSale { .. }
+            | Act::Collect { .. }
+            | Act::Recompute { .. } => sale::judge(asked),
             Act::SetOpeningBalance { payee, on, amount, reason, programme } => {
                 cap::set_opening_balance(asked, payee, *on, *amount, reason, programme.as_deref())
             }
@@ -250,6 +302,8 @@ impl Model {
                     }
                 }
                 Step::Programme(name, programme) => self.programmes.put(&name, programme),
+                Step::Model(name, edition) => self.models.publish(name, edition),
+                Step::Rates(name, edition) => self.rates.publish(name, edition),
                 Step::Deal(deal) => self.deals.put(&deal.id.clone(), deal),
                 Step::Cap(stream, cap) => self.caps.put(&stream, cap),
                 Step::Attainment(stream, attainment) => self.attainments.put(&stream, attainment),
@@ -266,6 +320,12 @@ impl Model {
                 Step::Payout(payout) => self.payouts.put(&payout.id.clone(), payout),
                 Step::Reference(stream, payout) => {
                     self.references.insert(stream, payout);
+                }
+                Step::Spend(account, total) => {
+                    self.spent.insert(account, total);
+                }
+                Step::Customer(stream, earnings) => {
+                    self.customers.insert(stream, earnings);
                 }
             }
         }
@@ -316,6 +376,18 @@ impl Model {
     #[must_use]
     pub fn plans(&self) -> &Table<Plan> {
         &self.plans
+    }
+
+    /// The attribution models, in the order in which they were published.
+    #[must_use]
+    pub fn models(&self) -> &Table<Published<AttributionModel>> {
+        &self.models
+    }
+
+    /// The rate plans, in the order in which they were published.
+    #[must_use]
+    pub fn rates(&self) -> &Table<Published<Rates>> {
+        &self.rates
     }
 
     /// The deals, in the order in which they became known.

@@ -6,6 +6,7 @@ use super::settings::CAPABILITIES;
 use super::{Why, calendar, waterfall};
 use crate::act::{Act, Amount, Ask, Credit, Day, Gci, Part, Side};
 use crate::document::Charge;
+use crate::sale::{Fine, Line, Sale, Touch};
 use crate::side::{Adjustment, OffTop, Party, Sharer};
 
 /// Whether everything in a request can be read. Identifiers of payouts are taken as the ledger writes them.
@@ -30,6 +31,27 @@ fn can_read(act: &Act) -> bool {
         Act::Attribute { deal, credit } => is_name(deal) && is_credit(credit),
         Act::Complete { deal, on } => is_name(deal) && is_day(on),
         Act::Record { deal, gci, credit, on } => is_name(deal) && is_gci(gci) && is_credit(credit) && is_day(on),
+        Act::PublishModel { model, document: _ } => is_name(model),
+        Act::PublishRates { rates, document: _ } => is_name(rates),
+        Act::Classify { payee, from, kind, tier, class, rates } => {
+            let named = [kind, tier, class].into_iter().all(|name| perhaps(name.as_deref(), is_name));
+            is_name(payee) && is_day(from) && named && perhaps(rates.as_ref(), |pin| is_name(&pin.rates))
+        }
+        Act::RegisterSale { deal, sale } => is_name(deal) && is_sale(sale),
+        Act::Touch { deal, touch } => is_name(deal) && is_touch(touch),
+        Act::CompleteSale { deal, completed_at: _, cutoff: _ } => is_name(deal),
+        Act::RecordSale { deal, sale, touches, completed_at: _, cutoff: _ } => {
+            is_name(deal) && is_sale(sale) && touches.iter().all(is_touch)
+        }
+        Act::Collect { deal, payment, amount, on } => {
+            is_name(deal) && is_name(payment) && is_amount(amount) && is_day(on)
+        }
+        Act::Recompute { deal, reason, model, rates } => {
+            is_name(deal)
+                && is_text(reason)
+                && perhaps(model.as_ref(), |pin| is_name(&pin.model))
+                && perhaps(rates.as_ref(), |pin| is_name(&pin.rates))
+        }
         Act::Reverse { deal, reason } => is_name(deal) && is_text(reason),
         Act::RegisterSides { deal, sides } => is_name(deal) && sides.iter().all(is_side),
         Act::RecordSides { deal, sides, on } => is_name(deal) && sides.iter().all(is_side) && is_day(on),
@@ -145,6 +167,30 @@ fn is_party(party: &Party) -> bool {
         Party::Company | Party::Client | Party::Franchise => true,
         Party::Payee(name) | Party::Referrer(name) => is_name(name),
     }
+}
+
+fn is_sale(sale: &Sale) -> bool {
+    let Sale { amount, lines, customer, programme, model, rates, registered_by, custom, overlays } = sale;
+    let mut weights = custom.iter().chain(overlays);
+    perhaps(amount.as_ref(), is_amount)
+        && lines.iter().all(|Line { amount, product_line, units: _, unit_cost }| {
+            is_amount(amount) && perhaps(product_line.as_deref(), is_name) && perhaps(unit_cost.as_ref(), is_amount)
+        })
+        && [customer, programme, registered_by].into_iter().all(|name| perhaps(name.as_deref(), is_name))
+        && is_name(&model.model)
+        && perhaps(rates.as_ref(), |pin| is_name(&pin.rates))
+        && weights.all(|weight| is_name(&weight.payee) && is_fine(&weight.weight))
+}
+
+fn is_touch(touch: &Touch) -> bool {
+    let Touch { touch, payee, kind, at: _, weight, role, milestones } = touch;
+    [touch, payee, kind].into_iter().chain(role).chain(milestones).all(|name| is_name(name))
+        && perhaps(weight.as_ref(), is_fine)
+}
+
+/// No more trillionths than 63 bits hold.
+fn is_fine(Fine(trillionths): &Fine) -> bool {
+    i64::try_from(*trillionths).is_ok()
 }
 
 fn is_credit(credit: &Credit) -> bool {

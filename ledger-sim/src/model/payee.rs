@@ -3,6 +3,7 @@
 use super::calendar::in_range;
 use super::{Asked, Ruling, Step, Why, maybe};
 use crate::act::{Act, Day, Text};
+use crate::sale::{RatesPin, stored};
 
 /// A payee.
 #[derive(Debug, Clone)]
@@ -15,6 +16,18 @@ pub struct Payee {
     pub joined_on: Option<Day>,
     /// The plans that it is under, in the order in which they were assigned.
     pub assignments: Vec<Assignment>,
+    /// What it is, from which day on.
+    pub particulars: Vec<(Day, Particulars)>,
+}
+
+/// What a payee is, by which it is credited and paid.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named as the ledger names them")]
+pub struct Particulars {
+    pub kind: Option<String>,
+    pub tier: Option<String>,
+    pub class: Option<String>,
+    pub rates: Option<RatesPin>,
 }
 
 /// A plan version for some days.
@@ -36,6 +49,20 @@ impl Payee {
     pub fn plan_on(&self, day: Day) -> Option<&Assignment> {
         self.assignments.iter().find(|span| span.from <= day && span.until.is_none_or(|until| day < until))
     }
+
+    /// What it is on a day: nothing is taken over from before.
+    pub(super) fn particulars_on(&self, day: Day) -> Particulars {
+        let until = self.particulars.iter().filter(|(from, _)| *from <= day);
+        until.max_by_key(|(from, _)| *from).map(|(_, particulars)| particulars.clone()).unwrap_or_default()
+    }
+}
+
+impl Particulars {
+    /// All but the rate plan, each with a comma before it.
+    pub(super) fn json(&self) -> String {
+        let Self { kind, tier, class, .. } = self;
+        maybe("type", kind.as_ref()) + &maybe("tier", tier.as_ref()) + &maybe("class", class.as_ref())
+    }
 }
 
 impl Assignment {
@@ -56,7 +83,7 @@ pub(super) fn judge(asked: Asked<'_>) -> Result<Ruling, Why> {
             }
             let (id, name, joined_on) = (payee.clone(), name.clone(), *joined_on);
             let fields = format!(r#","name":{}{}"#, Text(&name), maybe("joined_on", joined_on));
-            (Payee { id, name, joined_on, assignments: Vec::new() }, "payee.enrolled", fields)
+            (Payee { id, name, joined_on, assignments: Vec::new(), particulars: Vec::new() }, "payee.enrolled", fields)
         }
         Act::Assign { payee, plan, version, from, until } => {
             let mut payee = asked.model.payees.get(payee).ok_or(Why::Unknown)?.clone();
@@ -84,6 +111,21 @@ pub(super) fn judge(asked: Asked<'_>) -> Result<Ruling, Why> {
             }
             open.until = Some(*until);
             (payee, "payee.assignment_ended", format!(r#","until":"{until}""#))
+        }
+        Act::Classify { payee, from, kind, tier, class, rates } => {
+            let mut payee = asked.model.payees.get(payee).ok_or(Why::Unknown)?.clone();
+            rates.as_ref().map(|pin| asked.model.rates_of(pin)).transpose()?;
+            in_range(*from)?;
+            let (kind, tier, class) = (kind.clone(), tier.clone(), class.clone());
+            let particulars = Particulars { kind, tier, class, rates: rates.clone() };
+            let pin = rates.as_ref().map_or_else(String::new, |pin| format!(r#","rates":{}"#, stored(pin)));
+            let fields = format!(r#","from":"{from}"{}{pin}"#, particulars.json());
+            match payee.particulars.iter_mut().find(|(known, _)| known == from) {
+                Some((_, known)) if *known == particulars => return Err(Why::AlreadyKnown),
+                Some((_, known)) => *known = particulars,
+                None => payee.particulars.push((*from, particulars)),
+            }
+            (payee, "payee.classified", fields)
         }
         _ => return Err(Why::Malformed),
     };

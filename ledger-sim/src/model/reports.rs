@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Entry, Model, Source, Stage, State};
+use super::{Credit, Deal, Entry, Model, Source, Stage, State};
 use crate::act::Code;
 
 /// What one payee earned, is owed and was paid in one currency, in minor units.
@@ -101,5 +101,13 @@ impl Model {
             balances.entry((payout.payee.as_str(), payout.amount.1)).or_default().payouts_paid += 1;
         }
         balances
+    }
+
+    /// The credits of all sales that are not reversed, by sale.
+    #[must_use]
+    pub fn credits(&self) -> Vec<Credit> {
+        let mut deals: Vec<_> = self.deals.rows().iter().collect();
+        deals.sort_by_key(|deal| &deal.id);
+        deals.into_iter().flat_map(Deal::credits).collect()
     }
 }

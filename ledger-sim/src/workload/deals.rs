@@ -20,6 +20,10 @@ impl Workload {
         let Some(version) = model.plan_on(&payee.id, day) else { return self.assign(world, payee) };
         let gci = self.gci(world, &payee.id, version, day);
         let currency = version.document.currency;
+        let capability = "foreign_currencies";
+        if currency != self.swarm.base && !world.model.allows(capability) && !world.choices.maybe(300) {
+            return (world.staff(), Act::SwitchOn { capability });
+        }
         self.named.deals += 1;
         let deal = format!("d-{}", self.named.deals);
         let actor = world.staff();

@@ -11,6 +11,7 @@ mod parties;
 mod payouts;
 pub mod plans;
 mod recent;
+mod sales;
 mod sides;
 mod spoil;
 mod words;
@@ -49,6 +50,8 @@ pub struct Workload {
     registered: Recent<String>,
     /// Deals that are.
     completed: Recent<String>,
+    /// Sales, wherever they stand.
+    sales: Recent<String>,
     /// Payouts on their way, by their places in the model.
     live: Recent<usize>,
     /// Payouts at the end of it.
@@ -71,6 +74,9 @@ struct Named {
     plans: usize,
     payees: usize,
     references: u64,
+    documents: usize,
+    touches: u64,
+    payments: u64,
 }
 
 /// What a client may mean to do.
@@ -88,6 +94,9 @@ enum Move {
     Publish,
     Assign,
     Switch,
+    Sale,
+    StepOfSale,
+    Publications,
 }
 
 /// What the next ask is made from.
@@ -95,6 +104,8 @@ struct World<'a> {
     choices: &'a mut Choices,
     model: &'a Model,
     today: Day,
+    /// The same instant, in seconds since 1970-01-01 UTC.
+    at: i64,
 }
 
 /// Who asks, and what.
@@ -118,6 +129,9 @@ impl Workload {
             (when(Habit::Publishing, 20), Move::Publish),
             (when(Habit::Moves, 40), Move::Assign),
             (when(Habit::Switches, 20), Move::Switch),
+            (when(Habit::Sales, 200), Move::Sale),
+            (when(Habit::Sales, 250), Move::StepOfSale),
+            (when(Habit::Sales, 50), Move::Publications),
         ];
         moves.retain(|(often, _)| *often > 0);
         Self {
@@ -130,6 +144,7 @@ impl Workload {
             ahead: 0,
             registered: Recent::new(16),
             completed: Recent::new(32),
+            sales: Recent::new(24),
             live: Recent::new(24),
             ended: Recent::new(24),
             payouts_seen: 0,
@@ -162,7 +177,7 @@ impl Workload {
         self.asks += 1;
         self.ahead = (self.ahead + u64::from(self.swarm.pace)).min(MOST_AHEAD);
         let at = now.saturating_add(i64::try_from(self.ahead / 1_000).unwrap_or(0) * DAY);
-        let mut world = World { choices, model, today: day_of(at) };
+        let mut world = World { choices, model, today: day_of(at), at };
         let ask = self.again(&mut world, at).unwrap_or_else(|| {
             let mut asked = self.act(&mut world);
             // What the user brought stays what it is.
@@ -245,6 +260,9 @@ impl Workload {
             Move::Publish => Some(self.publish(world)),
             Move::Assign => self.reassign(world),
             Move::Switch => Some(switch(world)),
+            Move::Sale => Some(self.sale(world)),
+            Move::StepOfSale => self.step_of_sale(world),
+            Move::Publications => Some(self.publish_for_sales(world)),
         };
         asked.unwrap_or_else(|| self.deal(world))
     }
@@ -287,7 +305,13 @@ impl Workload {
         let same = world.choices.maybe(350);
         match &act {
             _ if same => {}
-            Act::Record { deal, .. } | Act::RecordSides { deal, .. } | Act::Complete { deal, .. } => {
+            Act::Record { deal, .. }
+            | Act::RecordSides { deal, .. }
+            | Act::Complete { deal, .. }
+            | Act::RecordSale { deal, .. }
+            | Act::CompleteSale { deal, .. }
+            | Act::Collect { deal, .. }
+            | Act::Recompute { deal, .. } => {
                 return Some((world.staff(), Act::Reverse { deal: deal.clone(), reason: self.text(world) }));
             }
             Act::Reverse { .. } => return self.create(world),

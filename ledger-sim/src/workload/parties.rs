@@ -51,10 +51,9 @@ impl Workload {
             }
             _ => return self.publish_new(world),
         };
-        (
-            world.staff(),
-            Act::Publish { plan, document: Box::new(plans::revise(world.choices, &self.swarm, &last.document)) },
-        )
+        let actor = world.staff();
+        let document = plans::revise(world.choices, &self.swarm, &last.document);
+        (actor, Act::Publish { plan, document: Box::new(document) })
     }
 
     /// Puts who was enrolled last under a plan.

@@ -4,8 +4,9 @@
 use super::amounts::LARGEST;
 use super::deals::amount_of;
 use super::words::STAFF;
-use super::{Asked, World, plans, plus, sides};
+use super::{Asked, World, plans, plus, sales, sides};
 use crate::act::{Act, Amount, CURRENCIES, Credit, Day, Part};
+use crate::sale::{ModelPin, RatesPin};
 
 /// A payout that no request ever made.
 const NO_PAYOUT: &str = "6f9619ff-8b86-8011-b42d-00cf4fc964ff";
@@ -64,6 +65,48 @@ pub(super) fn spoil(world: &mut World<'_>, asked: &mut Asked) {
         Act::Reverse { deal, .. } => match kind {
             0 => *deal = nobody(),
             _ => known_deal(world, deal),
+        },
+        Act::PublishModel { document, .. } => sales::spoil_model(world, document),
+        Act::PublishRates { document, .. } => sales::spoil_rates(world, document),
+        Act::Classify { payee, from, rates, .. } => match kind {
+            0 => *payee = nobody(),
+            1 => *from = unlikely(world),
+            _ => *rates = Some(RatesPin { rates: nobody(), version: 1 }),
+        },
+        Act::RegisterSale { deal, sale } => match kind {
+            0 => known_deal(world, deal),
+            _ => sales::spoil(world, sale),
+        },
+        Act::RecordSale { deal, sale, touches, completed_at, .. } => match world.choices.work(8) {
+            0 => known_deal(world, deal),
+            1 => *completed_at = sales::unlikely(world),
+            2 | 3 => sales::spoil_touches(world, touches),
+            _ => sales::spoil(world, sale),
+        },
+        Act::Touch { deal, touch } => match kind {
+            0 => known_deal(world, deal),
+            1 => *deal = nobody(),
+            2 => touch.payee = nobody(),
+            _ => touch.at = sales::unlikely(world),
+        },
+        Act::CompleteSale { deal, completed_at, .. } => match kind {
+            0 => known_deal(world, deal),
+            1 => *deal = nobody(),
+            _ => *completed_at = sales::unlikely(world),
+        },
+        Act::Collect { deal, amount, on, .. } => match world.choices.work(6) {
+            0 => known_deal(world, deal),
+            1 => *deal = nobody(),
+            2 => amount.0 = -i128::from(world.choices.work(2)),
+            3 => amount.0 = LARGEST,
+            4 => amount.1 = world.currency(),
+            _ => *on = unlikely(world),
+        },
+        Act::Recompute { deal, model, rates, .. } => match kind {
+            0 => known_deal(world, deal),
+            1 => *deal = nobody(),
+            2 => *model = Some(ModelPin { model: nobody(), version: 1 }),
+            _ => *rates = Some(RatesPin { rates: nobody(), version: 0 }),
         },
         Act::RegisterSides { deal, sides } => match kind {
             0 => known_deal(world, deal),
@@ -135,7 +178,7 @@ pub(super) fn spoil(world: &mut World<'_>, asked: &mut Asked) {
     }
 }
 
-fn nobody() -> String {
+pub(super) fn nobody() -> String {
     "nobody".to_owned()
 }
 

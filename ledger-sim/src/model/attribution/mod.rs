@@ -4,6 +4,7 @@
 
 mod credit;
 mod decay;
+mod ledger;
 mod pay;
 mod read;
 mod terms;
@@ -16,8 +17,9 @@ use super::exact;
 use crate::act::Code as Currency;
 use credit::Credits;
 use exact::Exact;
-use pay::{Books, Entry};
-use terms::{Case, Deal};
+pub(super) use ledger::{Outcome, Owed, check_model, check_rates, run};
+use pay::{Books, Entry, Paid};
+use terms::{Case, Deal, Weights};
 
 /// Why a case is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -63,7 +65,7 @@ pub enum Code {
 
 /// What a case comes to.
 #[derive(Serialize)]
-struct Outcome {
+struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     case: Option<String>,
     deals: Vec<Attributed>,
@@ -109,43 +111,62 @@ pub fn attribute(case: &str) -> Result<String, Code> {
     let case = read::case(case)?;
     let mut books = Books::open(&case)?;
     let deals = case.deals.iter().map(|deal| attributed(&case, deal, &mut books)).collect::<Result<_, _>>()?;
-    serde_json::to_string(&Outcome { case: case.name, deals }).map_err(|_| Code::Malformed)
+    serde_json::to_string(&Answer { case: case.name, deals }).map_err(|_| Code::Malformed)
 }
 
 fn attributed(case: &Case, deal: &Deal, books: &mut Books) -> Result<Attributed, Code> {
-    let model = case.models.get(&deal.model).ok_or(Code::UnknownModel)?;
-    let credits = Credits::of(model, deal, &case.payees)?;
-    let mut attributed = Attributed {
-        deal: deal.name.clone(),
-        model: deal.model.clone(),
-        touches: credits.touches,
-        unattributed: credits.is_empty().then_some(true),
-        credits: Vec::new(),
-        house: None,
-        overlays: Vec::new(),
-        entries: Vec::new(),
-    };
-    if credits.is_empty() {
-        return Ok(attributed);
-    }
-    let credited =
-        |payee: &str, amount: &Exact| Credited { payee: payee.to_owned(), amount: money(amount, case.currency) };
-    let mut parts = credits.share(&deal.amount).into_iter();
-    attributed.credits =
-        credits.payees.iter().zip(parts.by_ref()).map(|((name, _), part)| credited(name, &part)).collect();
-    attributed.house = parts.next().map(|part| money(&part, case.currency));
-    let overlay = |(name, weight): &(String, Exact)| Ok(credited(name, &fits((&deal.amount * weight).round(false))?));
-    attributed.overlays = deal.overlays.iter().map(overlay).collect::<Result<_, Code>>()?;
+    let Shared { touches, credits, house, overlays, paid } = Shared::of(case, deal, books)?;
+    let money = |amount: &Exact| money(amount, case.currency);
+    let credited = |(payee, amount): (String, Exact)| Credited { payee, amount: money(&amount) };
     let earned = |entry: Entry| Earned {
         payee: entry.payee,
         kind: entry.kind,
         name: entry.name,
-        amount: money(&entry.amount, case.currency),
+        amount: money(&entry.amount),
         rates: entry.plan,
         rule: entry.rule,
     };
-    attributed.entries = books.pay(case, deal, &credits)?.into_iter().map(earned).collect();
-    Ok(attributed)
+    Ok(Attributed {
+        deal: deal.name.clone(),
+        model: deal.model.clone(),
+        touches,
+        unattributed: credits.is_empty().then_some(true),
+        credits: credits.into_iter().map(credited).collect(),
+        house: house.as_ref().map(money),
+        overlays: overlays.into_iter().map(credited).collect(),
+        entries: paid.entries.into_iter().map(earned).collect(),
+    })
+}
+
+/// What a deal comes to; without credits nothing at all.
+#[derive(Default)]
+struct Shared {
+    touches: usize,
+    credits: Weights,
+    house: Option<Exact>,
+    overlays: Weights,
+    paid: Paid,
+}
+
+impl Shared {
+    fn of(case: &Case, deal: &Deal, books: &mut Books) -> Result<Self, Code> {
+        let model = case.models.get(&deal.model).ok_or(Code::UnknownModel)?;
+        let credits = Credits::of(model, deal, &case.payees)?;
+        let touches = credits.touches;
+        if credits.is_empty() {
+            return Ok(Self { touches, ..Self::default() });
+        }
+        let mut parts = credits.share(&deal.amount).into_iter();
+        let overlay =
+            |(name, weight): &(String, Exact)| Ok((name.clone(), fits((&deal.amount * weight).round(false))?));
+        Ok(Self {
+            touches,
+            credits: credits.payees.iter().map(|(name, _)| name.clone()).zip(parts.by_ref()).collect(),
+            house: parts.next(),
+            overlays: deal.overlays.iter().map(overlay).collect::<Result<_, Code>>()?,
+            paid: books.pay(case, deal, &credits)?,
+        })
+    }
 }
 
 /// An amount that the ledger can hold.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::credit::Credits;
 use super::exact::{Exact, sum};
-use super::terms::{Case, Deal, Line, Payee, Pays, Per, Plan, When};
+use super::terms::{Case, Deal, Line, Payee, Pays, Per, Plan, Spent, When};
 use super::{Code, fits};
 use crate::act::Day;
 use crate::model::calendar;
@@ -19,13 +19,25 @@ pub(super) struct Entry {
     pub rule: Option<String>,
 }
 
+/// What a deal pays.
+#[derive(Default)]
+pub(super) struct Paid {
+    /// In the order of those who earn them.
+    pub entries: Vec<Entry>,
+    /// Who earned something on the sale, before it is collected, and on what day.
+    pub earners: Vec<(String, Day)>,
+}
+
 /// What was paid before.
 pub(super) struct Books {
     /// The day of a payee's first commission on a customer.
     first: BTreeMap<(String, String), Day>,
     /// Of a plan, by a payee, in a year and a month, or in a deal.
-    spent: BTreeMap<(String, String, Period), Exact>,
+    spent: BTreeMap<Account, Exact>,
 }
+
+/// A plan, a payee and a time.
+type Account = (String, String, Period);
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Period {
@@ -41,16 +53,16 @@ impl Books {
             books.first_commission(payee, customer, *on);
         }
         for spent in &case.spent {
-            let limit = case.plans.get(&spent.plan).and_then(|plan| plan.limit.as_ref());
-            let period = match limit.map(|limit| limit.per) {
-                Some(Per::Month) => Period::Month(spent.on.0, spent.on.1),
-                Some(Per::Year) => Period::Year(spent.on.0),
-                Some(Per::Deal) | None => continue,
-            };
-            let sum = books.spent.entry((spent.plan.clone(), spent.payee.clone(), period)).or_insert_with(Exact::zero);
+            let Some(account) = account(case, spent) else { continue };
+            let sum = books.spent.entry(account).or_insert_with(Exact::zero);
             *sum = &*sum + &spent.amount;
         }
         Ok(books)
+    }
+
+    /// What is spent of what was spent before.
+    pub fn spent(&self, case: &Case, before: &Spent) -> Exact {
+        account(case, before).and_then(|account| self.spent.get(&account).cloned()).unwrap_or_else(Exact::zero)
     }
 
     /// The earliest day counts.
@@ -59,10 +71,8 @@ impl Books {
         *first = on.min(*first);
     }
 
-    /// The entries of a deal, in the order of those who earn them.
-    pub fn pay(&mut self, case: &Case, deal: &Deal, credits: &Credits) -> Result<Vec<Entry>, Code> {
-        let mut entries = Vec::new();
-        let mut first = Vec::new();
+    pub fn pay(&mut self, case: &Case, deal: &Deal, credits: &Credits) -> Result<Paid, Code> {
+        let mut paid = Paid::default();
         let mut earn = |kind, name: &String, plan: Option<&String>, part: &dyn Fn(&Plan, &Exact) -> Exact| {
             let Some(plan) = plan else { return Ok::<_, Code>(()) };
             let earner = Earner {
@@ -74,8 +84,8 @@ impl Books {
                 part,
             };
             let (earned, on) = self.earn(deal, &earner)?;
-            entries.extend(earned);
-            first.extend(on.map(|on| (name.clone(), on)));
+            paid.entries.extend(earned);
+            paid.earners.extend(on.map(|on| (name.clone(), on)));
             Ok(())
         };
         let own = |name| case.payees.get(name).and_then(|payee: &Payee| payee.plan.as_ref());
@@ -88,12 +98,12 @@ impl Books {
             earn("overlay", name, own(name), &part)?;
         }
         // All that one deal pays is one sale.
-        for (payee, on) in first {
+        for (payee, on) in &paid.earners {
             if let Some(customer) = &deal.customer {
-                self.first_commission(&payee, customer, on);
+                self.first_commission(payee, customer, *on);
             }
         }
-        Ok(entries)
+        Ok(paid)
     }
 
     /// What somebody earns on a deal, and the day of it if it is a commission on a sale.
@@ -102,16 +112,16 @@ impl Books {
         if plan.as_collected && deal.amount.is_negative() {
             return Err(Code::Conflicting);
         }
-        let zone = plan.limit.as_ref().map_or(chrono_tz::UTC, |limit| limit.zone);
-        let on = calendar::today(deal.completed_at.div_euclid(1_000), zone).map_err(|_| Code::Year)?;
         if plan.max_months.is_some() && deal.customer.is_none() && !deal.amount.is_negative() {
             return Err(Code::Conflicting);
         }
         let base = (earner.part)(plan, &fits(base(deal, plan)?)?);
-        let (rule, pays) = match rule(deal, earner) {
-            Some(found) if self.in_time(deal, earner, on)? => found,
-            _ => return Ok((Vec::new(), None)),
-        };
+        let Some((rule, pays)) = rule(deal, earner) else { return Ok((Vec::new(), None)) };
+        let zone = plan.limit.as_ref().map_or(chrono_tz::UTC, |limit| limit.zone);
+        let on = calendar::today(deal.completed_at.div_euclid(1_000), zone).map_err(|_| Code::Year)?;
+        if !self.in_time(deal, earner, on)? {
+            return Ok((Vec::new(), None));
+        }
         let commission = commission(deal, earner, &base, pays)?;
         let commission = self.within_limit(deal, earner, on, commission);
         let mut entries = Vec::new();
@@ -164,6 +174,17 @@ impl Books {
         *spent = (&*spent + &paid).or_zero();
         paid
     }
+}
+
+/// Where what was spent before counts.
+fn account(case: &Case, spent: &Spent) -> Option<Account> {
+    let limit = case.plans.get(&spent.plan).and_then(|plan| plan.limit.as_ref())?;
+    let period = match limit.per {
+        Per::Month => Period::Month(spent.on.0, spent.on.1),
+        Per::Year => Period::Year(spent.on.0),
+        Per::Deal => return None,
+    };
+    Some((spent.plan.clone(), spent.payee.clone(), period))
 }
 
 /// Whoever earns on a deal, and under which plan.

@@ -12,8 +12,10 @@ use super::terms::{
 };
 use crate::act::{Code as Currency, Day};
 use crate::model::calendar;
-use crate::model::json;
-use crate::model::json::{Malformed, Object, count, currency, distinct, list, name, named, rate, text, variant};
+use crate::model::json::{
+    Malformed, Object, count, currency, distinct, list, name, named, named_by, rate, text, variant,
+};
+use crate::model::{json, names};
 
 type Read<T> = Result<T, Code>;
 
@@ -36,8 +38,8 @@ pub(super) fn case(input: &str) -> Read<Case> {
         name: fields.maybe("case", text)?,
         currency: read.currency,
         payees: named(fields.get("payees")?, payee)?,
-        models: named(fields.get("models")?, model)?,
-        plans: named(fields.get("rates")?, |plan| read.plan(plan))?,
+        models: named_by(is_document, fields.get("models")?, model)?,
+        plans: named_by(is_document, fields.get("rates")?, |plan| read.plan(plan))?,
         first_commissions: fields.list("first_commissions", first_commission)?,
         spent: fields.list("spent", |spent| read.spent(spent))?,
         deals: list(fields.get("deals")?, |deal| read.deal(deal))?,
@@ -45,6 +47,11 @@ pub(super) fn case(input: &str) -> Read<Case> {
     once(case.deals.iter().map(|deal| deal.name.as_str()), Code::NamedTwice)?;
     agree(&case)?;
     Ok(case)
+}
+
+/// A rate plan alone, by its own currency.
+pub(super) fn rates(value: &Value) -> Read<Plan> {
+    Reader { currency: currency(value.get("currency").ok_or(Code::Malformed)?)? }.plan(value)
 }
 
 /// Whatever is named is there.
@@ -69,6 +76,16 @@ fn agree(case: &Case) -> Read<()> {
         }
     }
     Ok(())
+}
+
+/// The name of a document, or of a version of one as a ledger's own cases write it.
+fn is_document(text: &str) -> bool {
+    let of_version = |(name, version): (&str, &str)| names::is_name(name) && version.parse::<u32>().is_ok();
+    names::is_name(text) || text.rsplit_once(".v").is_some_and(of_version)
+}
+
+fn document(value: &Value) -> Read<String> {
+    value.as_str().filter(|text| is_document(text)).map(ToOwned::to_owned).ok_or(Code::Malformed)
 }
 
 fn known<'a, T>(mut names: impl Iterator<Item = &'a String>, there: &BTreeMap<String, T>, code: Code) -> Read<()> {
@@ -104,7 +121,7 @@ fn payee(value: &Value) -> Read<Payee> {
         kind: fields.maybe("type", name)?,
         tier: fields.maybe("tier", name)?,
         class: fields.maybe("class", name)?,
-        plan: fields.maybe("rates", name)?,
+        plan: fields.maybe("rates", document)?,
     })
 }
 
@@ -144,7 +161,7 @@ fn types(value: &Value) -> Read<Vec<String>> {
     Ok(all)
 }
 
-fn model(value: &Value) -> Read<Model> {
+pub(super) fn model(value: &Value) -> Read<Model> {
     let fields = Object::of(value, &["model", "types", "lookback_days", "registration"])?;
     let types = fields.maybe("types", |value| match variant(value)? {
         ("only", value) => types(value).map(Types::Only),
@@ -264,7 +281,7 @@ impl Reader {
     fn spent(&self, value: &Value) -> Read<Spent> {
         let fields = Object::of(value, &["rates", "payee", "on", "amount"])?;
         Ok(Spent {
-            plan: name(fields.get("rates")?)?,
+            plan: document(fields.get("rates")?)?,
             payee: name(fields.get("payee")?)?,
             on: day(fields.get("on")?)?,
             amount: self.sum(fields.get("amount")?)?,
@@ -307,8 +324,8 @@ impl Reader {
             name: name(fields.get("deal")?)?,
             customer: fields.maybe("customer", name)?,
             programme: fields.maybe("programme", name)?,
-            model: name(fields.get("model")?)?,
-            plan: fields.maybe("rates", name)?,
+            model: document(fields.get("model")?)?,
+            plan: fields.maybe("rates", document)?,
             amount,
             lines,
             completed_at: instant(fields.get("completed_at")?)?,

@@ -3,7 +3,6 @@
 //!
 //! A case is one JSON text, and so is what it comes to. Numbers are exact fractions, rounded where a rule says so.
 
-mod exact;
 mod ledger;
 mod read;
 mod side;
@@ -16,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{calendar, names};
+use super::{calendar, exact};
 use crate::act::{Code as Currency, Day};
 use exact::Exact;
 pub use ledger::Totals;

@@ -1,31 +1,39 @@
 //! Reads a case, strictly: what is not as it must be is refused with the rule that it breaks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::exact::{Exact, sum};
 use super::terms::{
     Adjustment, Assignment, Attained, Band, Bonus, Cap, Case, Credited, Deal, Fee, Holder, Limit, Measure, Measures,
     Mode, Of, OffTop, Opening, Override, Part, Party, Payee, Plan, Royalty, Side, Split, Step, Timing, When,
 };
-use super::years::{Proration, Rule, ordinal};
-use super::{Code, calendar, names};
+use super::years::{Proration, Rule};
+use super::{Code, calendar};
 use crate::act::{Code as Currency, Day};
+use crate::model::json;
+use crate::model::json::{Malformed, Object, currency, day, name, named, rate, text, variant};
 
 type Read<T> = Result<T, Code>;
 
-pub(super) fn case(text: &str) -> Read<Case> {
-    let value: Value = serde_json::from_str(text).map_err(|_| Code::Malformed)?;
+impl From<Malformed> for Code {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+pub(super) fn case(input: &str) -> Read<Case> {
+    let value: Value = serde_json::from_str(input).map_err(|_| Code::Malformed)?;
     let fields = ["case", "currency", "plans", "payees", "caps", "attainments", "deals"];
     let top = Object::of(&value, &fields)?;
-    let currency = currency(top.text("currency")?)?;
+    let currency = currency(top.get("currency")?)?;
     let read = Reader { currency };
     let deals = list(top.get("deals")?, |deal| read.deal(deal))?;
     distinct(deals.iter().map(|deal| deal.name.as_str()), Code::NamedTwice)?;
     let case = Case {
-        name: top.maybe("case", text_of)?,
+        name: top.maybe("case", text)?,
         currency,
         plans: named(top.get("plans")?, |plan| read.plan(plan).map(Arc::new))?,
         payees: named(top.get("payees")?, payee)?,
@@ -38,15 +46,15 @@ pub(super) fn case(text: &str) -> Read<Case> {
 }
 
 /// A plan alone, by its own currency.
-pub(super) fn plan(text: &str) -> Read<Plan> {
-    let value: Value = serde_json::from_str(text).map_err(|_| Code::Malformed)?;
-    let code = value.get("currency").and_then(Value::as_str).ok_or(Code::Malformed)?;
+pub(super) fn plan(input: &str) -> Read<Plan> {
+    let value: Value = serde_json::from_str(input).map_err(|_| Code::Malformed)?;
+    let code = value.get("currency").ok_or(Code::Malformed)?;
     Reader { currency: currency(code)? }.plan(&value)
 }
 
 /// The sides of a deal.
-pub(super) fn sides(text: &str, currency: Currency) -> Read<Vec<Side>> {
-    let value: Value = serde_json::from_str(text).map_err(|_| Code::Malformed)?;
+pub(super) fn sides(input: &str, currency: Currency) -> Read<Vec<Side>> {
+    let value: Value = serde_json::from_str(input).map_err(|_| Code::Malformed)?;
     let sides = list(&value, |side| Reader { currency }.side(side))?;
     if sides.is_empty() {
         return Err(Code::TooMany);
@@ -136,7 +144,10 @@ impl Reader {
     fn attained(&self, value: &Value) -> Read<Attained> {
         let fields = ["programme", "payee", "on", "revenue", "accrued", "company_dollar", "units"];
         let fields = Object::of(value, &fields)?;
-        let amount = |field| Ok(fields.maybe(field, |value| self.amount(value))?.unwrap_or_else(Exact::zero));
+        let amount = |field| {
+            let amount = fields.maybe(field, |value| self.amount(value));
+            amount.map(|amount| amount.unwrap_or_else(Exact::zero))
+        };
         Ok(Attained {
             programme: name(fields.get("programme")?)?,
             payee: name(fields.get("payee")?)?,
@@ -157,10 +168,10 @@ impl Reader {
             return Err(Code::Malformed);
         }
         kinds(&sides)?;
-        let completed = text_of(fields.get("completed")?)?;
-        let completed = match completed.split_once('T') {
-            None => When::Day(day(fields.get("completed")?)?),
-            Some((date, time)) => When::Instant(instant(date, time)?),
+        let completed = fields.get("completed")?;
+        let completed = match completed.as_str() {
+            Some(text) if text.contains('T') => When::Instant(instant(completed)?),
+            _ => When::Day(day(completed)?),
         };
         Ok(Deal { name: name(fields.get("deal")?)?, completed, sides })
     }
@@ -254,7 +265,7 @@ impl Reader {
         if from == to {
             return Err(Code::Conflicting);
         }
-        Ok(Adjustment { from, to, amount, reason: text_of(fields.get("reason")?)? })
+        Ok(Adjustment { from, to, amount, reason: text(fields.get("reason")?)? })
     }
 
     fn plan(&self, value: &Value) -> Read<Plan> {
@@ -275,12 +286,12 @@ impl Reader {
             "deficit",
         ];
         let fields = Object::of(value, &fields)?;
-        if currency(fields.text("currency")?)? != self.currency {
+        if currency(fields.get("currency")?)? != self.currency {
             return Err(Code::WrongCurrency);
         }
         let plan = Plan {
             half_even: fields.word("rounding", &["half_away_from_zero", "half_even"])? == 1,
-            zone: match fields.maybe("zone", text_of)? {
+            zone: match fields.maybe("zone", text)? {
                 None => chrono_tz::UTC,
                 Some(zone) => zone.parse().map_err(|_| Code::Malformed)?,
             },
@@ -288,7 +299,7 @@ impl Reader {
             split: self.split(fields.get("split")?)?,
             attainment: fields.maybe("attainment", |value| {
                 let fields = Object::of(value, &["programme", "year"])?;
-                Ok((name(fields.get("programme")?)?, year(fields.get("year")?)?))
+                Ok::<_, Code>((name(fields.get("programme")?)?, year(fields.get("year")?)?))
             })?,
             cap: fields.maybe("cap", |cap| self.cap(cap))?,
             royalty: fields.maybe("royalty", |royalty| self.royalty(royalty))?,
@@ -337,7 +348,7 @@ impl Reader {
                 if !quota.is_positive() {
                     return Err(Code::NotPositive);
                 }
-                let mut bands = bands(fields.get("tiers")?, rate)?;
+                let mut bands = bands(fields.get("tiers")?, |from| Ok(rate(from)?))?;
                 for band in &mut bands {
                     band.from = &band.from * &quota;
                 }
@@ -373,14 +384,14 @@ impl Reader {
     fn limit(&self, value: &Value, more: &[&str]) -> Read<Limit> {
         let known = ["programme", "limit", "portion", "year", "proration"];
         let fields = Object::of(value, &[&known[..], more].concat())?;
-        let pool = match fields.find("of") {
-            None => None,
-            Some(of) if of == "payee" => None,
-            Some(of) => match variant(of)? {
-                ("pool", pool) => Some(name(pool)?),
-                _ => return Err(Code::Malformed),
+        let pool = fields.maybe("of", |of| match of.as_str() {
+            Some("payee") => Ok(None),
+            _ => match variant(of)? {
+                ("pool", pool) => Ok::<_, Code>(Some(name(pool)?)),
+                _ => Err(Code::Malformed),
             },
-        };
+        })?;
+        let pool = pool.flatten();
         let portion = fields.maybe("portion", rate)?.unwrap_or_else(Exact::one);
         if portion.is_zero() || portion > Exact::one() {
             return Err(Code::RateOutOfBounds);
@@ -412,8 +423,8 @@ impl Reader {
         let fields = Object::of(value, &["name", "timing", "amount", "of", "per", "to", "sub_cap"])?;
         let amount = |value: &Value| self.part(value, &["flat", "rate", "lesser_of"]);
         Ok(Fee {
-            name: text_of(fields.get("name")?)?,
-            timing: match fields.word_given("timing", &["always", "pre_cap", "post_cap"])? {
+            name: text(fields.get("name")?)?,
+            timing: match fields.get("timing").and(fields.word("timing", &["always", "pre_cap", "post_cap"]))? {
                 0 => Timing::Always,
                 1 => Timing::PreCap,
                 _ => Timing::PostCap,
@@ -427,7 +438,7 @@ impl Reader {
                 Some(_) => return Err(Code::Malformed),
             },
             sub_cap: fields.maybe("sub_cap", |value| {
-                Ok((self.limit(value, &["then"])?, value.get("then").map(amount).transpose()?))
+                Ok::<_, Code>((self.limit(value, &["then"])?, value.get("then").map(amount).transpose()?))
             })?,
         })
     }
@@ -447,7 +458,7 @@ impl Reader {
             },
         };
         let amount = self.part(fields.get("amount")?, &["flat", "rate"])?;
-        Ok(Bonus { name: text_of(fields.get("name")?)?, reaches, amount })
+        Ok(Bonus { name: text(fields.get("name")?)?, reaches, amount })
     }
 
     fn part(&self, value: &Value, kinds: &[&str]) -> Read<Part> {
@@ -468,22 +479,15 @@ impl Reader {
     }
 
     fn signed(&self, value: &Value) -> Read<Exact> {
-        let text = value.as_str().ok_or(Code::Malformed)?;
-        let (number, code) = text.rsplit_once(' ').ok_or(Code::Malformed)?;
-        let currency = currency(code)?;
-        let amount = decimal(number, currency.1)?;
-        if currency != self.currency {
-            return Err(Code::WrongCurrency);
-        }
-        let amount = amount * Exact::whole(10_u32.pow(currency.1));
-        if amount.fits() { Ok(amount) } else { Err(Code::Malformed) }
+        let (units, currency) = json::amount(value)?;
+        if currency == self.currency { Ok(units) } else { Err(Code::WrongCurrency) }
     }
 }
 
 fn override_of(value: &Value) -> Read<Override> {
     let fields = Object::of(value, &["name", "to", "rate", "of"])?;
     let (to, rate) = (name(fields.get("to")?)?, part_of_one(fields.get("rate")?)?);
-    Ok(Override { name: text_of(fields.get("name")?)?, to, rate, of: of(&fields)? })
+    Ok(Override { name: text(fields.get("name")?)?, to, rate, of: of(&fields)? })
 }
 
 fn mentee(value: &Value) -> Read<(Exact, Exact)> {
@@ -565,148 +569,32 @@ fn party(value: &Value) -> Read<Party> {
     }
 }
 
-fn currency(code: &str) -> Read<Currency> {
-    code.parse().map_err(|_| Code::Malformed)
-}
-
 /// A rate from 0 to 1.
 fn part_of_one(value: &Value) -> Read<Exact> {
-    rate(value).and_then(|rate| if rate > Exact::one() { Err(Code::RateOutOfBounds) } else { Ok(rate) })
-}
-
-fn rate(value: &Value) -> Read<Exact> {
-    let rate = decimal(value.as_str().ok_or(Code::Malformed)?, 12)?;
-    let fits = (&rate * Exact::whole(10_u64.pow(12))).fits();
-    if rate.is_negative() || !fits || value == "-0" { Err(Code::Malformed) } else { Ok(rate) }
-}
-
-/// A plain decimal number with so many decimals at most and no needless zero before it.
-fn decimal(text: &str, most: u32) -> Read<Exact> {
-    let (negative, text) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
-    let (whole, rest) = match text.split_once('.') {
-        Some((_, "")) => return Err(Code::Malformed),
-        Some(both) => both,
-        None => (text, ""),
-    };
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let places = u32::try_from(rest.len()).map_err(|_| Code::Malformed)?;
-    let needless = whole.len() > 1 && whole.starts_with('0');
-    if whole.is_empty() || needless || !digits(whole) || !digits(rest) || places > most {
-        return Err(Code::Malformed);
-    }
-    let units: num_bigint::BigInt = format!("{whole}{rest}").parse().map_err(|_| Code::Malformed)?;
-    let number = Exact::whole(units).over(&Exact::whole(10_u64.pow(places))).ok_or(Code::Malformed)?;
-    Ok(if negative { number.negated() } else { number })
+    let rate = rate(value)?;
+    if rate > Exact::one() { Err(Code::RateOutOfBounds) } else { Ok(rate) }
 }
 
 fn count(value: &Value) -> Read<Exact> {
-    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-    number.map(Exact::whole).ok_or(Code::Malformed)
+    Ok(Exact::whole(json::count(value)?))
 }
 
-fn text_of(value: &Value) -> Read<String> {
-    value.as_str().filter(|text| names::is_text(text)).map(ToOwned::to_owned).ok_or(Code::Malformed)
-}
-
-fn name(value: &Value) -> Read<String> {
-    value.as_str().filter(|text| names::is_name(text)).map(ToOwned::to_owned).ok_or(Code::Malformed)
-}
-
-fn day(value: &Value) -> Read<Day> {
-    date(value.as_str().ok_or(Code::Malformed)?)
-}
-
-/// `2025-06-01`.
-fn date(text: &str) -> Read<Day> {
-    let mut parts = text.splitn(3, '-');
-    let mut number = |digits: usize| {
-        let part = parts.next().filter(|part| part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()));
-        part.and_then(|part| part.parse::<u32>().ok()).ok_or(Code::Malformed)
-    };
-    let (year, month, of_month) = (number(4)?, number(2)?, number(2)?);
-    let day = Day(i32::try_from(year).map_err(|_| Code::Malformed)?, month, of_month);
-    if calendar::exists(day) { Ok(day) } else { Err(Code::Malformed) }
-}
-
-/// The seconds since 1970 at a time of a day, such as `04:30:00Z`.
-fn instant(day: &str, time: &str) -> Read<i64> {
-    let time = time.strip_suffix('Z').ok_or(Code::Malformed)?;
-    let mut seconds = 0;
-    let parts: Vec<&str> = time.split(':').collect();
-    if parts.len() != 3 {
-        return Err(Code::Malformed);
-    }
-    for (part, below) in parts.iter().zip([24, 60, 60]) {
-        let digits = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
-        let number = part.parse::<i64>().ok().filter(|number| digits && *number < below).ok_or(Code::Malformed)?;
-        seconds = seconds * 60 + number;
-    }
-    Ok((ordinal(date(day)?) - ordinal(Day(1970, 1, 1))) * 86_400 + seconds)
-}
-
-fn distinct<'a>(names: impl Iterator<Item = &'a str>, code: Code) -> Read<()> {
-    let mut seen = BTreeSet::new();
-    if names.into_iter().all(|name| seen.insert(name)) { Ok(()) } else { Err(code) }
+/// The seconds since 1970 at a whole second of UTC, such as `2025-06-01T04:30:00Z`.
+fn instant(value: &Value) -> Read<i64> {
+    let whole = value.as_str().is_some_and(|text| text.len() == 20 && text.ends_with('Z'));
+    if whole { Ok(json::instant(value)?.div_euclid(1_000)) } else { Err(Code::Malformed) }
 }
 
 fn list<T>(value: &Value, read: impl Fn(&Value) -> Read<T>) -> Read<Vec<T>> {
-    value.as_array().ok_or(Code::Malformed)?.iter().map(read).collect()
+    json::list(value, read)
+}
+
+fn distinct<'a>(names: impl Iterator<Item = &'a str>, code: Code) -> Read<()> {
+    if json::distinct(names) { Ok(()) } else { Err(code) }
 }
 
 /// A list that may be left out, of twenty at most.
 fn twenty<T>(fields: &Object<'_>, field: &str, read: impl Fn(&Value) -> Read<T>) -> Read<Vec<T>> {
-    let all = fields.maybe(field, |all| list(all, read))?.unwrap_or_default();
+    let all = fields.list(field, read)?;
     if all.len() > 20 { Err(Code::TooMany) } else { Ok(all) }
-}
-
-fn named<T>(value: &Value, read: impl Fn(&Value) -> Read<T>) -> Read<BTreeMap<String, T>> {
-    let all = value.as_object().ok_or(Code::Malformed)?.iter();
-    all.map(|(key, value)| if names::is_name(key) { Ok((key.clone(), read(value)?)) } else { Err(Code::Malformed) })
-        .collect()
-}
-
-/// One of several things, by its only field.
-fn variant(value: &Value) -> Read<(&str, &Value)> {
-    let mut fields = value.as_object().ok_or(Code::Malformed)?.iter();
-    match (fields.next(), fields.next()) {
-        (Some((kind, value)), None) => Ok((kind, value)),
-        _ => Err(Code::Malformed),
-    }
-}
-
-/// An object with no field but the known ones.
-struct Object<'a>(&'a Map<String, Value>);
-
-impl<'a> Object<'a> {
-    fn of(value: &'a Value, known: &[&str]) -> Read<Self> {
-        let fields = value.as_object().ok_or(Code::Malformed)?;
-        let all_known = fields.keys().all(|field| known.contains(&field.as_str()));
-        if all_known { Ok(Self(fields)) } else { Err(Code::Malformed) }
-    }
-
-    fn find(&self, field: &str) -> Option<&'a Value> {
-        self.0.get(field)
-    }
-
-    fn get(&self, field: &str) -> Read<&'a Value> {
-        self.find(field).ok_or(Code::Malformed)
-    }
-
-    fn maybe<T>(&self, field: &str, read: impl FnOnce(&'a Value) -> Read<T>) -> Read<Option<T>> {
-        self.find(field).map(read).transpose()
-    }
-
-    fn text(&self, field: &str) -> Read<&'a str> {
-        self.get(field)?.as_str().ok_or(Code::Malformed)
-    }
-
-    /// Which of the words stands there; the first one when none does.
-    fn word(&self, field: &str, words: &[&str]) -> Read<usize> {
-        if self.find(field).is_some() { self.word_given(field, words) } else { Ok(0) }
-    }
-
-    fn word_given(&self, field: &str, words: &[&str]) -> Read<usize> {
-        let text = self.text(field)?;
-        words.iter().position(|word| *word == text).ok_or(Code::Malformed)
-    }
 }

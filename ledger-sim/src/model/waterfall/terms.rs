@@ -11,7 +11,7 @@ use super::years::{Proration, Rule};
 use crate::act::{Code as Currency, Day};
 
 #[derive(Debug)]
-pub(super) struct Case {
+pub(in crate::model) struct Case {
     pub name: Option<String>,
     pub currency: Currency,
     pub plans: BTreeMap<String, Arc<Plan>>,
@@ -22,13 +22,13 @@ pub(super) struct Case {
 }
 
 #[derive(Debug)]
-pub(super) struct Payee {
+pub(in crate::model) struct Payee {
     pub joined_on: Option<Day>,
     pub assignments: Vec<Assignment>,
 }
 
 #[derive(Debug)]
-pub(super) struct Assignment {
+pub(in crate::model) struct Assignment {
     pub plan: String,
     pub from: Day,
     pub until: Option<Day>,
@@ -50,7 +50,7 @@ pub enum Holder {
 }
 
 #[derive(Debug)]
-pub(super) struct Opening {
+pub(in crate::model) struct Opening {
     pub programme: String,
     pub of: Holder,
     pub on: Day,
@@ -58,7 +58,7 @@ pub(super) struct Opening {
 }
 
 #[derive(Debug)]
-pub(super) struct Attained {
+pub(in crate::model) struct Attained {
     pub programme: String,
     pub payee: String,
     pub on: Day,
@@ -67,7 +67,7 @@ pub(super) struct Attained {
 
 /// What a payee came to in a year.
 #[derive(Debug, Clone)]
-pub(super) struct Measures {
+pub(in crate::model) struct Measures {
     pub revenue: Exact,
     pub accrued: Exact,
     pub company_dollar: Exact,
@@ -82,14 +82,14 @@ impl Measures {
 }
 
 #[derive(Debug)]
-pub(super) struct Deal {
+pub(in crate::model) struct Deal {
     pub name: String,
     pub completed: When,
     pub sides: Vec<Side>,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum When {
+pub(in crate::model) enum When {
     Day(Day),
     /// In seconds since 1970.
     Instant(i64),
@@ -107,14 +107,14 @@ pub(in crate::model) struct Side {
 }
 
 #[derive(Debug)]
-pub(super) struct OffTop {
+pub(in crate::model) struct OffTop {
     /// To the client without.
     pub referrer: Option<String>,
     pub amount: Part,
 }
 
 #[derive(Debug)]
-pub(super) struct Credited {
+pub(in crate::model) struct Credited {
     pub payee: String,
     /// In proportion to those of the others.
     pub weight: Exact,
@@ -122,7 +122,7 @@ pub(super) struct Credited {
 }
 
 #[derive(Debug)]
-pub(super) struct Adjustment {
+pub(in crate::model) struct Adjustment {
     pub from: Party,
     pub to: Party,
     pub amount: Exact,
@@ -130,7 +130,7 @@ pub(super) struct Adjustment {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Party {
+pub(in crate::model) enum Party {
     Company,
     Client,
     Franchise,
@@ -169,7 +169,7 @@ pub(in crate::model) struct Plan {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(in crate::model) enum Step {
     Concession,
     ReferralOut,
     Royalty,
@@ -209,7 +209,7 @@ impl Step {
 }
 
 #[derive(Debug)]
-pub(super) struct Split {
+pub(in crate::model) struct Split {
     pub measure: Measure,
     /// One band is a flat split.
     pub bands: Vec<Band>,
@@ -221,7 +221,7 @@ pub(super) struct Split {
 
 /// What the bands of a split are bands of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Measure {
+pub(in crate::model) enum Measure {
     Nothing,
     CompanyDollar,
     /// Attainment too, as the revenue that it takes.
@@ -230,21 +230,21 @@ pub(super) enum Measure {
 }
 
 #[derive(Debug)]
-pub(super) struct Band {
+pub(in crate::model) struct Band {
     pub from: Exact,
     pub payee: Exact,
     pub company: Exact,
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) enum Mode {
+pub(in crate::model) enum Mode {
     Marginal,
     Retroactive,
     AboveQuota(Exact),
 }
 
 #[derive(Debug)]
-pub(super) struct Cap {
+pub(in crate::model) struct Cap {
     pub caps: Vec<Limit>,
     /// The company's share beyond.
     pub post_company: Exact,
@@ -254,7 +254,7 @@ pub(super) struct Cap {
 
 /// How much may count in a year.
 #[derive(Debug, Clone)]
-pub(super) struct Limit {
+pub(in crate::model) struct Limit {
     pub programme: String,
     /// The payee's own without.
     pub pool: Option<String>,
@@ -265,14 +265,14 @@ pub(super) struct Limit {
 }
 
 #[derive(Debug)]
-pub(super) struct Royalty {
+pub(in crate::model) struct Royalty {
     pub rate: Exact,
     pub gross: bool,
     pub cap: Option<Limit>,
 }
 
 #[derive(Debug)]
-pub(super) struct Fee {
+pub(in crate::model) struct Fee {
     pub name: String,
     pub timing: Timing,
     pub amount: Part,
@@ -284,14 +284,14 @@ pub(super) struct Fee {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Timing {
+pub(in crate::model) enum Timing {
     Always,
     PreCap,
     PostCap,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Of {
+pub(in crate::model) enum Of {
     Part,
     Gci,
     CompanyDollar,
@@ -300,14 +300,14 @@ pub(super) enum Of {
 
 /// So much, or such a part of something.
 #[derive(Debug, Clone)]
-pub(super) enum Part {
+pub(in crate::model) enum Part {
     Flat(Exact),
     Rate(Exact),
     Lesser(Exact, Exact),
 }
 
 #[derive(Debug)]
-pub(super) struct Bonus {
+pub(in crate::model) struct Bonus {
     pub name: String,
     /// With each deal without.
     pub reaches: Option<(Measure, Exact)>,
@@ -315,7 +315,7 @@ pub(super) struct Bonus {
 }
 
 #[derive(Debug)]
-pub(super) struct Override {
+pub(in crate::model) struct Override {
     pub name: String,
     pub to: String,
     pub rate: Exact,

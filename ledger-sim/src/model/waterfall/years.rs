@@ -7,7 +7,7 @@ use crate::act::Day;
 
 /// When a year begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rule {
+pub(in crate::model) enum Rule {
     Calendar { month: u32, day: u32 },
     Anniversary { march_first: bool },
     FirstOfJoinMonth,
@@ -16,7 +16,7 @@ pub(super) enum Rule {
 
 /// What part of the limit is in force in the year of the join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Proration {
+pub(in crate::model) enum Proration {
     None,
     Months,
     Days,
@@ -63,7 +63,7 @@ pub(super) fn fraction(proration: Proration, joined_on: Option<Day>, (start, end
     }
     let (part, of) = match proration {
         Proration::Months => ((1..=12).filter(|months| joined < later(start, *months)).fold(0, |left, _| left + 1), 12),
-        _ => (ordinal(end) - ordinal(joined), ordinal(end) - ordinal(start)),
+        _ => (calendar::ordinal(end) - calendar::ordinal(joined), calendar::ordinal(end) - calendar::ordinal(start)),
     };
     Exact::whole(part).over(&Exact::whole(of)).ok_or(Code::Year)
 }
@@ -72,11 +72,4 @@ pub(super) fn fraction(proration: Proration, joined_on: Option<Day>, (start, end
 fn later(Day(year, month, day): Day, months: u32) -> Day {
     let (year, month) = if month + months > 12 { (year + 1, month + months - 12) } else { (year, month + months) };
     Day(year, month, day.min(calendar::days(year, month)))
-}
-
-/// How many days there were from the first day of the year 1 to this one.
-pub(super) fn ordinal(Day(year, month, day): Day) -> i64 {
-    let before = i64::from(year) - 1;
-    let months: u32 = (1..month).map(|month| calendar::days(year, month)).sum();
-    before * 365 + before / 4 - before / 100 + before / 400 + i64::from(months) + i64::from(day)
 }

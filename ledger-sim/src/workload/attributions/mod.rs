@@ -20,18 +20,18 @@ const LARGEST: i64 = i64::MAX;
 const MOST: i64 = 4_294_967_295;
 
 const PAYEES: [&str; 7] = ["p1", "P1", "a", "b:2", "9", "zoe", "p10"];
-const TYPES: [&str; 5] = ["referral", "demo", "introduction", "crm_sync", "technical_enablement"];
-const ROLES: [&str; 4] = ["sourcer", "influencer", "closer", "other"];
-const MILESTONES: [&str; 4] = ["first", "lead", "opportunity", "closed"];
-const CLASSES: [&str; 3] = ["hyperscaler", "partner", "vendor"];
-const TIERS: [&str; 3] = ["gold", "silver", "bronze"];
-const KINDS: [&str; 2] = ["affiliate", "reseller"];
-const PROGRAMMES: [&str; 2] = ["resellers", "friends"];
-const PRODUCTS: [&str; 3] = ["suite", "seats", "support"];
-const CUSTOMERS: [&str; 2] = ["acme", "globex"];
+pub(super) const TYPES: [&str; 5] = ["referral", "demo", "introduction", "crm_sync", "technical_enablement"];
+pub(super) const ROLES: [&str; 4] = ["sourcer", "influencer", "closer", "other"];
+pub(super) const MILESTONES: [&str; 4] = ["first", "lead", "opportunity", "closed"];
+pub(super) const CLASSES: [&str; 3] = ["hyperscaler", "partner", "vendor"];
+pub(super) const TIERS: [&str; 3] = ["gold", "silver", "bronze"];
+pub(super) const KINDS: [&str; 2] = ["affiliate", "reseller"];
+pub(super) const PROGRAMMES: [&str; 2] = ["resellers", "friends"];
+pub(super) const PRODUCTS: [&str; 3] = ["suite", "seats", "support"];
+pub(super) const CUSTOMERS: [&str; 2] = ["acme", "globex"];
 const ZONES: [&str; 4] = ["UTC", "America/New_York", "Asia/Tokyo", "Pacific/Kiritimati"];
-const RATES: [&str; 8] = ["0.1", "0.2", "0.029", "0.15", "0.333333333333", "0.05", "1", "0"];
-const WEIGHTS: [&str; 8] = ["40", "25", "10", "1", "0.5", "1.5", "0", "0.000000000001"];
+pub(super) const RATES: [&str; 8] = ["0.1", "0.2", "0.029", "0.15", "0.333333333333", "0.05", "1", "0"];
+pub(super) const WEIGHTS: [&str; 8] = ["40", "25", "10", "1", "0.5", "1.5", "0", "0.000000000001"];
 const HALF_LIVES: [u32; 5] = [7, 1, 30, 365, u32::MAX];
 const MODELS: [&str; 12] = [
     "equal",
@@ -83,6 +83,16 @@ pub fn case(choices: &mut Choices) -> Drawn {
     Drawn { case, spoiled }
 }
 
+/// Draws the document of an attribution model.
+pub(super) fn model(choices: &mut Choices) -> Value {
+    Drawing::sound(choices, Code("USD", 2), false).model()
+}
+
+/// Draws the document of a rate plan without overrides, one that pays on lines or not.
+pub(super) fn rates(choices: &mut Choices, currency: Code, lines: bool) -> Value {
+    Drawing::sound(choices, currency, lines).plan()
+}
+
 /// What the deals of a case have in common, so that most plans can pay on them.
 struct Drawing<'a> {
     choices: &'a mut Choices,
@@ -120,6 +130,12 @@ impl<'a> Drawing<'a> {
             corrections: choices.maybe(400),
             choices,
         }
+    }
+
+    /// Of deals with customers, without corrections.
+    fn sound(choices: &'a mut Choices, currency: Code, lines: bool) -> Self {
+        let (payees, flaw, costs, customers, corrections) = (Vec::new(), None, true, true, false);
+        Self { choices, currency, payees, flaw, lines, costs, customers, corrections }
     }
 
     fn flawed(&self, by: Flaw) -> bool {

@@ -99,7 +99,7 @@ fn weighs(document: &credit::model::Document) -> String {
 /// What a version of a rate plan says.
 fn pays(document: &credit::rates::Document) -> String {
     let pays = |pays: &Pays| match pays {
-        Pays::Rate(rate) => rate.percent(),
+        Pays::Rate(rate) => rate.percent().to_string(),
         Pays::PerUnit(each) => format!("{each} for each unit"),
     };
     let rules = document.rules.iter().map(|rule| format!("{} by rule {}", pays(&rule.pays), rule.rule));

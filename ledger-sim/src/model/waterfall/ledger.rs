@@ -197,7 +197,7 @@ pub(in crate::model) fn calculate(
         Ok((books.account(&key)?, before, units(&account.contributed)?))
     };
     let caps = caps.into_iter().map(moved).collect::<Result<_, Code>>()?;
-    let counted = |(key, end, before, of_plan): ((String, String, Day), Day, Totals, Vec<(String, Option<bool>)>)| {
+    let counted = attainments.into_iter().map(|(key, end, before, of_plan)| {
         let (_, measures) = books.attained.get(&key).ok_or(Code::Overflow)?;
         let in_state = |wanted: bool| {
             let found = of_plan.iter().filter(move |(_, state)| *state == Some(wanted));
@@ -207,8 +207,8 @@ pub(in crate::model) fn calculate(
         let bonuses = [in_state(true), in_state(false), pays];
         let after = Totals::of(measures)?;
         Ok(Measured { year: (key.0.clone(), key.1.clone(), key.2, end), before, after, bonuses })
-    };
-    let attainments = attainments.into_iter().map(counted).collect::<Result<_, Code>>()?;
+    });
+    let attainments = counted.collect::<Result<_, Code>>()?;
     let lines = written.iter().flat_map(|side| side.get("lines").and_then(Value::as_array)).flatten();
     let lines = lines.map(Line::read).collect::<Option<_>>().ok_or(Code::Malformed)?;
     Ok(Calculated { sides: written.iter().map(stored).collect(), lines, caps, attainments })

@@ -174,7 +174,7 @@ mod tests {
             format!(r#"{{"key":"k","actor":"a","command":{{"deal.register_sides":{{"deal":"d","sides":[{side}]}}}}}}"#);
         let (field, reason) = fault(&both);
         assert_eq!(field.as_deref(), Some("command.deal.register_sides.sides[0].gci"));
-        assert_eq!(reason, "a commission is known in one way: amount or of_price");
+        assert!(reason.starts_with("a commission is known in one way: amount or of_price"), "{reason}");
         assert_eq!(fault(r#"{"key":"k","actor":"a","comand":{}}"#).0.as_deref(), Some("comand"));
         assert!(fault(r#"{"key":"k","key":"l"}"#).1.contains("duplicate field"));
         assert!(fault(r#"{"key":"k""#).0.is_none());

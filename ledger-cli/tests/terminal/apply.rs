@@ -8,7 +8,8 @@ fn good_lines_around_a_bad_one_are_in_and_running_again_does_the_rest() {
     let lines =
         [deal("k1", "d1", "ann", "100 USD"), deal("k2", "d2", "nobody", "100 USD"), deal("k3", "d3", "ben", "100 USD")];
     folder.write("deals.jsonl", lines.join("\n").as_bytes());
-    let first = folder.run(&["apply", "deals.jsonl"]).refused("deals.jsonl:2: payee nobody is unknown");
+    let first =
+        folder.run(&["apply", "deals.jsonl"]).refused("deals.jsonl:2: attribution.equal.0: payee nobody is unknown");
     let answers = first.lines();
     assert_eq!(answers.len(), 3);
     assert_eq!((&answers[0]["key"], &answers[2]["key"]), (&"k1".into(), &"k3".into()));

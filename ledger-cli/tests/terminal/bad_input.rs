@@ -141,7 +141,8 @@ fn what_is_wrong_is_said_without_words_of_the_programming_language() {
         (r#"{"key":"k","actor":1}"#.into(), "expected an actor"),
         ("[]".into(), "expected a request, such as {\"key\":"),
         (gci(r#"{"of_price":"x"}"#), "expected an object"),
-        (gci(r#""amount""#), "the content of the name is missing"),
+        (gci(r#""amount""#), "expected a commission, such as {\"amount\":"),
+        (request("k", r#""deal.attribute":{"deal":"d","attribution":"equal"}"#), "the content of the name is missing"),
         (request("k", r#""payout.submit":{"payout":"x"}"#), "\"x\" is no payout id: it is a UUID such as "),
         (request("k", r#""payout.submit":{"payout":1}"#), "expected a payout id"),
     ] {

@@ -1,7 +1,5 @@
 //! A customer, as far as one payee earned on it: from which day on a rate plan's time runs.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::Date;
@@ -13,7 +11,7 @@ use crate::id::{CustomerId, DealId, PayeeId};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
-    /// The payee earns on a sale to the customer.
+    /// The payee earns on a sale to the customer, or on another day of it than before.
     Earned {
         /// The customer.
         customer: CustomerId,
@@ -35,33 +33,54 @@ pub enum Event {
     },
 }
 
-/// The sales to a customer that a payee earns on, each with its day.
+/// The sales to a customer that a payee earns on, in the order in which it came to that.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Customer {
-    deals: BTreeMap<DealId, Date>,
+    sales: Vec<Sale>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sale {
+    deal: DealId,
+    on: Date,
 }
 
 impl Customer {
     /// The earliest day of another sale.
     #[must_use]
     pub fn first_but(&self, deal: &DealId) -> Option<Date> {
-        self.deals.iter().filter(|(other, _)| *other != deal).map(|(_, on)| *on).min()
+        self.sales.iter().filter(|sale| sale.deal != *deal).map(|sale| sale.on).min()
+    }
+
+    /// The earliest day of a sale that was earned on before this one was, whatever their days are.
+    #[must_use]
+    pub fn first_before(&self, deal: &DealId) -> Option<Date> {
+        self.sales.iter().take_while(|sale| sale.deal != *deal).map(|sale| sale.on).min()
     }
 
     /// The day of a sale, if the payee earns on it.
     #[must_use]
     pub fn earned_on(&self, deal: &DealId) -> Option<Date> {
-        self.deals.get(deal).copied()
+        self.sales.iter().find(|sale| sale.deal == *deal).map(|sale| sale.on)
     }
 }
 
 pub(crate) fn evolve(state: &mut Customer, event: &Event) -> Result<(), Misfit> {
-    let fits = match event {
-        Event::Earned { deal, on, .. } => state.deals.insert(deal.clone(), *on).is_none(),
-        Event::Forgotten { deal, .. } => state.deals.remove(deal).is_some(),
-    };
-    if fits { Ok(()) } else { Err(Misfit("a sale is earned on once, and forgotten once")) }
+    match event {
+        Event::Earned { deal, on, .. } => match state.sales.iter_mut().find(|sale| sale.deal == *deal) {
+            None => state.sales.push(Sale { deal: deal.clone(), on: *on }),
+            Some(sale) if sale.on == *on => return Err(Misfit("a sale is earned on once")),
+            // It keeps its place: it does not come after what came after it.
+            Some(sale) => sale.on = *on,
+        },
+        Event::Forgotten { deal, .. } => {
+            let place = state.sales.iter().position(|sale| sale.deal == *deal);
+            state.sales.remove(place.ok_or(Misfit("what is forgotten was earned"))?);
+        }
+    }
+    Ok(())
 }
 
 impl From<Event> for event::Event {

@@ -499,9 +499,9 @@ const MORE_CURRENCIES: [Code; 16] = [
     Code("SGD", 2),
 ];
 
-/// What a text must be and is not.
+/// A text that is not what it must be, and what that is.
 #[derive(Debug, Error)]
-#[error("{0}")]
+#[error("expected {0}")]
 pub struct Unreadable(String);
 
 impl FromStr for Code {
@@ -520,7 +520,7 @@ impl FromStr for Amount {
     type Err = Unreadable;
 
     fn from_str(text: &str) -> Result<Self, Unreadable> {
-        let (number, code) = text.rsplit_once(' ').ok_or_else(|| Unreadable("such as 12.34 USD".into()))?;
+        let (number, code) = text.rsplit_once(' ').ok_or_else(|| Unreadable("an amount such as 12.34 USD".into()))?;
         let code: Code = code.parse()?;
         let fits = |units: &i128| units.unsigned_abs() <= u128::from(i64::MAX.unsigned_abs());
         let units = units(number, code.1).filter(fits);

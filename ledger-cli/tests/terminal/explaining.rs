@@ -277,7 +277,7 @@ fn who_is_below_zero_owes() {
     says(
         &words,
         &[
-            "93.00 USD for 2026-02-01: what was owed for deal small comes back, as the deal was reversed",
+            "93.00 USD for 2026-02-01: what was owed for deal small comes back, as the deal was taken back after that was settled",
             "deal small brings",
         ],
     );

@@ -100,3 +100,53 @@ fn every_number_of_a_sale_is_explained() {
     folder.run(&["verify"]).expect(0);
     folder.run(&["reconcile"]).expect(0);
 }
+
+/// A clawback of a sale said nothing of how the sale had come to what was paid.
+#[test]
+fn a_clawback_of_a_sale_explains_what_was_paid_on_it() {
+    let folder = sold();
+    let create = request("pay", r#""payout.create":{"payee":"ann"}"#);
+    let first = payout_in(&folder.apply(&[&create]).expect(0).lines()[0]);
+    let by = |actor: &str, key: &str, command: &str| request(key, command).replace("maria", actor);
+    let paid = format!(
+        r#""payout.record_manual_payment":{{"payout":"{first}","method":"cheque","reference":"1","account":"a"}}"#
+    );
+    // A late touch makes it a third for each, and ann was paid a half.
+    let late = r#"{"touch":"t3","payee":"cyd","type":"demo","at":"2026-01-07T12:00:00Z"}"#;
+    let other = r#""deal.record_sale":{"deal":"s-9","sale":{"amount":"400 USD","model":{"model":"main","version":1},"rates":{"rates":"ten","version":1}},"touches":[{"touch":"t1","payee":"ann","type":"referral","at":"2026-01-10T12:00:00Z"}],"completed_at":"2026-01-11T12:00:00Z"}"#;
+    let receipts = folder
+        .apply(&[
+            &request("submit", &format!(r#""payout.submit":{{"payout":"{first}"}}"#)),
+            &by("cleo", "approve", &format!(r#""payout.approve":{{"payout":"{first}"}}"#)),
+            &by("cleo", "paid", &paid),
+            &request("cyd", r#""payee.enrol":{"payee":"cyd","name":"Cyd"}"#),
+            &request("late", &format!(r#""deal.touch":{{"deal":"s-1","touch":{late}}}"#)),
+            &request("anew", r#""deal.recompute":{"deal":"s-1","reason":"a late touch"}"#),
+            &request("other", other),
+            &request("again", r#""payout.create":{"payee":"ann"}"#),
+        ])
+        .expect(0)
+        .lines();
+    let words = folder.run(&["explain", "payout", &payout_in(&receipts[7])]).expect(0).stdout;
+    let told = [
+        "33.33 USD for 2026-01-10: commission on deal s-1",
+        "3 touches count",
+        "ann gets 33.33 USD, commission: 10% of 333.33 USD",
+        "-50.00 USD for ",
+        "clawback of deal s-1, taken back after it was paid",
+        "2 touches count",
+        "ann gets 50.00 USD, commission: 10% of 500.00 USD",
+        "40.00 USD for 2026-01-11: commission on deal s-9",
+        "Together: ",
+    ];
+    let mut rest = words.as_str();
+    for said in told {
+        rest = rest.split_once(said).unwrap_or_else(|| panic!("{said:?} is not, or not in its place, in {words}")).1;
+    }
+    assert!(!words.contains("ben gets") && !words.contains("calc_divergence"), "{words}");
+}
+
+fn payout_in(receipt: &serde_json::Value) -> String {
+    let mut events = receipt["events"].as_array().unwrap().iter();
+    events.find_map(|event| event["data"]["payout"].as_str()).unwrap().to_owned()
+}

@@ -51,8 +51,9 @@ pub struct Document {
     /// The most that one payee earns by the plan in a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spend_limit: Option<SpendLimit>,
-    /// How many months a payee earns on a customer, from its first commission on; 0 for the first sale only, without it for
-    /// ever. The day on which they end earns nothing.
+    /// How many months a payee earns on a customer, from its first commission on; 0 for the first sale only, which is the one that
+    /// the payee earned on before all others, whatever their days are; without it for ever. The day on which they end earns
+    /// nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_duration_months: Option<u32>,
     /// When a commission is earned.

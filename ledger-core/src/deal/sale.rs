@@ -19,6 +19,7 @@ use crate::chain::Digest;
 use crate::codec::canonical;
 use crate::credit::distinct;
 use crate::credit::model::Model;
+use crate::credit::rates::Document;
 use crate::credit::refuse::{self, Fault};
 use crate::credit::terms::{self, Line};
 use crate::credit::touch::{Instant, Touch};
@@ -531,10 +532,12 @@ fn calculate(
     }
 
     let earners = sale.may_earn(touches);
-    let accounts = spend_accounts(slice, &crediting, sale, touches)?;
+    let plans = plans(slice, &crediting, sale, touches)?;
+    let accounts = spend_accounts(&plans, completed_at)?;
     let customers = earners.iter().filter_map(|payee| customer_stream(sale, payee));
     slice.require(accounts.iter().map(spend::stream).chain(customers))?;
     let currency = deal.gci.currency();
+    let (mut spent, mut first_commissions) = (Vec::new(), Vec::new());
     for account in accounts {
         let total = slice.spend(&account)?.total(account.period.end, currency);
         let own = former.iter().find(|spent| spent.account == account && !planted!(OwnSpendCounts));
@@ -542,40 +545,55 @@ fn calculate(
         let before = own.map_or(Ok(total), |own| total.minus(own))?;
         mark!(SpendMet, before.is_positive());
         let before = if before.is_negative() { Money::zero(currency) } else { before };
-        crediting.spent.push(Spent { account, before, after: before });
+        spent.push(Spent { account, before, after: before });
     }
     for payee in earners {
         let Some(customer) = &sale.customer else { break };
         let known = slice.customer(customer, payee)?;
-        let first = known.first_but(&deal.id);
+        // A plan that pays the first sale only does not take that from it for one that came after.
+        let first_only = plans.get(payee).is_some_and(|(_, document)| document.max_duration_months == Some(0));
+        let first_only = first_only && !planted!(LaterFirst);
+        let first = if first_only { known.first_before(&deal.id) } else { known.first_but(&deal.id) };
+        mark!(StillFirst, first.is_none() && known.first_but(&deal.id).is_some());
         if let Some(on) = planted!(FirstOfItself => first.or(known.earned_on(&deal.id)), first) {
             mark!(EarnedBefore);
             let (payee, customer) = (payee.clone(), customer.clone());
-            crediting.first_commissions.push(FirstCommission { payee, customer, on });
+            first_commissions.push(FirstCommission { payee, customer, on });
         }
     }
+    (crediting.spent, crediting.first_commissions) = (spent, first_commissions);
     let collected = deal.payments.iter().map(|payment| payment.amount).collect();
     let case = crediting.case(sale, touches, collected, slice)?;
     let single = crediting.run(&case)?;
     Ok(Calculated { crediting, single })
 }
 
-/// The spend accounts that limit somebody's part, by rate plan and payee.
-fn spend_accounts(
-    slice: &Slice,
-    crediting: &Crediting,
-    sale: &Sale,
-    touches: &[Touch],
-) -> Result<Vec<spend::Account>, Undecided> {
+/// By which rate plan each payee is paid: by its own, or, if it may be credited, by the sale's.
+type Plans<'a> = BTreeMap<&'a PayeeId, (&'a rates::InForce, &'a Document)>;
+
+fn plans<'a>(
+    slice: &'a Slice,
+    crediting: &'a Crediting,
+    sale: &'a Sale,
+    touches: &'a [Touch],
+) -> Result<Plans<'a>, Undecided> {
     let credited: BTreeSet<&PayeeId> = sale.may_be_credited(touches).collect();
-    let mut accounts = Vec::new();
+    let mut plans = BTreeMap::new();
     for payee in sale.may_earn(touches) {
         let own = crediting.payees.get(payee).and_then(|known| known.rates.as_ref());
         let Some(in_force) = own.or(crediting.rates.as_ref().filter(|_| credited.contains(payee))) else { continue };
-        let document = &slice.rates(&in_force.rates)?.version(in_force.version)?.document;
-        let day = in_range(document.zone().local_date(crediting.completed_at.to_utc()))?;
+        plans.insert(payee, (in_force, &slice.rates(&in_force.rates)?.version(in_force.version)?.document));
+    }
+    Ok(plans)
+}
+
+/// The spend accounts that limit somebody's part, by rate plan and payee.
+fn spend_accounts(plans: &Plans<'_>, completed_at: Instant) -> Result<Vec<spend::Account>, Undecided> {
+    let mut accounts = Vec::new();
+    for (payee, (in_force, document)) in plans {
+        let day = in_range(document.zone().local_date(completed_at.to_utc()))?;
         if let Some(period) = document.spend_limit.and_then(|limit| limit.over(day)) {
-            accounts.push(spend::Account { rates: in_force.rates.clone(), payee: payee.clone(), period });
+            accounts.push(spend::Account { rates: in_force.rates.clone(), payee: PayeeId::clone(payee), period });
         }
     }
     accounts.sort();
@@ -886,14 +904,12 @@ fn meet(
         }
         let stream = StreamId::Customer { customer: customer.clone(), payee: payee.clone() };
         let (customer, payee, deal) = (customer.clone(), payee.clone(), deal.id.clone());
-        if was.is_some() {
-            mark!(CustomerForgotten);
-            let (customer, payee, deal) = (customer.clone(), payee.clone(), deal.clone());
-            decision = decision.with(stream.clone(), customer::Event::Forgotten { customer, payee, deal });
-        }
-        if let Some(on) = is {
-            decision = decision.with(stream, customer::Event::Earned { customer, payee, deal, on });
-        }
+        mark!(CustomerForgotten, is.is_none());
+        let event = match is {
+            Some(on) => customer::Event::Earned { customer, payee, deal, on },
+            None => customer::Event::Forgotten { customer, payee, deal },
+        };
+        decision = decision.with(stream, event);
     }
     Ok(decision)
 }

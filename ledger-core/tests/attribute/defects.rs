@@ -10,7 +10,7 @@ fn a_and_b() -> Value {
 }
 
 #[test]
-fn a_rule_by_product_line_or_tier_is_not_skipped_and_no_tier_is_no_bronze() {
+fn defect_2_a_rule_by_product_line_or_tier_is_not_skipped_and_no_tier_is_no_bronze() {
     // One path of the other system skipped product lines, another took a missing tier for bronze: two answers for a deal.
     let rule = |name: &str, priority: i64, when: Value, rate: &str| json!({"rule": name, "priority": priority, "when": when, "pays": {"rate": rate}});
     let rules = json!([
@@ -37,7 +37,7 @@ fn a_rule_by_product_line_or_tier_is_not_skipped_and_no_tier_is_no_bronze() {
 }
 
 #[test]
-fn fifteen_is_not_fifteen_percent() {
+fn defect_3_fifteen_is_not_fifteen_percent() {
     // A rate was 0 to 1 here and 0 to 100 there: 1 % became 100 %, and a default of 15 paid 1500 %.
     let case = case(json!({"equal": {}}), a_and_b());
     let at = |place: &str, rate: &str| with(case.clone(), place, json!({"rate": rate}));
@@ -56,7 +56,7 @@ fn fifteen_is_not_fifteen_percent() {
 }
 
 #[test]
-fn a_deal_has_one_model_and_is_owed_once() {
+fn defect_4_a_deal_has_one_model_and_is_owed_once() {
     // Rows of all five models were summed: five times the commission.
     let models = json!({"main": {"model": {"equal": {}}}, "first": {"model": {"first_touch": {}}},
         "last": {"model": {"last_touch": {}}}});
@@ -67,7 +67,7 @@ fn a_deal_has_one_model_and_is_owed_once() {
 }
 
 #[test]
-fn money_is_shared_out_before_anything_is_rounded() {
+fn defect_5_money_is_shared_out_before_anything_is_rounded() {
     // Percentages were rounded first: of seven the first had 142,600.00, of three hundred four times its part.
     let sold = |payees: usize, amount: &str| {
         let names: Vec<String> = (0..payees).map(|place| format!("p{place:03}")).collect();
@@ -85,7 +85,7 @@ fn money_is_shared_out_before_anything_is_rounded() {
 }
 
 #[test]
-fn credit_is_not_lost_because_all_touches_are_old() {
+fn defect_6_credit_is_not_lost_because_all_touches_are_old() {
     // Weights were counted from today, and all became 0 after 1,075 half-lives.
     let case = case(json!({"time_decay": {"half_life_days": 1}}), a_and_b());
     let old = with(case, "deals.0.completed_at", json!("2035-06-01T12:00:00Z"));
@@ -97,7 +97,7 @@ fn credit_is_not_lost_because_all_touches_are_old() {
 }
 
 #[test]
-fn an_amount_names_its_currency_and_a_touch_told_twice_counts_once() {
+fn defect_8_an_amount_names_its_currency_and_a_touch_told_twice_counts_once() {
     // Cents were taken for dollars, and a webhook that was delivered twice counted twice.
     let case = case(json!({"linear": {}}), a_and_b());
     for amount in [json!(10_000), json!("10000"), json!("10000.001 USD")] {
@@ -114,7 +114,7 @@ fn an_amount_names_its_currency_and_a_touch_told_twice_counts_once() {
 }
 
 #[test]
-fn every_row_names_the_document_that_it_comes_from() {
+fn defect_10_every_row_names_the_document_that_it_comes_from() {
     // Three tables of rates by tier were in use at once, and no row said which.
     let case = case(json!({"equal": {}}), a_and_b());
     let hashes = |case: &Value| {
@@ -130,6 +130,18 @@ fn every_row_names_the_document_that_it_comes_from() {
     assert_eq!((other_model[0] == before[0], other_model[1] == before[1]), (false, true));
     let written_out = with(case, "models.main.types", json!({"except": ["crm_sync"]}));
     assert_eq!(hashes(&written_out), before, "a policy that is left out is its default");
+}
+
+#[test]
+fn defect_10_no_amount_falls_between_two_tiers() {
+    // Tiers were from 0 to 100 and from 101 to 200, so that 100.50 was in neither.
+    let tier = |priority: i64, from: &str, rate: &str| json!({"rule": from, "priority": priority, "when": {"deal_from": from}, "pays": {"rate": rate}});
+    let plan = json!({"currency": "USD", "rules": [tier(1, "101 USD", "0.06"), tier(2, "0 USD", "0.05")]});
+    let case = with(case(json!({"equal": {}}), touches(&[("a", "demo", "1")])), "rates.ten", plan);
+    for (amount, rule) in [("0.10 USD", "0 USD"), ("100 USD", "0 USD"), ("100.50 USD", "0 USD"), ("101 USD", "101 USD")]
+    {
+        assert_eq!(first(&with(case.clone(), "deals.0.amount", json!(amount)))["entries"][0]["rule"], rule, "{amount}");
+    }
 }
 
 #[test]

@@ -28,6 +28,7 @@ mod history;
 mod payee;
 mod payout;
 mod plan;
+mod remembered;
 mod sale;
 mod settings;
 mod sides;

@@ -502,19 +502,18 @@ fn calculate(asked: Asked<'_>, deal: &Deal, sale: &Sale, terms: &Terms) -> Resul
     let credited = touches.iter().map(|touch| &touch.payee).chain(sale.custom.iter().map(|of| &of.payee));
     let credited: BTreeSet<&String> = credited.collect();
     let earning: BTreeSet<&String> = credited.iter().copied().chain(sale.overlays.iter().map(|of| &of.payee)).collect();
-    let firsts: Vec<String> = earning
-        .iter()
-        .filter_map(|payee| {
-            let customer = sale.customer.as_ref()?;
-            let on = customer::first(asked, customer, payee, id)?;
-            Some(format!(r#"{{"payee":"{payee}","customer":"{customer}","on":"{on}"}}"#))
-        })
-        .collect();
-    let mut accounts = Vec::new();
+    let (mut firsts, mut accounts) = (Vec::new(), Vec::new());
     for payee in &earning {
         let own = named.get(*payee).and_then(|known| known.rates.as_ref());
-        let Some(pin) = own.or(terms.rates.as_ref().filter(|_| credited.contains(payee))) else { continue };
-        let Some(limit) = &asked.model.rates_of(pin)?.document.spend_limit else { continue };
+        let pin = own.or(terms.rates.as_ref().filter(|_| credited.contains(payee)));
+        let plan = pin.map(|pin| asked.model.rates_of(pin)).transpose()?.map(|plan| &plan.document);
+        // Who earns on the first sale only keeps that, whatever came after it.
+        let first_only = plan.is_some_and(|plan| plan.max_duration_months == Some(0));
+        let first = |customer| Some((customer, customer::first(asked, customer, payee, id, first_only)?));
+        if let Some((customer, on)) = sale.customer.as_ref().and_then(first) {
+            firsts.push(format!(r#"{{"payee":"{payee}","customer":"{customer}","on":"{on}"}}"#));
+        }
+        let (Some(pin), Some(limit)) = (pin, plan.and_then(|plan| plan.spend_limit.as_ref())) else { continue };
         let Some(account) = Spend::of(&pin.rates, payee, limit, terms.completed_at)? else { continue };
         let before = sold.credited.iter().flat_map(|credited| &credited.spent).find(|(known, _)| *known == account);
         let before = (account.total(asked) - before.map_or(0, |(_, own)| *own)).max(0);

@@ -573,35 +573,50 @@ impl Laws {
                 met.before = was;
             }
         }
-        for (index, Counted { account, before, paid, taken_back, pays, .. }) in
-            completion.attainments.iter().enumerate()
-        {
-            let state = |name: &Text| self.bonuses.get(&(account.clone(), name.clone())).copied();
-            let stated = [(paid, BonusState::Paid, "paid"), (taken_back, BonusState::TakenBack, "taken_back")];
-            for (names, said, field) in stated {
-                for name in names.iter().filter(|name| state(name) != Some(said)) {
-                    let was = match state(name) {
-                        Some(BonusState::Paid) => "paid",
-                        Some(BonusState::TakenBack) => "taken_back",
-                        None => "never paid",
-                    };
-                    let field = (format!("{field}.{name}"), was.to_owned(), field.to_owned());
-                    out.push(differs(Law::BeforeIsWhatWas, attainment::stream(account), field));
-                }
-            }
-            for name in pays.iter().filter(|name| state(name) == Some(BonusState::Paid)) {
-                let field = (format!("pays.{name}"), "paid before".to_owned(), "paid again".to_owned());
-                out.push(differs(Law::BeforeIsWhatWas, attainment::stream(account), field));
-            }
-            let was = self.attainments.get(account).copied().unwrap_or(Attained::nothing(before.revenue.currency()));
-            if let Some(field) = differing("before", &was, before) {
-                out.push(differs(Law::BeforeIsWhatWas, attainment::stream(account), field));
-                if let Some(counted) = known.to_mut().attainments.get_mut(index) {
-                    counted.before = was;
-                }
+        for (index, stored) in completion.attainments.iter().enumerate() {
+            let right = self.found_by(completion, stored);
+            let fields = [
+                differing("before", &right.before, &stored.before),
+                differing("paid", &right.paid, &stored.paid),
+                differing("taken_back", &right.taken_back, &stored.taken_back),
+            ];
+            let key = || attainment::stream(&stored.account);
+            out.extend(fields.into_iter().flatten().map(|field| differs(Law::BeforeIsWhatWas, key(), field)));
+            if right != *stored
+                && let Some(known) = known.to_mut().attainments.get_mut(index)
+            {
+                *known = right;
             }
         }
         known
+    }
+
+    /// An attainment as a deal found it: what was attained, and which bonuses deals had paid, and had taken back. These are of the
+    /// payee's plan, be it the one in force or the one that is stored; of those that are named, where neither is known.
+    fn found_by(&self, completion: &Completion, stored: &Counted) -> Counted {
+        let Counted { account, before, paid, taken_back, .. } = stored;
+        let in_force = match &account.of {
+            Owner::Payee(payee) => self.terms.plan_of(payee, completion.completed_on),
+            Owner::Pool(_) => None,
+        };
+        let plans = completion.plans.iter().filter(|plan| account.of == Owner::Payee(plan.payee.clone()));
+        let plans = in_force.iter().chain(plans).filter(|plan| !self.is_doubted_plan(plan));
+        let state = |name: &Text| self.bonuses.get(&(account.clone(), name.clone())).copied();
+        let became = |names: Vec<&Text>| {
+            [BonusState::Paid, BonusState::TakenBack].map(|became| -> Vec<Text> {
+                names.iter().copied().filter(|name| state(name) == Some(became)).cloned().collect()
+            })
+        };
+        let names =
+            plans.filter_map(|plan| Some(self.terms.version(plan)?.document.once_a_year().map(|bonus| &bonus.name)));
+        let mut ways: Vec<_> = names.map(|names| became(names.collect())).collect();
+        let as_stored = ways.iter().position(|[were_paid, were_back]| (were_paid, were_back) == (paid, taken_back));
+        let [paid, taken_back] = match ways.len() {
+            0 => became(paid.iter().chain(taken_back).collect()),
+            _ => ways.swap_remove(as_stored.unwrap_or_default()),
+        };
+        let before = self.attainments.get(account).copied().unwrap_or(Attained::nothing(before.revenue.currency()));
+        Counted { before, paid, taken_back, ..stored.clone() }
     }
 
     /// Calculates a deal again, under the plans in force. It comes out as it should be where it is stored otherwise.
@@ -612,16 +627,14 @@ impl Laws {
             out.push(broken(Law::CalcDivergence, deal, "a deal whose payees are known", "none"));
             return None;
         };
-        let is_doubted = |PlanInForce { plan, version, .. }: &PlanInForce| {
-            self.doubted_documents.contains(&(StreamId::Plan(plan.clone()), *version))
-        };
         let mut in_force = self.terms.in_force(&sides, completion.completed_on);
         for (in_force, stored) in in_force.iter_mut().zip(&completion.plans) {
-            if is_doubted(in_force) {
+            if self.is_doubted_plan(in_force) {
                 in_force.plan_hash = stored.plan_hash;
             }
         }
-        let doubted = self.doubted_deals.remove(deal) || completion.plans.iter().chain(&in_force).any(is_doubted);
+        let mut plans = completion.plans.iter().chain(&in_force);
+        let doubted = plans.any(|plan| self.is_doubted_plan(plan)) | self.doubted_deals.remove(deal);
         let other = differing("plans", &in_force, &completion.plans);
         let under_them = other.is_some().then(|| Completion { plans: in_force, ..completion.clone() });
         let ways = under_them.iter().chain([completion]);
@@ -653,6 +666,11 @@ impl Laws {
         let right = right.flatten();
         parts(&sides, right.as_ref().unwrap_or(completion), out);
         right
+    }
+
+    /// Whether a plan version is told to be wrong.
+    fn is_doubted_plan(&self, PlanInForce { plan, version, .. }: &PlanInForce) -> bool {
+        self.doubted_documents.contains(&(StreamId::Plan(plan.clone()), *version))
     }
 
     /// Calculates a sale again, and owes what it counts and books more than before, and the taking back of what is gone.

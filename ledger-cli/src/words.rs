@@ -16,8 +16,8 @@ use ledger_core::payout::{self, Payment, Resolution};
 use ledger_core::rate::{Rate, Rounding};
 use ledger_core::waterfall::{
     Attained, Attainment, Base, Bonus, Cap, CapOf, Capped, Charged, Crossing, Deficit, Document, Fee, FeeAmount,
-    FeeOnCrossing, FeeTo, Kind, Mentee, Mode, Of, Override, OwnCap, Per, Proration, Quantity, ReferralIn, Royalty,
-    RoyaltyBasis, Sharer, Shares, Side, SideKind, Split, SubCap, Tier, Tiered, Tiers, Timing, When,
+    FeeOnCrossing, FeeTo, Kind, Mentee, Mode, Of, Override, OwnCap, Per, PoolTerms, Proration, Quantity, ReferralIn,
+    Royalty, RoyaltyBasis, Sharer, Shares, Side, SideKind, Split, SubCap, Tier, Tiered, Tiers, Timing, When,
 };
 use ledger_core::{Date, Money, attainment, cap, customer, model, payee, plan, rates, settings, spend};
 
@@ -417,6 +417,12 @@ pub fn describe(event: &Event) -> String {
         Event::Cap(event) => match event {
             cap::Event::ProgrammeOpened { programme, currency, .. } => {
                 format!("programme {programme} counts in {currency}; every plan that names it has its years")
+            }
+            cap::Event::PoolOpened { programme, pool, terms: PoolTerms { limit, portion, .. } } => {
+                let part = if *portion == Rate::ONE { String::new() } else { format!("{} of ", portion.percent()) };
+                format!(
+                    "pool {pool} of programme {programme} has a limit of {part}{limit}; every plan that names it has its terms"
+                )
             }
             cap::Event::OpeningBalanceSet { account, amount, reason, .. } => {
                 format!("{}'s cap for {} opens with {amount}: {reason}", account.of, account.year)

@@ -18,6 +18,7 @@ use crate::credit::refuse::{Fault, Rejection, none_twice};
 use crate::credit::terms::{Deal, Payee, not_negative};
 use crate::id::{CustomerId, DealId, ModelId, PayeeId, RatesId, Text};
 use crate::limits::TOUCHES_PER_DEAL;
+use crate::malformed;
 use crate::money::{Currency, Money};
 use crate::rate::{Rate, Rounding};
 
@@ -165,16 +166,15 @@ pub struct Refusal {
     #[serde(rename = "error")]
     pub rejection: Rejection,
 }
+
 /// Reads a case from JSON.
 ///
 /// # Errors
 /// [`Refusal`] of what is no case, with the place.
 pub fn read(text: &str) -> Result<Case, Refusal> {
     serde_json::from_str(text).map_err(|error| {
-        let at = format!("line {} column {}", error.line(), error.column());
-        let case = serde_json::from_str::<serde_json::Value>(text).ok();
-        let case = case.and_then(|value| Some(value.get("case")?.as_str()?.to_owned()));
-        Refusal { case, rejection: Fault::Malformed(error.to_string()).at(at) }
+        let rejection = Fault::Malformed(error.to_string()).at(malformed::place(text, &error));
+        Refusal { case: malformed::name(text), rejection }
     })
 }
 

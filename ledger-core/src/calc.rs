@@ -25,6 +25,7 @@ use thiserror::Error;
 use crate::Date;
 use crate::calendar::{CapYear, CapYearRule, in_range};
 use crate::id::{CapProgramme, DealId, PayeeId, PlanId, PoolId, Text};
+use crate::malformed;
 use crate::money::{Currency, Money};
 use crate::rate::{Rate, Rounding, mul_div};
 use crate::waterfall::{
@@ -296,7 +297,10 @@ pub fn run(case: &Case) -> Result<Outcome<'_>, Refusal> {
 /// # Errors
 /// [`Refusal`] of what is no case, with the place.
 pub fn read(text: &str) -> Result<Case, Refusal> {
-    serde_json::from_str(text).map_err(|error| malformed(text, &error))
+    serde_json::from_str(text).map_err(|error| {
+        let rejection = Rejection { at: malformed::place(text, &error), rule: Rule::Malformed(error.to_string()) };
+        Refusal { case: malformed::name(text), rejection }
+    })
 }
 
 /// Reads a case from one line of JSON and answers it with another: the [`Outcome`] or the [`Refusal`].
@@ -308,64 +312,6 @@ pub fn line(text: &str) -> String {
     };
     // Values of the domain have string keys and no floats, so there is nothing that JSON cannot say.
     answer.unwrap_or_default()
-}
-
-fn malformed(text: &str, error: &serde_json::Error) -> Refusal {
-    let name = serde_json::from_str::<serde_json::Value>(text).ok();
-    let case = name.as_ref().and_then(|value| value.get("case")?.as_str()).map(str::to_owned);
-    let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-    let at = path_at(text.bytes().take(before.saturating_add(error.column())));
-    Refusal { case, rejection: Rejection { at, rule: Rule::Malformed(error.to_string()) } }
-}
-
-/// The path of the value in which a JSON text ends, as far as it is one.
-fn path_at(text: impl Iterator<Item = u8>) -> String {
-    enum Within {
-        Object { key: String },
-        List { index: usize },
-    }
-    let (mut path, mut string, mut last) = (Vec::<Within>::new(), None::<Vec<u8>>, String::new());
-    let mut escaped = false;
-    for byte in text {
-        if let Some(letters) = &mut string {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => {
-                    last = String::from_utf8_lossy(letters).into_owned();
-                    string = None;
-                    continue;
-                }
-                _ => {}
-            }
-            letters.push(byte);
-            continue;
-        }
-        match (byte, path.last_mut()) {
-            (b'"', _) => string = Some(Vec::new()),
-            (b'{', _) => path.push(Within::Object { key: String::new() }),
-            (b'[', _) => path.push(Within::List { index: 0 }),
-            (b'}' | b']', _) => drop(path.pop()),
-            (b':', Some(Within::Object { key })) => *key = std::mem::take(&mut last),
-            (b',', Some(Within::Object { key })) => {
-                key.clear();
-                last.clear();
-            }
-            (b',', Some(Within::List { index })) => *index += 1,
-            _ => {}
-        }
-    }
-    // A name that is not followed by its value yet is what went wrong.
-    if let Some(Within::Object { key }) = path.last_mut()
-        && key.is_empty()
-    {
-        *key = last;
-    }
-    let steps = path.into_iter().map(|within| match within {
-        Within::Object { key } => key,
-        Within::List { index } => index.to_string(),
-    });
-    steps.filter(|step| !step.is_empty()).collect::<Vec<_>>().join(".")
 }
 
 /// What is counted, from deal to deal.
@@ -484,8 +430,7 @@ fn plans(case: &Case) -> Result<BTreeMap<&PlanId, Plan<'_>>, Rejection> {
             if *caps.entry(programme).or_insert(pool.is_some()) != pool.is_some() {
                 return Err(at("of", "kind of account"));
             }
-            let Some(pool) = pool else { continue };
-            let terms = document.pool_terms(&limit);
+            let Some((pool, terms)) = document.pool(&limit) else { continue };
             if *pools.entry((programme, pool)).or_insert(terms) != terms {
                 return Err(at("limit", "limit, portion, crossing or rounding"));
             }

@@ -3,6 +3,8 @@
 //! It belongs to a cap programme, not to a plan, so a change of plan keeps it. A contribution is posted when a deal completes
 //! and taken back when the deal is reversed, always in the cap year of the deal.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -10,11 +12,11 @@ use crate::Date;
 use crate::calendar::CapYearRule;
 use crate::decide::{Context, Decision, Misfit, Undecided};
 use crate::event;
-use crate::id::{CapProgramme, DealId, PayeeId, Text};
+use crate::id::{CapProgramme, DealId, PayeeId, PoolId, Text};
 use crate::money::{Currency, Money, MoneyError};
 use crate::settings::Capability;
 use crate::stream::StreamId;
-use crate::waterfall::{Account, Contribution, Limit, Owner, room};
+use crate::waterfall::{Account, Contribution, Limit, Owner, PoolTerms, room};
 
 /// What can be asked of a cap account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +52,15 @@ pub enum Event {
         year: CapYearRule,
         /// What counts to it.
         counts: Counts,
+    },
+    /// A plan named the pool first. Whatever plan names it later says the same of it, so that its room is the same to all members.
+    PoolOpened {
+        /// The programme.
+        programme: CapProgramme,
+        /// The pool.
+        pool: PoolId,
+        /// What plans say of it.
+        terms: PoolTerms,
     },
     /// An opening balance was taken over.
     OpeningBalanceSet {
@@ -123,28 +134,13 @@ pub struct Programme {
     pub(crate) currency: Currency,
     pub(crate) year: CapYearRule,
     pub(crate) counts: Counts,
-}
-
-impl Programme {
-    /// The event that opens it.
-    pub(crate) fn open(&self, programme: &CapProgramme) -> Event {
-        let Self { currency, year, counts } = *self;
-        Event::ProgrammeOpened { programme: programme.clone(), currency, year, counts }
-    }
+    /// What plans say of its pools.
+    pub(crate) pools: BTreeMap<PoolId, PoolTerms>,
 }
 
 /// Why a request about a cap account is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Rejection {
-    /// Plans of one programme count to the same cap years.
-    #[error(
-        "programme {programme} has another currency or other years, or counts something else: name a programme of its own \
-         for this plan"
-    )]
-    OtherProgramme {
-        /// The programme.
-        programme: CapProgramme,
-    },
     /// The plan of that day has no cap.
     #[error("payee {payee} has no capped plan on {on}")]
     NoCap {
@@ -280,7 +276,9 @@ pub(crate) fn evolve(state: &mut Cap, event: &Event) -> Result<(), Misfit> {
         Event::Reversed { account, .. } if planted!(PoolRoomKept) && matches!(account.of, Owner::Pool(_)) => Ok(()),
         Event::Reversed { amount, .. } => state.add(amount.negated()),
         Event::Reached { .. } => Ok(()),
-        Event::ProgrammeOpened { .. } => Err(Misfit("the event is of the programme, not of an account")),
+        Event::ProgrammeOpened { .. } | Event::PoolOpened { .. } => {
+            Err(Misfit("the event is of the programme, not of an account"))
+        }
     }
 }
 
@@ -288,10 +286,16 @@ pub(crate) fn evolve(state: &mut Cap, event: &Event) -> Result<(), Misfit> {
 pub(crate) fn evolve_programme(state: &mut Option<Programme>, event: &Event) -> Result<(), Misfit> {
     match (state, event) {
         (state @ None, Event::ProgrammeOpened { currency, year, counts, .. }) => {
-            *state = Some(Programme { currency: *currency, year: *year, counts: *counts });
+            *state = Some(Programme { currency: *currency, year: *year, counts: *counts, pools: BTreeMap::new() });
             Ok(())
         }
-        _ => Err(Misfit("a cap programme is opened once")),
+        (Some(Programme { counts: Counts::Pool, pools, .. }), Event::PoolOpened { pool, terms, .. })
+            if !pools.contains_key(pool) =>
+        {
+            pools.insert(pool.clone(), *terms);
+            Ok(())
+        }
+        _ => Err(Misfit("a cap programme is opened once, and then each of its pools")),
     }
 }
 

@@ -156,6 +156,7 @@ event_types! {
     Deal(deal::Event::Collected) => "deal.collected",
     Deal(deal::Event::Reversed) => "deal.reversed",
     Cap(cap::Event::ProgrammeOpened) => "cap.programme_opened",
+    Cap(cap::Event::PoolOpened) => "cap.pool_opened",
     Cap(cap::Event::OpeningBalanceSet) => "cap.opening_balance_set",
     Cap(cap::Event::Contributed) => "cap.contributed",
     Cap(cap::Event::Reached) => "cap.reached",

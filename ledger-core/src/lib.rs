@@ -79,6 +79,7 @@ pub mod allocation;
 pub mod calendar;
 pub mod id;
 pub mod limits;
+mod malformed;
 pub mod map;
 pub mod money;
 pub mod rate;

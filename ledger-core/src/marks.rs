@@ -81,8 +81,6 @@ marks! {
 
     /// A deal of two sides was completed.
     DualAgency = "deal.dual_agency",
-    /// A deal would have paid somebody who is not enrolled.
-    StrangerNamed = "deal.stranger_named",
     /// A payee owes what a deal charged.
     ReceivableBooked = "deal.receivable_booked",
     /// A deal was taken back of which a payee owed something.
@@ -112,6 +110,11 @@ marks! {
     EntrySuperseded = "sale.entry_superseded",
     /// Crediting a sale anew knew nothing new.
     NothingNew = "sale.nothing_new",
+
+    /// A plan would have paid somebody who is not enrolled.
+    StrangerNamed = "plan.stranger_named",
+    /// A plan would have said of a pool what others do not.
+    PoolsDiffer = "plan.pools_differ",
 
     /// Plans of one deal said different things of what they share.
     PlansDisagree = "waterfall.plans_disagree",

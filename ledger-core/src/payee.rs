@@ -1,6 +1,7 @@
 //! A payee: who earns, and under which plan at which time.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -12,6 +13,7 @@ use crate::decide::{Context, Decision, Misfit, Undecided};
 use crate::event;
 use crate::id::{PayeeId, PlanId, Text};
 use crate::rates;
+use crate::slice::Slice;
 use crate::stream::StreamId;
 
 /// What can be asked of a payee.
@@ -155,6 +157,14 @@ pub enum Rejection {
         /// The payee.
         payee: PayeeId,
     },
+    /// Nobody of the name that something names.
+    #[error("{at}: payee {payee} is unknown: enrol it with payee.enrol first")]
+    UnknownAt {
+        /// Where it is named.
+        at: String,
+        /// The payee.
+        payee: PayeeId,
+    },
     /// The name is taken, by a payee with other particulars.
     #[error("payee {payee} is already enrolled")]
     AlreadyEnrolled {
@@ -238,6 +248,12 @@ impl Payee {
     pub fn particulars_on(&self, day: Date) -> Particulars {
         self.particulars.range(..=day).next_back().map(|(_, particulars)| particulars.clone()).unwrap_or_default()
     }
+}
+
+/// Whoever is named at a place is enrolled.
+pub(crate) fn enrolled(slice: &Slice, at: impl fmt::Display, payee: &PayeeId) -> Result<(), Undecided> {
+    let unknown = || Rejection::UnknownAt { at: at.to_string(), payee: payee.clone() };
+    slice.find_payee(payee)?.map(drop).ok_or_else(|| unknown().into())
 }
 
 impl Command {

@@ -1,16 +1,21 @@
 //! A commission plan: what a [document](Document) says, in versions that never change.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::CapYearRule;
 use crate::cap::{self, Counts, Programme};
 use crate::chain::Digest;
 use crate::codec;
 use crate::decide::{Context, Decision, Misfit, Undecided};
 use crate::event;
-use crate::id::{CapProgramme, PlanId};
+use crate::id::{CapProgramme, PlanId, PoolId};
+use crate::payee;
 use crate::published::{self, Published, next};
+use crate::slice::Slice;
 use crate::stream::StreamId;
-use crate::waterfall::{self, Document};
+use crate::waterfall::{self, Attainment, Document, Field, Limit, PoolTerms, Rule};
 
 /// What can be asked of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,15 +62,25 @@ impl Version {
     }
 }
 
+/// What a document says of a programme, and where.
+struct Named<'a> {
+    field: Field,
+    programme: &'a CapProgramme,
+    year: CapYearRule,
+    counts: Counts,
+    pool: Option<(&'a PoolId, PoolTerms)>,
+}
+
 /// The programmes that a document names, in the order in which they are opened.
-fn programmes(document: &Document) -> impl Iterator<Item = (&CapProgramme, Programme)> {
-    let currency = document.currency;
-    let limits = document.limits().map(move |(_, limit)| {
+fn programmes(document: &Document) -> impl Iterator<Item = Named<'_>> {
+    let limits = document.limits().map(|(field, limit)| {
+        let Limit { programme, year, .. } = limit;
         let counts = if limit.pool.is_some() { Counts::Pool } else { Counts::Cap };
-        (limit.programme, Programme { currency, year: limit.year, counts })
+        Named { field, programme, year, counts, pool: document.pool(&limit) }
     });
-    let attainment = document.attainment.iter().map(move |measured| {
-        (&measured.programme, Programme { currency, year: measured.year, counts: Counts::Attainment })
+    let attainment = document.attainment.iter().map(|Attainment { programme, year, .. }| {
+        let (field, counts) = (Field::at("attainment"), Counts::Attainment);
+        Named { field, programme, year: *year, counts, pool: None }
     });
     limits.chain(attainment)
 }
@@ -74,31 +89,67 @@ impl Command {
     pub(crate) fn decide(&self, context: &Context<'_>) -> Result<Decision, Undecided> {
         let Self::Publish { plan, document } = self;
         let slice = context.slice;
-        let streams = programmes(document).map(|(programme, _)| StreamId::Programme(programme.clone()));
-        slice.require([StreamId::Plan(plan.clone())].into_iter().chain(streams))?;
+        let programmed = programmes(document).map(|named| StreamId::Programme(named.programme.clone()));
+        let beneficiaries = document.beneficiaries().map(|(_, payee)| StreamId::Payee(payee.clone()));
+        slice.require([StreamId::Plan(plan.clone())].into_iter().chain(programmed).chain(beneficiaries))?;
         let known = slice.find_plan(plan)?;
         document.validate()?;
         context.settings.demand_currency(document.currency)?;
         if let Some(known) = known.filter(|known| known.says(document)) {
             return Err(Rejection::Unchanged { name: plan.clone(), version: known.last() }.into());
         }
-        let (version, hash) = (next(known), document.hash());
-        let event = Event::Published { plan: plan.clone(), version, hash, document: document.clone() };
-        let mut decision = context.decision().with(StreamId::Plan(plan.clone()), event);
-        let mut opened: Vec<(&CapProgramme, Programme)> = Vec::new();
-        for (programme, terms) in programmes(document) {
-            let here = opened.iter().find(|(opened, _)| *opened == programme).map(|(_, terms)| terms);
-            match here.or(slice.programme(programme)?) {
-                Some(known) if *known == terms => {}
-                Some(_) => return Err(cap::Rejection::OtherProgramme { programme: programme.clone() }.into()),
-                None => {
-                    decision = decision.with(StreamId::Programme(programme.clone()), terms.open(programme));
-                    opened.push((programme, terms));
-                }
+        for (field, payee) in document.beneficiaries() {
+            let enrolled = payee::enrolled(slice, field, payee);
+            mark!(StrangerNamed, enrolled.is_err());
+            if !planted!(StrangerPaid) {
+                enrolled?;
             }
         }
-        Ok(decision)
+        let (version, hash) = (next(known), document.hash());
+        let event = Event::Published { plan: plan.clone(), version, hash, document: document.clone() };
+        let decision = context.decision().with(StreamId::Plan(plan.clone()), event);
+        open_programmes(slice, document, decision)
     }
+}
+
+/// Opens the programmes and pools that no plan named before. Of those that one did, the document says the same.
+fn open_programmes(slice: &Slice, document: &Document, mut decision: Decision) -> Result<Decision, Undecided> {
+    let currency = document.currency;
+    let mut opened: BTreeMap<&CapProgramme, Programme> = BTreeMap::new();
+    for Named { field, programme: name, year, counts, pool } in programmes(document) {
+        let known = match opened.get(name) {
+            Some(known) => Some(known),
+            None => slice.programme(name)?,
+        };
+        let differs = |at: &str, what| Rule::ProgrammesDiffer { programme: name.clone(), what }.at(at).within(field);
+        let (programme, stream) = (name.clone(), StreamId::Programme(name.clone()));
+        match known {
+            Some(known) if known.currency != currency => return Err(differs("programme", "currency").into()),
+            Some(known) if known.counts != counts => return Err(differs("programme", "kind of account").into()),
+            Some(known) if known.year != year => return Err(differs("year", "year").into()),
+            Some(_) => {}
+            None => {
+                let event = cap::Event::ProgrammeOpened { programme, currency, year, counts };
+                decision = decision.with(stream.clone(), event);
+            }
+        }
+        let Some((pool, terms)) = pool else {
+            opened.insert(name, Programme { currency, year, counts, pools: BTreeMap::new() });
+            continue;
+        };
+        match known.and_then(|known| known.pools.get(pool)) {
+            Some(known) if *known != terms && !planted!(PoolsDisagree) => {
+                mark!(PoolsDiffer);
+                return Err(differs("limit", "limit, portion, crossing or rounding").into());
+            }
+            Some(_) => {}
+            None => {
+                let (programme, pool) = (name.clone(), pool.clone());
+                decision = decision.with(stream, cap::Event::PoolOpened { programme, pool, terms });
+            }
+        }
+    }
+    Ok(decision)
 }
 
 pub(crate) fn evolve(state: &mut Option<Plan>, event: &Event) -> Result<(), Misfit> {

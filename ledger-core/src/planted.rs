@@ -152,7 +152,7 @@ bugs! {
     PoolOfEach = "pool.of-each",
     /// A reversal gives a pool no room back. Shows in the next deal that meets it.
     PoolRoomKept = "pool.room-kept",
-    /// Plans that say different things of a pool share it. Shows in a deal under two of them.
+    /// Plans that say different things of a pool share it. Shows when the second is published.
     PoolsDisagree = "pool.disagree",
     /// Half a limit is the whole one. Shows in a plan with a portion.
     PortionForgotten = "pool.portion-forgotten",
@@ -176,7 +176,7 @@ bugs! {
     OnlySharersBooked = "account.only-sharers-booked",
     /// The receivable of a deal outlives it. Shows when a deal with one is reversed.
     ReceivableLeft = "account.receivable-left",
-    /// Somebody unknown is paid of a deal. Shows when a plan names a payee who is not enrolled.
+    /// A plan pays somebody unknown. Shows when it names a payee who is not enrolled.
     StrangerPaid = "account.stranger-paid",
 
     /// The reversal of a paid deal takes nothing back. Shows when a deal is reversed after its payout was paid.

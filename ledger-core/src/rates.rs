@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::Digest;
 use crate::codec;
-use crate::credit::rates::Document;
+use crate::credit::rates::{Document, Override};
 use crate::decide::{Context, Decision, Misfit, Undecided};
 use crate::event;
 use crate::id::RatesId;
+use crate::payee::enrolled;
 use crate::published::{self, Published, next};
 use crate::stream::StreamId;
 
@@ -74,11 +75,19 @@ pub struct InForce {
 impl Command {
     pub(crate) fn decide(&self, context: &Context<'_>) -> Result<Decision, Undecided> {
         let Self::Publish { rates, document } = self;
-        let known = context.slice.find_rates(rates)?;
+        let slice = context.slice;
+        let named = document.overrides.iter().flat_map(|paid| [&paid.of, &paid.to]);
+        let named = named.map(|payee| StreamId::Payee(payee.clone()));
+        slice.require([StreamId::Rates(rates.clone())].into_iter().chain(named))?;
+        let known = slice.find_rates(rates)?;
         document.validate()?;
         context.settings.demand_currency(document.currency)?;
         if known.is_some_and(|known| known.says(document)) {
             return Err(Undecided::already_known(format_args!("what rate plan {rates} says")));
+        }
+        for (place, Override { of, to, .. }) in document.overrides.iter().enumerate() {
+            enrolled(slice, format_args!("overrides.{place}.of"), of)?;
+            enrolled(slice, format_args!("overrides.{place}.to"), to)?;
         }
         let (version, hash) = (next(known), document.hash());
         let event = Event::Published { rates: rates.clone(), version, hash, document: document.clone() };

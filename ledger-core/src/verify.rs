@@ -529,7 +529,9 @@ pub(crate) fn home(event: &Event) -> StreamId {
         ) => StreamId::Deal(deal.clone()),
         Event::Deal(deal::Event::Credited(crediting)) => StreamId::Deal(crediting.deal.clone()),
         Event::Deal(deal::Event::Recredited(recrediting)) => StreamId::Deal(recrediting.crediting.deal.clone()),
-        Event::Cap(cap::Event::ProgrammeOpened { programme, .. }) => StreamId::Programme(programme.clone()),
+        Event::Cap(cap::Event::ProgrammeOpened { programme, .. } | cap::Event::PoolOpened { programme, .. }) => {
+            StreamId::Programme(programme.clone())
+        }
         Event::Cap(
             cap::Event::OpeningBalanceSet { account, .. }
             | cap::Event::Contributed { account, .. }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Deal, Event, Rejection, book, first_difference, known_payees, take_back};
+use super::{Deal, Event, Rejection, book, first_difference, take_back};
 use crate::Date;
 use crate::account::Source;
 use crate::attainment;
@@ -146,13 +146,6 @@ pub(super) fn complete(
         let (payee, plan, version, plan_hash) =
             (payee.clone(), assignment.plan.clone(), assignment.version, version.hash);
         plans.push(PlanInForce { payee, plan, version, plan_hash });
-    }
-    let mentors = sides.iter().flat_map(|side| &side.payees).filter_map(|sharer| sharer.mentor.as_ref());
-    let beneficiaries = members.iter().flat_map(|member| member.plan.document().beneficiaries());
-    if !planted!(StrangerPaid) {
-        let known = known_payees(slice, mentors.chain(beneficiaries).collect());
-        mark!(StrangerNamed, matches!(known, Err(Undecided::Rejected(_))));
-        known?;
     }
 
     let account = |payee: &PayeeId| StreamId::Account { payee: payee.clone(), currency };

@@ -30,6 +30,7 @@ use crate::decide::{Context, Decision, Misfit, Undecided};
 use crate::event;
 use crate::id::{DealId, EntryId, ModelId, PayeeId, PaymentId, PayoutId, PlanId, Text, TouchId};
 use crate::money::{Currency, Money};
+use crate::payee::enrolled;
 use crate::rate::Rate;
 use crate::settings::Capability;
 use crate::slice::Slice;
@@ -560,8 +561,7 @@ fn register(context: &Context<'_>, deal: &DealId, basis: Basis) -> Result<Event,
         if sides.iter().any(|side| !side.adjustments.is_empty()) {
             context.settings.demand(Capability::ManualAmounts)?;
         }
-        let sharers = sides.iter().flat_map(|side| &side.payees);
-        known_payees(slice, sharers.flat_map(|sharer| [&sharer.payee].into_iter().chain(&sharer.mentor)).collect())?;
+        all_enrolled(slice, sides)?;
     }
     Ok(Event::Registered { deal: deal.clone(), basis, gci })
 }
@@ -571,13 +571,30 @@ fn attribute(context: &Context<'_>, deal: &Deal, attribution: &Attribution) -> R
         return Err(Rejection::HasSides { deal: deal.id.clone() }.into());
     }
     let credits = attribution.credits(deal.gci)?;
-    known_payees(context.slice, attribution.payees().collect())?;
+    context.slice.require(attribution.payees().map(|payee| StreamId::Payee(payee.clone())))?;
+    for (place, payee) in attribution.payees().enumerate() {
+        match attribution {
+            Attribution::Equal(_) => enrolled(context.slice, format_args!("attribution.equal.{place}"), payee)?,
+            Attribution::Custom(_) => enrolled(context.slice, format_args!("attribution.custom.{place}.payee"), payee)?,
+        }
+    }
     Ok(Event::Attributed { deal: deal.id.clone(), attribution: attribution.clone(), credits })
 }
 
-fn known_payees(slice: &Slice, payees: Vec<&PayeeId>) -> Result<(), Undecided> {
-    slice.require(payees.iter().map(|payee| StreamId::Payee(PayeeId::clone(payee))))?;
-    payees.into_iter().try_for_each(|payee| slice.payee(payee).map(drop))
+/// Whoever is on a side is enrolled, and every mentor.
+fn all_enrolled(slice: &Slice, sides: &[Side]) -> Result<(), Undecided> {
+    let sharers = sides.iter().flat_map(|side| &side.payees);
+    let named = sharers.flat_map(|sharer| [&sharer.payee].into_iter().chain(&sharer.mentor));
+    slice.require(named.map(|payee| StreamId::Payee(payee.clone())))?;
+    for (side, Side { payees, .. }) in sides.iter().enumerate() {
+        for (place, Sharer { payee, mentor, .. }) in payees.iter().enumerate() {
+            enrolled(slice, format_args!("sides.{side}.payees.{place}.payee"), payee)?;
+            if let Some(mentor) = mentor {
+                enrolled(slice, format_args!("sides.{side}.payees.{place}.mentor"), mentor)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Registers, attributes if that is asked, and completes.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Basis, Deal, Event, Rejection, Stage, book, evolve, first_difference, known_payees, register, take_back};
+use super::{Basis, Deal, Event, Rejection, Stage, book, evolve, first_difference, register, take_back};
 use crate::account::Source;
 use crate::attribute::{self, Attributed, Case, FirstCommission, Kind, Single};
 use crate::attribution::{Credit, Weight};
@@ -26,6 +26,7 @@ use crate::decide::{Context, Decision, Misfit, Undecided};
 use crate::id::{CustomerId, DealId, EntryId, ModelId, PayeeId, PaymentId, RatesId, Text};
 use crate::limits::TOUCHES_PER_DEAL;
 use crate::money::{Currency, Money, MoneyError};
+use crate::payee::enrolled;
 use crate::slice::Slice;
 use crate::stream::StreamId;
 use crate::{Date, customer, model, rates, spend};
@@ -416,10 +417,19 @@ pub(super) fn check(context: &Context<'_>, deal: &DealId, sale: &Sale) -> Result
     let at = Instant::of(context.request.at);
     let (model, rates) = chosen(slice, &sale.model, sale.rates.as_ref())?;
     let mut named: BTreeSet<&PayeeId> = sale.names(&[]);
+    slice.require(named.iter().map(|payee| StreamId::Payee(PayeeId::clone(payee))))?;
+    if let Some(payee) = &sale.registered_by {
+        enrolled(slice, "sale.registered_by", payee)?;
+    }
+    for (place, weight) in sale.custom.iter().enumerate() {
+        enrolled(slice, format_args!("sale.custom.{place}.payee"), &weight.payee)?;
+    }
+    for (place, weight) in sale.overlays.iter().enumerate() {
+        enrolled(slice, format_args!("sale.overlays.{place}.payee"), &weight.payee)?;
+    }
     if let Some(in_force) = &rates {
         named.extend(beneficiaries(slice, in_force)?);
     }
-    known_payees(slice, named.iter().copied().collect())?;
     let payees = named.into_iter().map(|payee| (payee.clone(), Particulars::default())).collect();
     let crediting = Crediting { rates, payees, ..nothing(deal, (at, None), context.today, model) };
     let case = crediting.case(sale, &[], Vec::new(), slice)?;
@@ -492,7 +502,7 @@ fn calculate(
     let day = in_range(context.settings.zone().local_date(completed_at.to_utc()))?;
     let touches = deal.touches.as_slice();
     let named = sale.names(touches);
-    known_payees(slice, named.iter().copied().collect())?;
+    slice.require(named.iter().map(|payee| StreamId::Payee(PayeeId::clone(payee))))?;
     let (model, rates) = chosen(slice, model, rates)?;
     let mut particulars = BTreeMap::new();
     for payee in &named {
@@ -513,7 +523,7 @@ fn calculate(
         others.extend(beneficiaries(slice, rates)?);
     }
     others.retain(|payee| !named.contains(payee));
-    known_payees(slice, others.clone())?;
+    slice.require(others.iter().map(|payee| StreamId::Payee(PayeeId::clone(payee))))?;
     for payee in others {
         // Nothing is paid by the rate plan of somebody who has no credit.
         let known = slice.payee(payee)?.particulars_on(day).with_rates(None);
@@ -623,7 +633,7 @@ pub(super) fn touch(context: &Context<'_>, deal: &Deal, touch: &Touch) -> Result
         return Err(Fault::TooManyTouches(touches).at("touches").into());
     }
     mark!(LateTouch, deal.stage != Stage::Open);
-    context.slice.payee(&touch.payee)?;
+    enrolled(context.slice, format_args!("touch {}", touch.touch), &touch.payee)?;
     touch.at.in_range().map_err(|fault| fault.at("at"))?;
     Ok(Some(Event::Touched { deal: deal.id.clone(), touch: touch.clone() }))
 }

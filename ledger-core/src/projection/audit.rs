@@ -150,6 +150,7 @@ actions! {
     DealCollected: "deal.collected" = Event::Deal(deal::Event::Collected { .. }),
     DealReversed: "deal.reversed" = Event::Deal(deal::Event::Reversed { .. }),
     CapProgrammeOpened: "cap.programme_opened" = Event::Cap(cap::Event::ProgrammeOpened { .. }),
+    CapPoolOpened: "cap.pool_opened" = Event::Cap(cap::Event::PoolOpened { .. }),
     CapOpeningBalanceSet: "cap.opening_balance_set" = Event::Cap(cap::Event::OpeningBalanceSet { .. }),
     CapContributed: "cap.contributed" = Event::Cap(cap::Event::Contributed { .. }),
     CapReached: "cap.reached" = Event::Cap(cap::Event::Reached { .. }),
@@ -226,6 +227,7 @@ pub fn reason(event: &Event) -> Option<&Text> {
         )
         | Event::Cap(
             cap::Event::ProgrammeOpened { .. }
+            | cap::Event::PoolOpened { .. }
             | cap::Event::Contributed { .. }
             | cap::Event::Reached { .. }
             | cap::Event::Reversed { .. },

@@ -173,7 +173,7 @@ impl Caps {
                 progress.give_back(*amount);
             }
             // The contribution before it has said so; an account begins with its first deal.
-            cap::Event::Reached { .. } | cap::Event::ProgrammeOpened { .. } => {}
+            cap::Event::Reached { .. } | cap::Event::ProgrammeOpened { .. } | cap::Event::PoolOpened { .. } => {}
         }
     }
 

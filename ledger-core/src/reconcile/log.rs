@@ -21,7 +21,7 @@ use crate::calendar::CapYear;
 use crate::chain::Digest;
 use crate::deal::{self, Basis, Completion, Earned, Line, PlanInForce, SideLines};
 use crate::event::Event;
-use crate::id::{Actor, CapProgramme, DealId, EntryId, LedgerName, PayeeId, PayoutId, Text};
+use crate::id::{Actor, CapProgramme, DealId, EntryId, LedgerName, PayeeId, PayoutId, PoolId, Text};
 use crate::map::Small;
 use crate::money::{Currency, Money};
 use crate::payout::{self, Resolution, Status};
@@ -35,7 +35,7 @@ use crate::recorded::Recorded;
 use crate::store::Store;
 use crate::stream::StreamId;
 use crate::waterfall::{
-    Account, Attained, BonusState, Contribution, Crossing, Gci, Owner, Party, Progress as Counted, Side,
+    Account, Attained, BonusState, Contribution, Crossing, Gci, Owner, Party, PoolTerms, Progress as Counted, Side,
 };
 use crate::{Date, attainment, cap, codec, model, plan, rates, spend};
 
@@ -79,6 +79,8 @@ laws! {
     CreditsAreTheAllocation => "credits_are_the_allocation",
     /// A version of a plan, model or rate plan is what its hash says.
     PlanIsItsHash => "plan_is_its_hash",
+    /// Every plan that names a pool says of it what the first one did.
+    PoolKeepsItsTerms => "pool_keeps_its_terms",
     /// A deal is calculated under the plan that each of its sharers is assigned to on its day, in order, and under no other.
     PlansAreInForce => "plans_are_in_force",
     /// An entry is booked once.
@@ -152,6 +154,7 @@ pub struct Laws {
     /// What became of the bonuses that thresholds bring.
     bonuses: FxHashMap<(Account, Text), BonusState>,
     years: FxHashMap<(CapProgramme, Owner), Vec<CapYear>>,
+    pools: FxHashMap<(CapProgramme, PoolId), PoolTerms>,
     spent: FxHashMap<(spend::Account, Currency), Sum>,
     terms: Terms,
     documents: Documents,
@@ -269,6 +272,11 @@ impl Laws {
         match &recorded.event {
             Event::Plan(plan::Event::Published { plan, version, hash, document }) => {
                 self.published((StreamId::Plan(plan.clone()), *version), document.hash(), *hash, &mut broken);
+                let doubted = self.doubted_documents.contains(&(StreamId::Plan(plan.clone()), *version));
+                for (_, limit) in document.limits().filter(|_| !doubted) {
+                    let Some((pool, terms)) = document.pool(&limit) else { continue };
+                    self.pool(limit.programme, pool, &terms, &mut broken);
+                }
             }
             Event::Model(model::Event::Published { model, version, hash, document }) => {
                 self.published((StreamId::Model(model.clone()), *version), document.hash(), *hash, &mut broken);
@@ -697,6 +705,14 @@ impl Laws {
             // What deals post is compared with what is due, at the request's end.
             cap::Event::Contributed { .. } | cap::Event::Reached { .. } | cap::Event::Reversed { .. } => {}
             cap::Event::ProgrammeOpened { .. } => {}
+            cap::Event::PoolOpened { programme, pool, terms } => self.pool(programme, pool, terms, out),
+        }
+    }
+
+    fn pool(&mut self, programme: &CapProgramme, pool: &PoolId, terms: &PoolTerms, out: &mut Vec<Broken>) {
+        let known = self.pools.entry((programme.clone(), pool.clone())).or_insert(*terms);
+        if let Some(difference) = differing("", known, terms) {
+            out.push(differs(Law::PoolKeepsItsTerms, format_args!("{programme} pool:{pool}"), difference));
         }
     }
 

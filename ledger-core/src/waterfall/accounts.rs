@@ -208,8 +208,8 @@ pub(super) struct Desk<'a, 'b> {
     books: &'b dyn Books,
     pub(super) seats: Vec<Seat<'a>>,
     pub(super) caps: Vec<Contribution>,
-    /// What each of the caps was first said to be, and by which plan.
-    terms: Vec<(PoolTerms, Plan<'a>)>,
+    /// What each of the caps was first said to be, if it is a pool's, and by which plan.
+    terms: Vec<(Option<PoolTerms>, Plan<'a>)>,
     pub(super) attained: Vec<Progress>,
 }
 
@@ -249,14 +249,14 @@ impl<'a, 'b> Desk<'a, 'b> {
         let before = self.books.contributed(&account).unwrap_or(Money::zero(limit.currency()));
         limit.same_currency(before)?;
         self.caps.push(Contribution { account, limit, before, after: before });
-        self.terms.push((member.plan.document().pool_terms(&terms), member.plan));
+        self.terms.push((member.plan.document().pool(&terms).map(|(_, terms)| terms), member.plan));
         Ok(self.caps.len() - 1)
     }
 
     /// Makes sure that two plans of one pool say the same of it.
     fn agree(&self, place: usize, terms: &Limit<'_>, plan: Plan<'_>) -> Result<(), Rule> {
         let Some((known, first)) = self.terms.get(place) else { return Ok(()) };
-        if *known == plan.document().pool_terms(terms) || planted!(PoolsDisagree) {
+        if *known == plan.document().pool(terms).map(|(_, terms)| terms) {
             return Ok(());
         }
         mark!(PlansDisagree);

@@ -486,7 +486,8 @@ pub struct Bonus {
 pub enum When {
     /// Once in every deal, on the payee's first side.
     EachDeal,
-    /// On the side with which the year's measure comes to the threshold.
+    /// On the side with which the year's measure comes to the threshold: once a year, whatever later versions say of a bonus of
+    /// that name. Once the deal that paid it is reversed, the next side that counts and leaves the threshold met pays it again.
     Reaches(Threshold),
 }
 
@@ -675,12 +676,17 @@ impl SubCap {
 }
 
 /// What plans of one pool have in common, so that its room is the same to all of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PoolTerms {
-    limit: Money,
-    portion: Rate,
-    rounding: Rounding,
-    crossing: Option<Crossing>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolTerms {
+    /// The limit.
+    pub limit: Money,
+    /// How much of it is in force.
+    pub portion: Rate,
+    /// How that is rounded.
+    pub rounding: Rounding,
+    /// What happens to the deal that reaches it.
+    pub crossing: Crossing,
 }
 
 impl Limit<'_> {
@@ -727,13 +733,14 @@ impl Document {
         order.iter().copied().filter(|step| step.stage() == 0)
     }
 
-    /// Everybody besides the payee and its mentor to whom a deal under the plan may pay.
-    pub(crate) fn beneficiaries(&self) -> impl Iterator<Item = &PayeeId> {
-        let fees = self.fees.iter().filter_map(|fee| match &fee.to {
+    /// Everybody besides the payee and its mentor to whom a deal under the plan may pay, with the field that says so.
+    pub(crate) fn beneficiaries(&self) -> impl Iterator<Item = (Field, &PayeeId)> {
+        let fees = self.fees.iter().enumerate().filter_map(|(i, fee)| match &fee.to {
             FeeTo::Company => None,
-            FeeTo::Payee(payee) => Some(payee),
+            FeeTo::Payee(payee) => Some((Field::nth("fees", i, "to.payee"), payee)),
         });
-        fees.chain(self.overrides.iter().map(|paid| &paid.to))
+        let overrides = self.overrides.iter().enumerate();
+        fees.chain(overrides.map(|(i, paid)| (Field::nth("overrides", i, "to"), &paid.to)))
     }
 
     /// The bonuses that are paid once a year.
@@ -757,10 +764,11 @@ impl Document {
         self.cap.as_ref().map_or(&[], |capped| &capped.caps)
     }
 
-    /// What the plan says of a pool.
-    pub(crate) fn pool_terms(&self, Limit { limit, portion, .. }: &Limit<'_>) -> PoolTerms {
-        let crossing = self.cap.as_ref().map(|capped| capped.crossing);
-        PoolTerms { limit: *limit, portion: *portion, rounding: self.rounding, crossing }
+    /// The pool that a limit is of, and what the plan says of it.
+    pub(crate) fn pool<'a>(&self, limit: &Limit<'a>) -> Option<(&'a PoolId, PoolTerms)> {
+        let (Limit { pool, limit, portion, .. }, rounding) = (*limit, self.rounding);
+        let crossing = self.cap.as_ref()?.crossing;
+        Some((pool?, PoolTerms { limit, portion, rounding, crossing }))
     }
 
     /// Every account that a deal under the plan counts to, with its field.

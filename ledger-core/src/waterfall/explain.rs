@@ -66,6 +66,9 @@ pub enum Due {
         before: Attained,
         /// What is attained after.
         after: Attained,
+        /// Whether a deal had paid it that is reversed.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        again: bool,
     },
 }
 
@@ -289,8 +292,13 @@ impl fmt::Display for Due {
             Self::BeforeCap => f.write_str("due as the cap was not reached before"),
             Self::AfterCap => f.write_str("due as the cap was reached before"),
             Self::Crossing => f.write_str("due as the deal crosses the cap"),
-            Self::Reached { threshold, before, after } => {
-                write!(f, "due as {threshold}, from ")?;
+            Self::Reached { threshold, before, after, again } => {
+                f.write_str(if *again {
+                    "due again, since the deal that paid it is reversed, as "
+                } else {
+                    "due as "
+                })?;
+                write!(f, "{threshold}, from ")?;
                 match threshold {
                     Threshold::Units(_) => write!(f, "{} to {}", before.units, after.units),
                     Threshold::Revenue(_) => write!(f, "{} to {}", before.revenue, after.revenue),

@@ -10,7 +10,7 @@ pub struct Field {
 }
 
 impl Field {
-    pub(super) const fn at(path: &'static str) -> Self {
+    pub(crate) const fn at(path: &'static str) -> Self {
         Self { path, place: None }
     }
 

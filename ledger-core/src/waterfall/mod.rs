@@ -31,8 +31,8 @@ use steps::Turn;
 pub use accounts::{Account, Attained, BonusState, Books, Contribution, Owner, Progress};
 pub use document::{
     Attainment, Base, Bonus, Cap, CapOf, Capped, Charged, Crossing, Deficit, Document, Fee, FeeAmount, FeeOnCrossing,
-    FeeTo, Mentee, Mode, Override, OwnCap, Per, Plan, Proration, ReferralIn, Royalty, RoyaltyBasis, Shares, Split,
-    Step, SubCap, Threshold, Tier, Tiered, Tiers, Timing, When,
+    FeeTo, Mentee, Mode, Override, OwnCap, Per, Plan, PoolTerms, Proration, ReferralIn, Royalty, RoyaltyBasis, Shares,
+    Split, Step, SubCap, Threshold, Tier, Tiered, Tiers, Timing, When,
 };
 pub use explain::{Because, Due, Of, Part, Reason};
 pub use field::Field;
@@ -40,7 +40,7 @@ pub use refuse::{Rejection, Rule};
 pub use terms::{Adjustment, Gci, OffTop, Party, Quantity, Sharer, Side, SideKind};
 
 pub(crate) use accounts::room;
-pub(crate) use document::{Limit, PoolTerms, not_negative};
+pub(crate) use document::{Limit, not_negative};
 
 use crate::Date;
 use crate::allocation::allocate;

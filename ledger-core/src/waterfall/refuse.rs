@@ -126,7 +126,7 @@ pub enum Rule {
     #[error("{0}")]
     Conflicting(&'static str),
     /// Plans of one programme have the same years and, of one pool, the same cap.
-    #[error("programme {programme} has another {what} elsewhere: name a programme of its own")]
+    #[error("programme {programme} has another {what} elsewhere: name another programme or another pool")]
     ProgrammesDiffer {
         /// The programme.
         programme: CapProgramme,

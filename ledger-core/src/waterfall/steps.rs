@@ -197,7 +197,8 @@ impl<'a, 't> Turn<'a, 't> {
                 (When::Reaches(threshold), Some(progress)) => {
                     let before = progress.after;
                     let after = before.with(self.part, self.units)?.with_company_dollar(self.cut.company_dollar)?;
-                    let is_due = match progress.bonus(&bonus.name).filter(|_| !planted!(BonusAfterReversal)) {
+                    let state = progress.bonus(&bonus.name).filter(|_| !planted!(BonusAfterReversal));
+                    let is_due = match state {
                         None => planted!(BonusAgain) || !threshold.is_met(&before)?,
                         Some(BonusState::TakenBack) => before != after && !progress.pays.contains(&bonus.name),
                         Some(BonusState::Paid) => false,
@@ -206,7 +207,7 @@ impl<'a, 't> Turn<'a, 't> {
                         continue;
                     }
                     progress.pays.push(bonus.name.clone());
-                    Due::Reached { threshold, before, after }
+                    Due::Reached { threshold, before, after, again: state == Some(BonusState::TakenBack) }
                 }
             };
             let (amount, reason) = match bonus.amount {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::document::{not_negative, share};
 use super::refuse::Rule;
@@ -37,7 +37,7 @@ pub struct Side {
 
 /// How a gross commission income is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", try_from = "Known")]
 pub enum Gci {
     /// It is given.
     Amount(Money),
@@ -48,6 +48,40 @@ pub enum Gci {
         /// The rate.
         rate: Rate,
     },
+}
+
+/// The form in which one is written. Both ways at once are told as what they are, which no enum would.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = r#"a commission, such as {"amount":"12000.00 USD"}"#)]
+struct Known {
+    #[serde(default, deserialize_with = "some")]
+    amount: Option<Money>,
+    #[serde(default, deserialize_with = "some")]
+    of_price: Option<OfPrice>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfPrice {
+    price: Money,
+    rate: Rate,
+}
+
+/// A value, and not `null`.
+fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl TryFrom<Known> for Gci {
+    type Error = &'static str;
+
+    fn try_from(known: Known) -> Result<Self, Self::Error> {
+        match known {
+            Known { amount: Some(amount), of_price: None } => Ok(Self::Amount(amount)),
+            Known { amount: None, of_price: Some(OfPrice { price, rate }) } => Ok(Self::OfPrice { price, rate }),
+            _ => Err("a commission is known in one way: amount or of_price"),
+        }
+    }
 }
 
 impl Gci {

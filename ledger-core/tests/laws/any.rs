@@ -17,8 +17,8 @@ use ledger_core::settings::{self, Capability};
 use ledger_core::waterfall::{
     Account, Adjustment, Attained, Attainment, Base, Bonus, Cap, CapOf, Capped, Charged, Contribution, Crossing,
     Deficit, Document, Fee, FeeAmount, FeeOnCrossing, FeeTo, Gci, Kind, Mentee, Mode, OffTop, Override, OwnCap, Owner,
-    Party, Per, Progress, Proration, Quantity, ReferralIn, Royalty, RoyaltyBasis, Sharer, Shares, Side, SideKind,
-    Split, Step, SubCap, Threshold, Tier, Tiered, Tiers, Timing, When,
+    Party, Per, PoolTerms, Progress, Proration, Quantity, ReferralIn, Royalty, RoyaltyBasis, Sharer, Shares, Side,
+    SideKind, Split, Step, SubCap, Threshold, Tier, Tiered, Tiers, Timing, When,
 };
 use ledger_core::{attainment, plan};
 use proptest::collection::vec;
@@ -483,11 +483,23 @@ fn attainment_event() -> BoxedStrategy<attainment::Event> {
     .boxed()
 }
 
+fn pool_terms() -> impl Strategy<Value = PoolTerms> {
+    let rounding = one_of(&[Rounding::HalfAwayFromZero, Rounding::HalfEven]);
+    let crossing = one_of(&[Crossing::SplitWithinDeal, Crossing::WholeDealPreCap]);
+    (money(), rate(), rounding, crossing).prop_map(|(limit, portion, rounding, crossing)| PoolTerms {
+        limit,
+        portion,
+        rounding,
+        crossing,
+    })
+}
+
 fn cap_event() -> impl Strategy<Value = cap::Event> {
-    use cap::Event::{Contributed, OpeningBalanceSet, ProgrammeOpened, Reached, Reversed};
+    use cap::Event::{Contributed, OpeningBalanceSet, PoolOpened, ProgrammeOpened, Reached, Reversed};
     prop_oneof![
         (name(), currency(), year_rule(), select(vec![Counts::Cap, Counts::Pool, Counts::Attainment]))
             .prop_map(|(programme, currency, year, counts)| ProgrammeOpened { programme, currency, year, counts }),
+        (name(), name(), pool_terms()).prop_map(|(programme, pool, terms)| PoolOpened { programme, pool, terms }),
         (cap_account(), money(), money(), text()).prop_map(|(account, amount, limit, reason)| OpeningBalanceSet {
             account,
             amount,

@@ -84,7 +84,7 @@ fn caps_hold(events: &[Event]) {
                     "{event:?} makes {sum}"
                 );
             }
-            cap::Event::ProgrammeOpened { .. } => {}
+            cap::Event::ProgrammeOpened { .. } | cap::Event::PoolOpened { .. } => {}
             cap::Event::Reached { account, limit, .. } => assert!(contributed[account] >= limit.minor(), "{event:?}"),
             cap::Event::Reversed { account, amount, .. } => {
                 let sum = contributed.get_mut(account).unwrap();

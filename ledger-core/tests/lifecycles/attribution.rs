@@ -36,7 +36,8 @@ fn an_attribution_is_refused_for_the_first_reason_that_holds() {
         refused!(story, "ann", custom, Rejection::Attribution(Refused::DoNotSum { .. }));
     }
     let stranger = attribute(json!({"custom": [weight("zoe", "0.5"), weight("nobody", "0.5")]}));
-    refused!(story, "ann", stranger, Rejection::Payee(payee::Rejection::Unknown { .. }));
+    let reason = refused!(story, "ann", stranger, Rejection::Payee(payee::Rejection::UnknownAt { .. }));
+    assert!(reason.starts_with("attribution.custom.1.payee: payee nobody is unknown"), "{reason}");
 }
 
 #[test]

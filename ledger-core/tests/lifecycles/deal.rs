@@ -131,7 +131,8 @@ fn a_deal_is_in_the_currency_of_its_plans_and_foreign_ones_are_switched_on() {
 fn a_deal_of_strangers_or_of_who_has_no_plan_is_refused() {
     let mut story = Story::with_zoe();
     let strangers = record("d", &["zoe", "nobody"], "100 USD", "2026-02-01");
-    refused!(story, "ann", strangers, Rejection::Payee(payee::Rejection::Unknown { .. }));
+    let reason = refused!(story, "ann", strangers, Rejection::Payee(payee::Rejection::UnknownAt { .. }));
+    assert!(reason.starts_with("attribution.equal.1: payee nobody is unknown"), "{reason}");
     story.enrol("yan");
     let unassigned = record("d", &["zoe", "yan"], "100 USD", "2026-02-01");
     refused!(story, "ann", unassigned, Rejection::Payee(payee::Rejection::NoPlan { .. }));

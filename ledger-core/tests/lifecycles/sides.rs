@@ -119,11 +119,14 @@ fn what_needs_no_plan_is_refused_when_a_deal_is_registered() {
     let reason = refused!(story, "ann", register(&json!([second, sides[0]])), Rejection::Waterfall(_));
     assert!(reason.contains("sides.1.side: the only side of a deal has no other beside it"), "{reason}");
     refused!(story, "ann", register(&json!([])), Rejection::Waterfall(_));
-    for (path, name) in [("/0/payees/0/payee", "nobody"), ("/0/payees/1/mentor", "nobody")] {
+    for (path, at) in
+        [("/0/payees/0/payee", "sides.0.payees.0.payee"), ("/0/payees/1/mentor", "sides.0.payees.1.mentor")]
+    {
         let mut wrong = sides.clone();
         wrong[0]["adjustments"] = json!([]);
-        *wrong.pointer_mut(path).unwrap() = json!(name);
-        refused!(story, "ann", register(&wrong), Rejection::Payee(payee::Rejection::Unknown { .. }));
+        *wrong.pointer_mut(path).unwrap() = json!("nobody");
+        let reason = refused!(story, "ann", register(&wrong), Rejection::Payee(payee::Rejection::UnknownAt { .. }));
+        assert_eq!(reason, format!("{at}: payee nobody is unknown: enrol it with payee.enrol first"));
     }
     story.given("ann", json!({"settings.switch_off": {"capability": "foreign_currencies"}}));
     let yen = json!([{"gci": {"amount": "100 JPY"}, "payees": [{"payee": "zoe"}]}]);
@@ -142,19 +145,21 @@ fn everybody_who_has_something_of_a_deal_has_an_entry() {
     document["overrides"] = json!([{"name": "lead", "to": "lea", "rate": "0.02"}]);
     document["fees"] =
         json!([{"name": "desk", "timing": "always", "amount": {"flat": "10 USD"}, "to": {"payee": "tia"}}]);
+    // Whoever a plan pays has to be somebody.
+    for (missing, at) in [("tia", "fees.0.to.payee"), ("lea", "overrides.0.to")] {
+        let publish = json!({"plan.publish": {"plan": "all", "document": document}});
+        let reason = refused!(story, "ann", publish, Rejection::Payee(payee::Rejection::UnknownAt { .. }));
+        assert_eq!(reason, format!("{at}: payee {missing} is unknown: enrol it with payee.enrol first"));
+        story.enrol(missing);
+    }
     story.publish("all", document);
-    story.enrol("zoe").assign("zoe", "all").enrol("yan").assign("yan", "all");
+    story.enrol("zoe").assign("zoe", "all").enrol("yan").assign("yan", "all").enrol("max");
     let sides = json!([{
         "gci": {"of_price": {"price": "40000 USD", "rate": "0.03"}},
         "off_top": [{"concession": {"flat": "200 USD"}}],
         "payees": [{"payee": "zoe", "weight": "0.75", "mentor": "max"}, {"payee": "yan", "weight": "0.25"}],
         "adjustments": [{"from": {"payee": "yan"}, "to": "client", "amount": "25 USD", "reason": "sign", "actor": "ann"}],
     }]);
-    // Whoever a plan or a side pays has to be somebody.
-    for missing in ["max", "tia", "lea"] {
-        refused!(story, "ann", record("d", &sides), Rejection::Payee(payee::Rejection::Unknown { .. }));
-        story.enrol(missing);
-    }
     let decision = story.given("ann", record("d", &sides));
     // Of 1,000 zoe's part is 750: 525 less 7.50 for tia, 75 for the company and 37.50 for max.
     let expected = ["zoe 405.00", "tia 10.00", "max 37.50", "lea 20.00", "yan 147.50"];
@@ -200,26 +205,39 @@ fn a_pool_has_one_account_whoever_contributes() {
     assert_eq!(parts(&story.deal("c", "yan", "10000 USD", "2026-02-03"), "yan")[0], "3000.00");
 }
 
-/// The plans of a pool may differ by a version, and the deal of both would not know which limit holds.
+/// Two plans gave one pool different limits: one member was capped at the lower, the others went on to the higher.
 #[test]
-fn a_deal_under_two_limits_of_one_pool_is_refused() {
+fn every_plan_of_a_pool_says_the_same_of_it() {
     let mut story = Story::opened();
     let mut document = capped("6000 USD");
     document["cap"]["caps"][0]["of"] = json!({"pool": "north"});
-    story.publish("one", document.clone());
-    document["cap"]["caps"][0]["limit"] = json!("7000 USD");
-    story.publish("two", document);
-    story.enrol("zoe").assign("zoe", "one").enrol("yan").assign("yan", "two");
-    let sides = json!([{"gci": {"amount": "100 USD"}, "payees": [{"payee": "zoe"}, {"payee": "yan"}]}]);
-    let disagree = Rule::PlansDisagree {
-        first: "one".parse().unwrap(),
-        second: "two".parse().unwrap(),
-        what: "the limit of their pool",
-    };
-    match story.refused("ann", record("d", &sides)) {
-        Rejection::Waterfall(Uncalculated { rule, .. }) => assert_eq!(rule, disagree),
-        other => panic!("{other}"),
+    let publish = |plan: &str, document: &Value| json!({"plan.publish": {"plan": plan, "document": document}});
+    let opened = story.given("ann", publish("one", &document));
+    assert_eq!(types(&opened), ["plan.published", "cap.programme_opened", "cap.pool_opened"]);
+    for (path, value) in [
+        ("/cap/caps/0/limit", json!("7000 USD")),
+        ("/cap/caps/0/portion", json!("0.5")),
+        ("/cap/crossing", json!("whole_deal_pre_cap")),
+        ("/rounding", json!("half_even")),
+    ] {
+        let mut other = document.clone();
+        match path {
+            "/rounding" => other["rounding"] = value,
+            "/cap/caps/0/portion" => other["cap"]["caps"][0]["portion"] = value,
+            "/cap/crossing" => other["cap"]["crossing"] = value,
+            _ => *other.pointer_mut(path).unwrap() = value,
+        }
+        for plan in ["one", "two"] {
+            let rejection = story.refused("ann", publish(plan, &other));
+            let Rejection::Waterfall(Uncalculated { at, rule }) = rejection else { panic!("{path}: {rejection}") };
+            assert_eq!((at.as_str(), rule.code()), ("cap.caps.0.limit", "programmes_differ"), "{path}");
+        }
     }
+    document["cap"]["post_cap"] = json!({"payee": "0.9", "company": "0.1"});
+    assert_eq!(types(&story.given("ann", publish("two", &document))), ["plan.published"], "the room is the same");
+    document["cap"]["caps"][0]["of"] = json!({"pool": "south"});
+    document["cap"]["caps"][0]["limit"] = json!("7000 USD");
+    assert_eq!(types(&story.given("ann", publish("two", &document))), ["plan.published", "cap.pool_opened"]);
 }
 
 #[test]

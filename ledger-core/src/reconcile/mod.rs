@@ -317,7 +317,7 @@ mod tests {
     use crate::projection::{All, Projected};
     use crate::recorded::Recorded;
     use crate::store::keep_checkpoint;
-    use crate::waterfall::Progress;
+    use crate::waterfall::{Crossing, Progress};
     use crate::{account, attainment, cap, deal, model, payee, payout, plan, rates, spend};
 
     fn export(register: &Register) -> String {
@@ -894,6 +894,11 @@ mod tests {
             corrupt!(ContributionIsPosted, "deal", Spend, spend::Event::Counted { deal, .. } => elsewhere(deal)),
             corrupt!(ContributionIsPosted, "amount", Spend, spend::Event::Reversed { amount, .. } => more(amount)),
             corrupt!(PartsAreTheWhole, "gci", Deal, deal::Event::Completed(completion) => more(&mut completion.gci)),
+            corrupt!(PoolKeepsItsTerms, "limit", Cap, cap::Event::PoolOpened { terms, .. } => more(&mut terms.limit)),
+            corrupt!(PoolKeepsItsTerms, "crossing", Cap, cap::Event::PoolOpened { terms, .. } => {
+                terms.crossing = Crossing::WholeDealPreCap;
+                true
+            }),
             corrupt!(ContributionIsPosted, "amount", Cap, cap::Event::Contributed { amount, .. } => more(amount)),
             corrupt!(ContributionIsPosted, "limit", Cap, cap::Event::Contributed { limit, .. } => more(limit)),
             corrupt!(ContributionIsPosted, "deal", Cap, cap::Event::Contributed { deal, .. } => elsewhere(deal)),

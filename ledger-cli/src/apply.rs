@@ -169,6 +169,12 @@ mod tests {
             fault(r#"{"key":"k","actor":"a","command":{"deal.register":{"deal":"d","gci":{"amount":"1.234 USD"}}}}"#);
         assert_eq!(field.as_deref(), Some("command.deal.register.gci.amount"));
         assert!(reason.contains("too many decimals"), "{reason}");
+        let side = r#"{"gci":{"amount":"1 USD","of_price":{"price":"9 USD","rate":"0.1"}},"payees":[{"payee":"ann"}]}"#;
+        let both =
+            format!(r#"{{"key":"k","actor":"a","command":{{"deal.register_sides":{{"deal":"d","sides":[{side}]}}}}}}"#);
+        let (field, reason) = fault(&both);
+        assert_eq!(field.as_deref(), Some("command.deal.register_sides.sides[0].gci"));
+        assert_eq!(reason, "a commission is known in one way: amount or of_price");
         assert_eq!(fault(r#"{"key":"k","actor":"a","comand":{}}"#).0.as_deref(), Some("comand"));
         assert!(fault(r#"{"key":"k","key":"l"}"#).1.contains("duplicate field"));
         assert!(fault(r#"{"key":"k""#).0.is_none());

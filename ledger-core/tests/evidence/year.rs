@@ -42,10 +42,8 @@ pub fn year() -> Story {
         story.given("ann", json!({"deal.reverse": {"deal": format!("d-{month}-7"), "reason": "the buyer withdrew"}}));
     }
     // A team: a cap that its payees fill together, tiers over the year, and both sides of a sale at once.
-    story.publish("team", team());
-    for payee in ["uma", "tom"] {
-        story.enrol(payee).assign(payee, "team");
-    }
+    story.enrol("uma").enrol("tom").publish("team", team());
+    story.assign("uma", "team").assign("tom", "team");
     let opening =
         json!({"payee": "uma", "on": "2026-04-01", "units": 1, "revenue": "4000 USD", "reason": "old system"});
     story.given("ann", json!({"attainment.set_opening": opening}));

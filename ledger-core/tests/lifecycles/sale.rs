@@ -3,6 +3,7 @@
 use ledger_core::deal;
 use ledger_core::decide::{Decision, Rejection};
 use ledger_core::event::Event;
+use ledger_core::payee;
 use ledger_core::reconcile::log::Laws;
 use ledger_core::recorded::decode_page;
 use proptest::prelude::*;
@@ -238,15 +239,17 @@ fn a_sale_is_refused_while_it_is_still_cheap_to_say_so() {
 }
 
 #[test]
-fn an_override_names_somebody_known_when_a_sale_uses_it() {
+fn an_override_names_somebody_known() {
     let mut story = shop();
     let plan = json!({"currency": "USD", "otherwise": {"rate": "1"},
         "overrides": [{"name": "recruiter", "of": "amy", "to": "eve", "rate": "0.15"}]});
+    let publish = json!({"rates.publish": {"rates": "over", "document": plan}});
+    let reason = refused!(story, "ann", publish, Rejection::Payee(payee::Rejection::UnknownAt { .. }));
+    assert!(reason.starts_with("overrides.0.to: payee eve is unknown"), "{reason}");
+    story.enrol("eve");
     rates(&mut story, "over", plan);
     let mut over = sale("3.33 USD");
     over["rates"] = of("over", 1);
-    refused!(story, "ann", register("d", over.clone()), Rejection::Payee(_));
-    story.enrol("eve");
     let decision = story.given("ann", record("d", over, json!([touched("t", "amy", "2026-01-05")]), "2026-01-10"));
     assert_eq!(entries(&decision), ["amy 3.33", "eve 0.50"], "V11: half away from zero");
     sound(&story);
@@ -256,11 +259,11 @@ fn an_override_names_somebody_known_when_a_sale_uses_it() {
 fn v12_five_overrides_are_one_each() {
     let mut story = shop();
     let names = ["s1", "s2", "s3", "s4", "s5"];
-    let overrides = names.map(|of| json!({"name": "parent", "of": of, "to": "amy", "rate": "0.05"}));
-    rates(&mut story, "over", json!({"currency": "USD", "otherwise": {"rate": "1"}, "overrides": overrides}));
     for name in names {
         story.enrol(name);
     }
+    let overrides = names.map(|of| json!({"name": "parent", "of": of, "to": "amy", "rate": "0.05"}));
+    rates(&mut story, "over", json!({"currency": "USD", "otherwise": {"rate": "1"}, "overrides": overrides}));
     let mut over = sale("10000 USD");
     over["rates"] = of("over", 1);
     let touches: Vec<_> = names.iter().map(|name| touched(name, name, "2026-01-05")).collect();

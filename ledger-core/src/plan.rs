@@ -133,12 +133,11 @@ fn open_programmes(slice: &Slice, document: &Document, mut decision: Decision) -
                 decision = decision.with(stream.clone(), event);
             }
         }
-        let Some((pool, terms)) = pool else {
-            opened.insert(name, Programme { currency, year, counts, pools: BTreeMap::new() });
-            continue;
-        };
-        match known.and_then(|known| known.pools.get(pool)) {
-            Some(known) if *known != terms && !planted!(PoolsDisagree) => {
+        let stands = pool.and_then(|(pool, _)| known?.pools.get(pool).copied());
+        opened.insert(name, Programme { currency, year, counts, pools: BTreeMap::new() });
+        let Some((pool, terms)) = pool else { continue };
+        match stands {
+            Some(known) if known != terms && !planted!(PoolsDisagree) => {
                 mark!(PoolsDiffer);
                 return Err(differs("limit", "limit, portion, crossing or rounding").into());
             }

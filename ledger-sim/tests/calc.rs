@@ -311,6 +311,39 @@ fn v23_a_bonus_with_each_deal_and_one_at_the_fifth() {
     }
 }
 
+/// The second plan has the threshold later in the year: what was paid by the first would be paid once more.
+#[test]
+fn v23_the_bonus_of_a_year_is_paid_once_under_two_plans_and_once_more_in_the_next() {
+    let bonuses = |units: u32| {
+        json!([
+            { "name": "each", "when": "each_deal", "amount": { "flat": "500 USD" } },
+            { "name": "volume", "when": { "reaches": { "units": units } }, "amount": { "flat": "1000 USD" } },
+        ])
+    };
+    let on = |name: &str, day: &str| {
+        let mut deal = deal(name, "1000");
+        deal["completed"] = json!(day);
+        deal
+    };
+    let spring = (1..=5).map(|n| on(&format!("D{n}"), "2025-04-30"));
+    let rest = [("D6", "2025-05-01"), ("D7", "2025-12-31"), ("D8", "2025-04-30")].map(|(name, day)| on(name, day));
+    let next = (1..=7).map(|n| on(&format!("N{n}"), "2026-01-01"));
+    let mut plan = volume(json!({ "flat": { "payee": "0.5", "company": "0.5" } }));
+    plan["bonuses"] = bonuses(5);
+    let mut case = year(plan, json!({}), spring.chain(rest).chain(next).collect());
+    case["plans"]["later"] = case["plans"]["plan"].clone();
+    case["plans"]["later"]["bonuses"] = bonuses(7);
+    case["payees"]["ann"]["plans"] = json!([
+        { "plan": "plan", "from": "2025-01-01", "until": "2025-05-01" }, { "plan": "later", "from": "2025-05-01" },
+    ]);
+    let paid: Vec<usize> = told(&case)
+        .iter()
+        .map(|deal| 500 * deal.matches("each ann 500.00").count() + 1_000 * deal.matches("volume ann 1000.00").count())
+        .collect();
+    // The fifth of the one year, the seventh of the other: 4,500 after seven deals of either.
+    assert_eq!(paid, [500, 500, 500, 500, 1_500, 500, 500, 500, 500, 500, 500, 500, 500, 500, 1_500]);
+}
+
 #[test]
 fn v27_to_v34_a_cap_is_filled_crossed_hit_and_exceeded() {
     let one = |plan: Value, before: &str, gci: &str| told(&year(plan, contributed(before), json!([deal("D1", gci)])));

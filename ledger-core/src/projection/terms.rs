@@ -110,13 +110,16 @@ impl Terms {
     pub fn in_force(&self, sides: &[Side], day: Date) -> Vec<PlanInForce> {
         let mut seen = BTreeSet::new();
         let payees = sides.iter().flat_map(|side| &side.payees).map(|sharer| &sharer.payee);
-        let in_force = |payee: &PayeeId| {
-            let assignment = self.payee(payee)?.plan_on(day).ok()?;
-            let (plan, version) = (assignment.plan.clone(), assignment.version);
-            let plan_hash = self.plans.version(&plan, version)?.hash;
-            Some(PlanInForce { payee: payee.clone(), plan, version, plan_hash })
-        };
-        payees.filter(|payee| seen.insert(*payee)).filter_map(in_force).collect()
+        payees.filter(|payee| seen.insert(*payee)).filter_map(|payee| self.plan_of(payee, day)).collect()
+    }
+
+    /// The plan version of a payee on a day, if it has one.
+    #[must_use]
+    pub fn plan_of(&self, payee: &PayeeId, day: Date) -> Option<PlanInForce> {
+        let assignment = self.payee(payee)?.plan_on(day).ok()?;
+        let (plan, version) = (assignment.plan.clone(), assignment.version);
+        let plan_hash = self.plans.version(&plan, version)?.hash;
+        Some(PlanInForce { payee: payee.clone(), plan, version, plan_hash })
     }
 
     /// Calculates a deal again, see [`Completion::recalculate`].

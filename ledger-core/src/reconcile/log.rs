@@ -4,19 +4,21 @@
 //! Decisions guarantee these laws when they are made. This reader trusts no decision: it keeps its own small account of entries,
 //! payouts, caps and plans, and names every event that breaks a law, with the field that is wrong where it can tell.
 
+mod sales;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use rustc_hash::FxHashMap;
 
-use super::due::{self, Posted, booking, by_completion, differing, differing_events, key, law, pairs};
+use sales::Sold;
+
+use super::due::{self, Posted, by_completion, differing, differing_events, key, law, pairs};
 use super::{Against, Class, Difference, Report};
 use crate::account::{self, Because, Source};
 use crate::calendar::CapYear;
 use crate::chain::Digest;
-use crate::credit::touch::Touch;
-use crate::deal::sale::{self, Crediting, Sale, Spent};
 use crate::deal::{self, Basis, Completion, Earned, Line, PlanInForce, SideLines};
 use crate::event::Event;
 use crate::id::{Actor, CapProgramme, DealId, EntryId, LedgerName, PayeeId, PayoutId, PoolId, Text};
@@ -193,21 +195,6 @@ struct Completed {
     /// The sides as they are stored and, where those are told to be wrong, as they should be.
     sides: Vec<Digest>,
     /// What it had to post.
-    posted: Vec<Event>,
-}
-
-/// A sale, and what taking it back takes back.
-#[derive(Debug, Clone)]
-struct Sold {
-    sale: Box<Sale>,
-    worth: Money,
-    touches: Vec<Touch>,
-    payments: Vec<Money>,
-    /// As it was credited last, and how many touches were known then.
-    credited: Option<(Crediting, usize)>,
-    /// The entries that it has.
-    live: Vec<sale::Earned>,
-    /// What it had to post and has not taken back.
     posted: Vec<Event>,
 }
 
@@ -456,10 +443,7 @@ impl Laws {
                     self.doubted_deals.insert(deal.clone());
                 }
                 if let Basis::Sale(sale) = basis {
-                    let (touches, payments, live, posted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-                    let worth = expected.unwrap_or(*gci);
-                    let sold = Sold { sale: sale.clone(), worth, touches, payments, credited: None, live, posted };
-                    self.sales.insert(deal.clone(), sold);
+                    self.sales.insert(deal.clone(), Sold::new(sale, expected.unwrap_or(*gci)));
                 }
             }
             deal::Event::Attributed { deal, .. } if self.doubted_deals.contains(deal) => {}
@@ -483,16 +467,7 @@ impl Laws {
                 self.collect(deal, *amount, *on, entries, out);
             }
             deal::Event::Reversed { deal, sides, .. } if self.sales.contains_key(deal) => {
-                if !sides.is_empty() {
-                    out.push(broken(Law::ReversalIsExact, deal, "a sale, which has no sides", "sides"));
-                }
-                match self.sales.remove(deal) {
-                    Some(sold @ Sold { credited: Some(_), .. }) => {
-                        let due = self.sale_taken_back(deal, sold, effective);
-                        self.owe(due);
-                    }
-                    _ => out.push(broken(Law::ReversalIsExact, deal, "a sale that is credited", "none")),
-                }
+                self.take_sale_back(deal, sides, effective, out);
             }
             deal::Event::Reversed { deal, sides, .. } => {
                 let Some(Completed { sides: known, posted }) = self.completed.remove(deal) else {
@@ -581,35 +556,50 @@ impl Laws {
                 met.before = was;
             }
         }
-        for (index, Counted { account, before, paid, taken_back, pays, .. }) in
-            completion.attainments.iter().enumerate()
-        {
-            let state = |name: &Text| self.bonuses.get(&(account.clone(), name.clone())).copied();
-            let stated = [(paid, BonusState::Paid, "paid"), (taken_back, BonusState::TakenBack, "taken_back")];
-            for (names, said, field) in stated {
-                for name in names.iter().filter(|name| state(name) != Some(said)) {
-                    let was = match state(name) {
-                        Some(BonusState::Paid) => "paid",
-                        Some(BonusState::TakenBack) => "taken_back",
-                        None => "never paid",
-                    };
-                    let field = (format!("{field}.{name}"), was.to_owned(), field.to_owned());
-                    out.push(differs(Law::BeforeIsWhatWas, attainment::stream(account), field));
-                }
-            }
-            for name in pays.iter().filter(|name| state(name) == Some(BonusState::Paid)) {
-                let field = (format!("pays.{name}"), "paid before".to_owned(), "paid again".to_owned());
-                out.push(differs(Law::BeforeIsWhatWas, attainment::stream(account), field));
-            }
-            let was = self.attainments.get(account).copied().unwrap_or(Attained::nothing(before.revenue.currency()));
-            if let Some(field) = differing("before", &was, before) {
-                out.push(differs(Law::BeforeIsWhatWas, attainment::stream(account), field));
-                if let Some(counted) = known.to_mut().attainments.get_mut(index) {
-                    counted.before = was;
-                }
+        for (index, stored) in completion.attainments.iter().enumerate() {
+            let right = self.found_by(completion, stored);
+            let fields = [
+                differing("before", &right.before, &stored.before),
+                differing("paid", &right.paid, &stored.paid),
+                differing("taken_back", &right.taken_back, &stored.taken_back),
+            ];
+            let key = || attainment::stream(&stored.account);
+            out.extend(fields.into_iter().flatten().map(|field| differs(Law::BeforeIsWhatWas, key(), field)));
+            if right != *stored
+                && let Some(known) = known.to_mut().attainments.get_mut(index)
+            {
+                *known = right;
             }
         }
         known
+    }
+
+    /// An attainment as a deal found it: what was attained, and which bonuses deals had paid, and had taken back. These are of the
+    /// payee's plan, be it the one in force or the one that is stored; of those that are named, where neither is known.
+    fn found_by(&self, completion: &Completion, stored: &Counted) -> Counted {
+        let Counted { account, before, paid, taken_back, .. } = stored;
+        let in_force = match &account.of {
+            Owner::Payee(payee) => self.terms.plan_of(payee, completion.completed_on),
+            Owner::Pool(_) => None,
+        };
+        let plans = completion.plans.iter().filter(|plan| account.of == Owner::Payee(plan.payee.clone()));
+        let plans = in_force.iter().chain(plans).filter(|plan| !self.is_doubted_plan(plan));
+        let state = |name: &Text| self.bonuses.get(&(account.clone(), name.clone())).copied();
+        let became = |names: Vec<&Text>| {
+            [BonusState::Paid, BonusState::TakenBack].map(|became| -> Vec<Text> {
+                names.iter().copied().filter(|name| state(name) == Some(became)).cloned().collect()
+            })
+        };
+        let names =
+            plans.filter_map(|plan| Some(self.terms.version(plan)?.document.once_a_year().map(|bonus| &bonus.name)));
+        let mut ways: Vec<_> = names.map(|names| became(names.collect())).collect();
+        let as_stored = ways.iter().position(|[were_paid, were_back]| (were_paid, were_back) == (paid, taken_back));
+        let [paid, taken_back] = match ways.len() {
+            0 => became(paid.iter().chain(taken_back).collect()),
+            _ => ways.swap_remove(as_stored.unwrap_or_default()),
+        };
+        let before = self.attainments.get(account).copied().unwrap_or(Attained::nothing(before.revenue.currency()));
+        Counted { before, paid, taken_back, ..stored.clone() }
     }
 
     /// Calculates a deal again, under the plans in force. It comes out as it should be where it is stored otherwise.
@@ -620,16 +610,14 @@ impl Laws {
             out.push(broken(Law::CalcDivergence, deal, "a deal whose payees are known", "none"));
             return None;
         };
-        let is_doubted = |PlanInForce { plan, version, .. }: &PlanInForce| {
-            self.doubted_documents.contains(&(StreamId::Plan(plan.clone()), *version))
-        };
         let mut in_force = self.terms.in_force(&sides, completion.completed_on);
         for (in_force, stored) in in_force.iter_mut().zip(&completion.plans) {
-            if is_doubted(in_force) {
+            if self.is_doubted_plan(in_force) {
                 in_force.plan_hash = stored.plan_hash;
             }
         }
-        let doubted = self.doubted_deals.remove(deal) || completion.plans.iter().chain(&in_force).any(is_doubted);
+        let mut plans = completion.plans.iter().chain(&in_force);
+        let doubted = plans.any(|plan| self.is_doubted_plan(plan)) | self.doubted_deals.remove(deal);
         let other = differing("plans", &in_force, &completion.plans);
         let under_them = other.is_some().then(|| Completion { plans: in_force, ..completion.clone() });
         let ways = under_them.iter().chain([completion]);
@@ -663,185 +651,9 @@ impl Laws {
         right
     }
 
-    /// Calculates a sale again, and owes what it counts and books more than before, and the taking back of what is gone.
-    fn credit(&mut self, crediting: &Crediting, on: Date, out: &mut Vec<Broken>) {
-        let deal = &crediting.deal;
-        let Some(mut sold) = self.sales.remove(deal) else {
-            out.push(broken(Law::CalcDivergence, deal, "a sale that is known", "none"));
-            return;
-        };
-        let known = self.on_what_was_spent(&sold, crediting, out);
-        let calculated = self.credit_again(&sold, &known, out);
-        let mut ways = vec![self.by_crediting(&sold, crediting, on)];
-        if let Cow::Owned(known) = &known {
-            ways.push(self.by_crediting(&sold, known, on));
-        }
-        ways.extend(calculated.iter().map(|calculated| self.by_crediting(&sold, calculated, on)));
-        let right = calculated.unwrap_or_else(|| known.into_owned());
-        sold.posted.retain(|event| due::booked(event).is_none_or(|entry| has(&crediting.entries, entry)));
-        sold.live.clone_from(&right.entries);
-        sold.credited = Some((right, sold.touches.len()));
-        self.sales.insert(deal.clone(), sold);
-        self.owe_either(ways);
-    }
-
-    /// What a sale must post when it is credited, on a day.
-    fn by_crediting(&self, sold: &Sold, crediting: &Crediting, on: Date) -> Vec<Event> {
-        let Crediting { deal, earned_on, entries, .. } = crediting;
-        let mut more = sold.spent();
-        more.values_mut().for_each(|sum| *sum = Sum::ZERO.minus(*sum));
-        for Spent { account, before, after } in &crediting.spent {
-            let sum = more.entry(account).or_default();
-            *sum = sum.plus((*after).into()).minus((*before).into());
-        }
-        let mut due = Vec::new();
-        for (account, sum) in more {
-            if let Some(amount) = sum.money(sold.worth.currency()).ok().filter(|amount| !amount.is_zero()) {
-                due.push(spend::Event::Counted { account: account.clone(), deal: deal.clone(), amount }.into());
-            }
-        }
-        let booked: Vec<_> = sold.posted.iter().filter_map(due::booked).collect();
-        let new = entries.iter().filter(|earned| !booked.contains(&earned.entry));
-        due.extend(new.map(|earned| booking(deal, earned, *earned_on)));
-        let gone = |event: &&Event| due::booked(event).is_some_and(|entry| !has(entries, entry));
-        let gone = sold.posted.iter().filter(gone).cloned();
-        due.extend(gone.filter_map(|event| self.taken_back(event, on)));
-        due
-    }
-
-    /// What takes a sale back, on a day.
-    fn sale_taken_back(&self, deal: &DealId, sold: Sold, on: Date) -> Vec<Event> {
-        let mut due = Vec::new();
-        for (account, sum) in sold.spent() {
-            if let Some(amount) = sum.money(sold.worth.currency()).ok().filter(|amount| !amount.is_zero()) {
-                due.push(spend::Event::Reversed { account: account.clone(), deal: deal.clone(), amount }.into());
-            }
-        }
-        due.extend(sold.posted.into_iter().filter_map(|event| self.taken_back(event, on)));
-        due
-    }
-
-    /// The sale, on what others count to the spend limits of its payees.
-    fn on_what_was_spent<'a>(
-        &self,
-        sold: &Sold,
-        crediting: &'a Crediting,
-        out: &mut Vec<Broken>,
-    ) -> Cow<'a, Crediting> {
-        let (own, mut known) = (sold.spent(), Cow::Borrowed(crediting));
-        for (index, Spent { account, before, .. }) in crediting.spent.iter().enumerate() {
-            let currency = before.currency();
-            let total = self.spent.get(&(account.clone(), currency)).copied().unwrap_or_default();
-            let was = total.minus(own.get(account).copied().unwrap_or_default()).max(Sum::ZERO);
-            if was == Sum::from(*before) {
-                continue;
-            }
-            let expected = format!("{} {currency}", was.show(currency));
-            let field = ("before".to_owned(), expected, before.to_string());
-            out.push(differs(Law::BeforeIsWhatWas, spend::stream(account), field));
-            if let (Ok(was), Some(spent)) = (was.money(currency), known.to_mut().spent.get_mut(index)) {
-                spent.before = was;
-            }
-        }
-        known
-    }
-
-    /// Calculates a sale again, on what is known of it. It comes out as it should be where it is stored otherwise.
-    fn credit_again(&mut self, sold: &Sold, crediting: &Crediting, out: &mut Vec<Broken>) -> Option<Crediting> {
-        if self.is_doubted(crediting) {
-            return None;
-        }
-        let deal = &crediting.deal;
-        let again = crediting.recalculate(&sold.sale, &sold.touches, sold.payments.clone(), &self.documents);
-        let (told, right) = match again {
-            Err(rejection) => (Some(broken(Law::CalcDivergence, deal, rejection, "what is stored")), None),
-            Ok((_, mut again)) => match crediting.divergence(&again) {
-                None => (None, None),
-                Some((place, stored, calculated)) => {
-                    name(&mut again.entries, &crediting.entries);
-                    (Some(differs(Law::CalcDivergence, deal, (place, calculated, stored))), Some(again))
-                }
-            },
-        };
-        if let Some(told) = told {
-            // It may be the sale that is wrong: what follows is not blamed for it.
-            self.doubted_deals.insert(deal.clone());
-            out.push(told.over(sold.worth));
-        }
-        let Crediting { credits, house, unattributed, .. } = right.as_ref().unwrap_or(crediting);
-        let sum: Sum = credits.iter().map(|credit| credit.amount).chain(*house).map(Sum::from).sum();
-        if !unattributed && sum != Sum::from(sold.worth) {
-            let found = sum.show(sold.worth.currency());
-            out.push(broken(Law::PartsAreTheWhole, deal, sold.worth.amount(), found).over(sold.worth));
-        }
-        right
-    }
-
-    /// Whether what a sale is credited on is told to be wrong.
-    fn is_doubted(&self, crediting: &Crediting) -> bool {
-        let model = (StreamId::Model(crediting.model.model.clone()), crediting.model.version);
-        let rates = crediting.rates_in_force().into_iter();
-        let rates = rates.map(|in_force| (StreamId::Rates(in_force.rates.clone()), in_force.version));
-        self.doubted_deals.contains(&crediting.deal)
-            || rates.chain([model]).any(|document| self.doubted_documents.contains(&document))
-    }
-
-    /// Calculates what a sale comes to with one more payment, and owes what that releases.
-    fn collect(&mut self, deal: &DealId, amount: Money, on: Date, entries: &[sale::Earned], out: &mut Vec<Broken>) {
-        let Some(mut sold) = self.sales.remove(deal) else {
-            out.push(broken(Law::CalcDivergence, deal, "a sale that is known", "none"));
-            return;
-        };
-        sold.payments.push(amount);
-        let mut ways = vec![entries];
-        let right = self.collect_again(deal, &sold, entries, out);
-        ways.extend(right.as_deref());
-        let ways =
-            ways.iter().map(|entries| entries.iter().map(|earned| booking(deal, earned, on)).collect()).collect();
-        sold.live.extend(right.unwrap_or_else(|| entries.to_vec()));
-        self.sales.insert(deal.clone(), sold);
-        self.owe_either(ways);
-    }
-
-    /// What a payment should have released where that is stored otherwise.
-    fn collect_again(
-        &mut self,
-        deal: &DealId,
-        sold: &Sold,
-        entries: &[sale::Earned],
-        out: &mut Vec<Broken>,
-    ) -> Option<Vec<sale::Earned>> {
-        let Some((crediting, touches)) = &sold.credited else {
-            out.push(broken(Law::CalcDivergence, deal, "a sale that is credited", "none"));
-            return None;
-        };
-        if self.is_doubted(crediting) {
-            return None;
-        }
-        let touches = sold.touches.iter().take(*touches);
-        let again = crediting.recalculate(&sold.sale, touches, sold.payments.clone(), &self.documents);
-        let (told, right) = match again {
-            Err(rejection) => (broken(Law::CalcDivergence, deal, rejection, "what is stored"), None),
-            Ok((_, again)) => {
-                let (mut left, mut released) = (sold.live.clone(), again.entries);
-                released.retain(|earned| {
-                    let place = left.iter().position(|known| known.equals(earned));
-                    place.map(|place| left.swap_remove(place)).is_none()
-                });
-                name(&mut released, entries);
-                match (left.first(), differing("entries", &released.as_slice(), &entries)) {
-                    (Some(earned), _) => {
-                        let found = format_args!("{} of {}", earned.amount, earned.payee);
-                        (broken(Law::CalcDivergence, deal, "what its payments release", found), None)
-                    }
-                    (None, Some(field)) => (differs(Law::CalcDivergence, deal, field), Some(released)),
-                    (None, None) => return None,
-                }
-            }
-        };
-        self.doubted_deals.insert(deal.clone());
-        out.push(told.over(sold.worth));
-        right
+    /// Whether a plan version is told to be wrong.
+    fn is_doubted_plan(&self, PlanInForce { plan, version, .. }: &PlanInForce) -> bool {
+        self.doubted_documents.contains(&(StreamId::Plan(plan.clone()), *version))
     }
 
     fn spend(&mut self, account: &spend::Account, amount: Money) {
@@ -1223,30 +1035,6 @@ impl Laws {
 
 fn absolute(amount: Money) -> Money {
     if amount.is_negative() { amount.negated() } else { amount }
-}
-
-impl Sold {
-    /// What it counts to spend limits.
-    fn spent(&self) -> BTreeMap<&spend::Account, Sum> {
-        let mut sums = BTreeMap::<_, Sum>::new();
-        for event in &self.posted {
-            if let Event::Spend(spend::Event::Counted { account, amount, .. }) = event {
-                sums.entry(account).or_default().add(*amount);
-            }
-        }
-        sums
-    }
-}
-
-fn has(entries: &[sale::Earned], entry: EntryId) -> bool {
-    entries.iter().any(|earned| earned.entry == entry)
-}
-
-/// Gives entries that were calculated again the names that they were stored under.
-fn name(entries: &mut [sale::Earned], stored: &[sale::Earned]) {
-    for (earned, stored) in entries.iter_mut().zip(stored) {
-        earned.entry = stored.entry;
-    }
 }
 
 fn digest(sides: &[SideLines]) -> Digest {

@@ -310,12 +310,14 @@ mod tests {
 
     use super::*;
     use crate::event::Event;
+    use crate::id::Text;
     use crate::projection::register::{COLUMNS, Register, Totals, write_csv};
     use crate::projection::replay::fold;
-    use crate::projection::testing::{Books, CAPPED, TWO_SIDES, ready};
+    use crate::projection::testing::{Books, CAPPED, TEAM, TWO_SIDES, ready};
     use crate::projection::{All, Projected};
     use crate::recorded::Recorded;
     use crate::store::keep_checkpoint;
+    use crate::waterfall::{Crossing, Progress};
     use crate::{account, attainment, cap, deal, model, payee, payout, plan, rates, spend};
 
     fn export(register: &Register) -> String {
@@ -533,6 +535,11 @@ mod tests {
         }
     }
 
+    fn team_deal(books: &mut Books, deal: &str, day: &str) {
+        let record = format!(r#""deal":"{deal}","sides":{TWO_SIDES},"completed_on":"{day}""#);
+        books.ask("ann", day, &format!(r#"{{"deal.record_sides":{{{record}}}}}"#));
+    }
+
     /// A history with a payout that is paid, a deal after the cap and one that is reversed, and deals of a team with two sides.
     fn history() -> Vec<Recorded> {
         let mut books = Books::with_two_payees();
@@ -543,12 +550,24 @@ mod tests {
             r#"{"attainment.set_opening":{"payee":"el","on":"2026-01-02","units":2,"reason":"moved"}}"#,
         );
         for deal in ["t-1", "t-2"] {
-            let record = format!(
-                r#"{{"deal.record_sides":{{"deal":"{deal}","sides":{TWO_SIDES},"completed_on":"2026-01-09"}}}}"#
-            );
-            books.ask("ann", "2026-01-10", &record);
+            team_deal(&mut books, deal, "2026-01-10");
         }
         books.ask("ann", "2026-01-11", r#"{"deal.reverse":{"deal":"t-1","reason":"withdrawn"}}"#);
+        team_deal(&mut books, "t-3", "2026-01-12");
+        // Another version of the plan has one more bonus, for some days.
+        let two = r#"{"name":"two","#;
+        let six = r#"{"name":"six","when":{"reaches":{"units":6}},"amount":{"flat":"60 USD"}}"#;
+        let more = TEAM.replace(two, &format!("{six},{two}"));
+        books.ask("ann", "2026-01-12", &format!(r#"{{"plan.publish":{{"plan":"team","document":{more}}}}}"#));
+        for (version, day) in [(2, "2026-01-13"), (1, "2026-01-15")] {
+            let end = format!(r#"{{"payee.end_assignment":{{"payee":"fy","until":"{day}"}}}}"#);
+            books.ask("ann", day, &end);
+            let assign = format!(r#"{{"payee":"fy","plan":"team","version":{version},"from":"{day}"}}"#);
+            books.ask("ann", day, &format!(r#"{{"payee.assign":{assign}}}"#));
+            for deal in ["a", "b"] {
+                team_deal(&mut books, &format!("v{version}-{deal}"), day);
+            }
+        }
         books.deal("d-1", "60000.00 USD", &["amy"], "2026-02-01");
         books.deal("d-2", "1000.00 USD", &["amy", "bo"], "2026-02-02");
         let payout = books.payout("amy", "2026-02-03");
@@ -733,6 +752,16 @@ mod tests {
             *deal = "another".parse().unwrap();
             true
         }
+        /// What has two members is wrong in the last one that can be.
+        fn of_some(all: &mut [Progress], change: fn(&mut Progress) -> bool) -> bool {
+            all.iter_mut().rev().any(change)
+        }
+        fn one_more(name: &str, names: &mut Vec<Text>) -> bool {
+            let name = name.parse().unwrap();
+            let is_new = !names.contains(&name);
+            names.extend(is_new.then_some(name));
+            is_new
+        }
         fn later(day: &mut crate::Date) -> bool {
             *day = "2030-02-01".parse().unwrap();
             true
@@ -803,6 +832,33 @@ mod tests {
             corrupt!(CalcDivergence, "attainments.", Deal, deal::Event::Completed(completion) => {
                 last(&mut completion.attainments, |counted| more(&mut counted.after.company_dollar))
             }),
+            corrupt!(BeforeIsWhatWas, "paid.", Deal, deal::Event::Completed(completion) => {
+                of_some(&mut completion.attainments, |found| found.paid.pop().is_some())
+            }),
+            corrupt!(BeforeIsWhatWas, "paid.", Deal, deal::Event::Completed(completion) => {
+                of_some(&mut completion.attainments, |found| one_more("two", &mut found.paid))
+            }),
+            corrupt!(BeforeIsWhatWas, "paid.", Deal, deal::Event::Completed(completion) => {
+                of_some(&mut completion.attainments, |found| one_more("six", &mut found.paid))
+            }),
+            corrupt!(BeforeIsWhatWas, "taken_back.", Deal, deal::Event::Completed(completion) => {
+                of_some(&mut completion.attainments, |found| found.taken_back.pop().is_some())
+            }),
+            corrupt!(BeforeIsWhatWas, "taken_back.", Deal, deal::Event::Completed(completion) => {
+                of_some(&mut completion.attainments, |found| one_more("two", &mut found.taken_back))
+            }),
+            corrupt!(BeforeIsWhatWas, "taken_back.", Deal, deal::Event::Completed(completion) => {
+                of_some(&mut completion.attainments, |found| one_more("another", &mut found.taken_back))
+            }),
+            corrupt!(CalcDivergence, "attainments.", Deal, deal::Event::Completed(completion) => {
+                of_some(&mut completion.attainments, |counted| counted.pays.pop().is_some())
+            }),
+            corrupt!(CalcDivergence, "attainments.", Deal, deal::Event::Completed(completion) => {
+                of_some(&mut completion.attainments, |counted| one_more("two", &mut counted.pays))
+            }),
+            corrupt!(CalcDivergence, "attainments.", Deal, deal::Event::Completed(completion) => {
+                of_some(&mut completion.attainments, |counted| one_more("another", &mut counted.pays))
+            }),
             corrupt!(CalcDivergence, "sides.", Deal, deal::Event::Completed(completion) => {
                 last(&mut completion.sides, |side| last(&mut side.lines, |line| more(&mut line.amount)))
             }),
@@ -838,6 +894,11 @@ mod tests {
             corrupt!(ContributionIsPosted, "deal", Spend, spend::Event::Counted { deal, .. } => elsewhere(deal)),
             corrupt!(ContributionIsPosted, "amount", Spend, spend::Event::Reversed { amount, .. } => more(amount)),
             corrupt!(PartsAreTheWhole, "gci", Deal, deal::Event::Completed(completion) => more(&mut completion.gci)),
+            corrupt!(PoolKeepsItsTerms, "limit", Cap, cap::Event::PoolOpened { terms, .. } => more(&mut terms.limit)),
+            corrupt!(PoolKeepsItsTerms, "crossing", Cap, cap::Event::PoolOpened { terms, .. } => {
+                terms.crossing = Crossing::WholeDealPreCap;
+                true
+            }),
             corrupt!(ContributionIsPosted, "amount", Cap, cap::Event::Contributed { amount, .. } => more(amount)),
             corrupt!(ContributionIsPosted, "limit", Cap, cap::Event::Contributed { limit, .. } => more(limit)),
             corrupt!(ContributionIsPosted, "deal", Cap, cap::Event::Contributed { deal, .. } => elsewhere(deal)),
@@ -853,6 +914,21 @@ mod tests {
             }),
             corrupt!(ContributionIsPosted, "accrued", Attainment, attainment::Event::Counted { accrued, .. } => {
                 more(accrued)
+            }),
+            corrupt!(ContributionIsPosted, "bonuses", Attainment, attainment::Event::Counted { bonuses, .. } => {
+                bonuses.pop().is_some()
+            }),
+            corrupt!(ContributionIsPosted, "bonuses", Attainment, attainment::Event::Counted { bonuses, .. } => {
+                one_more("two", bonuses)
+            }),
+            corrupt!(ContributionIsPosted, "bonuses", Attainment, attainment::Event::Counted { bonuses, .. } => {
+                one_more("another", bonuses)
+            }),
+            corrupt!(ContributionIsPosted, "bonuses", Attainment, attainment::Event::Reversed { bonuses, .. } => {
+                bonuses.pop().is_some()
+            }),
+            corrupt!(ContributionIsPosted, "bonuses", Attainment, attainment::Event::Reversed { bonuses, .. } => {
+                one_more("another", bonuses)
             }),
             corrupt!(ContributionIsPosted, "revenue", Attainment, attainment::Event::Reversed { revenue, .. } => {
                 more(revenue)
@@ -948,6 +1024,19 @@ mod tests {
         };
         assignment.until = Some("2026-01-31".parse().unwrap());
         assert_eq!(classes(&laws(&books.events)), ["plans_are_in_force plans.0.payee"]);
+    }
+
+    /// Each plan has bonuses of its own, so what a deal found of them would be wrong as well.
+    #[test]
+    fn a_wrong_assignment_is_told_of_the_plan_and_not_of_its_bonuses() {
+        let mut events = history();
+        let other = events.iter_mut().find_map(|recorded| match &mut recorded.event {
+            Event::Payee(payee::Event::Assigned { assignment, .. }) if assignment.version == 2 => Some(assignment),
+            _ => None,
+        });
+        other.unwrap().version = 1;
+        let of_both_deals = ["plans_are_in_force plans.1.plan_hash"; 2];
+        assert_eq!(classes(&laws(&events)), of_both_deals);
     }
 
     #[test]

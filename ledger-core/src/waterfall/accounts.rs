@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Member;
-use super::document::{Bonus, Limit, Plan, PoolTerms, When};
+use super::document::{Bonus, Limit, Plan, PoolTerms};
 use super::refuse::Rule;
 use crate::calendar::{CapYear, CapYearRule};
 use crate::id::{CapProgramme, PayeeId, PoolId, Text};
@@ -270,7 +270,7 @@ impl<'a, 'b> Desk<'a, 'b> {
         let nothing = Attained::nothing(member.plan.document().currency);
         let before = self.books.attained(&account).unwrap_or(nothing);
         let (mut paid, mut taken_back) = (Vec::new(), Vec::new());
-        for Bonus { name, .. } in member.plan.document().bonuses.iter().filter(|bonus| bonus.when != When::EachDeal) {
+        for Bonus { name, .. } in member.plan.document().once_a_year() {
             match self.books.bonus(&account, name) {
                 Some(BonusState::Paid) => paid.push(name.clone()),
                 Some(BonusState::TakenBack) => taken_back.push(name.clone()),

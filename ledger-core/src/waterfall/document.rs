@@ -743,6 +743,11 @@ impl Document {
         fees.chain(overrides.map(|(i, paid)| (Field::nth("overrides", i, "to"), &paid.to)))
     }
 
+    /// The bonuses that are paid once a year.
+    pub(crate) fn once_a_year(&self) -> impl Iterator<Item = &Bonus> {
+        self.bonuses.iter().filter(|bonus| bonus.when != When::EachDeal)
+    }
+
     /// What the franchise has off the top.
     pub(super) fn royalty_off_top(&self) -> Option<Rate> {
         let royalty = self.royalty.as_ref().filter(|royalty| royalty.basis == RoyaltyBasis::OffTop);

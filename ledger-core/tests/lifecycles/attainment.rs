@@ -69,6 +69,50 @@ fn a_bonus_is_paid_once_a_year_by_a_deal_that_stands() {
     assert_eq!(story.payable("zoe"), "340.00 USD", "b, d, f with the bonus, g");
 }
 
+/// A new version of the plan began to count from nothing, or paid the bonus of the year again.
+#[test]
+fn v23_the_bonus_for_five_deals_is_paid_once_under_two_versions_and_again_when_its_deal_is_gone() {
+    let version = |each: &str| {
+        json!({
+            "currency": "USD",
+            "attainment": {"programme": "volume", "year": {"calendar": {"month": 1, "day": 1}}},
+            "split": {"flat": {"payee": "0.7", "company": "0.3"}},
+            "bonuses": [
+                {"name": "spiff", "when": "each_deal", "amount": {"flat": each}},
+                {"name": "five", "when": {"reaches": {"units": 5}}, "amount": {"flat": "1000 USD"}},
+            ],
+        })
+    };
+    let mut story = Story::opened();
+    story.publish("spiffs", version("500 USD")).enrol("zoe");
+    let assign = |version: u32, from: &str, until: Option<&str>| {
+        let (payee, plan) = ("zoe", "spiffs");
+        json!({"payee.assign": {"payee": payee, "plan": plan, "version": version, "from": from, "until": until}})
+    };
+    story.given("ann", assign(1, "2026-01-01", Some("2026-07-01")));
+    story.publish("spiffs", version("600 USD")).given("ann", assign(2, "2026-07-01", None));
+
+    // 700 of each 1,000; 500 and, from July, 600 for each deal; 1,000 with the fifth of the year.
+    let mut has = |deal: &str, day: &str| net(&mut story, deal, "1000 USD", day);
+    let spring = ["a", "b", "c", "d"].map(|deal| has(deal, "2026-03-02"));
+    assert_eq!(spring, ["1200.00"; 4]);
+    assert_eq!(["e", "f"].map(|deal| has(deal, "2026-07-01")), ["2300.00", "1300.00"], "four are of the other version");
+    assert_eq!(has("late", "2026-06-30"), "1200.00", "under the first version again: the second has paid it");
+    let reverse = |deal: &str| json!({"deal.reverse": {"deal": deal, "reason": "withdrawn"}});
+    story.given("ann", reverse("b"));
+    assert_eq!(net(&mut story, "g", "1000 USD", "2026-08-03"), "1300.00", "e, which has paid it, stands");
+    story.given("ann", reverse("e"));
+    assert_eq!(
+        net(&mut story, "h", "1000 USD", "2026-06-30"),
+        "2200.00",
+        "under the first version: a, c, d, f, late, g"
+    );
+    assert_eq!(net(&mut story, "i", "1000 USD", "2026-08-04"), "1300.00");
+    // a, c, d, late at 1,200; f, g, i at 1,300; h at 2,200.
+    assert_eq!(story.payable("zoe"), "10900.00 USD");
+    assert_eq!(net(&mut story, "next", "1000 USD", "2027-01-01"), "1300.00", "another year, its first deal");
+}
+
 #[test]
 fn a_reversal_takes_back_exactly_what_was_counted() {
     let mut story = zoe();

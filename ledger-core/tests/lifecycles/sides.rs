@@ -240,6 +240,18 @@ fn every_plan_of_a_pool_says_the_same_of_it() {
     assert_eq!(types(&story.given("ann", publish("two", &document))), ["plan.published", "cap.pool_opened"]);
 }
 
+/// The programme of a pool was opened twice when the plan measured an attainment by it, too: the ledger could not go on.
+#[test]
+fn a_programme_of_a_pool_measures_no_attainment() {
+    let mut story = Story::opened();
+    let mut document = capped("6000 USD");
+    document["cap"]["caps"][0]["of"] = json!({"pool": "north"});
+    document["attainment"] = json!({"programme": "main", "year": {"calendar": {"month": 1, "day": 1}}});
+    let publish = json!({"plan.publish": {"plan": "one", "document": document}});
+    let Rejection::Waterfall(Uncalculated { at, rule }) = story.refused("ann", publish) else { panic!("{document}") };
+    assert_eq!((at.as_str(), rule.code()), ("attainment.programme", "programmes_differ"));
+}
+
 #[test]
 fn a_fee_and_a_royalty_count_to_caps_of_their_own() {
     let mut story = Story::opened();

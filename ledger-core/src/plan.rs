@@ -89,12 +89,13 @@ impl Command {
     pub(crate) fn decide(&self, context: &Context<'_>) -> Result<Decision, Undecided> {
         let Self::Publish { plan, document } = self;
         let slice = context.slice;
+        // What is too long is refused before anything that it names is looked up.
+        document.validate()?;
+        context.settings.demand_currency(document.currency)?;
         let programmed = programmes(document).map(|named| StreamId::Programme(named.programme.clone()));
         let beneficiaries = document.beneficiaries().map(|(_, payee)| StreamId::Payee(payee.clone()));
         slice.require([StreamId::Plan(plan.clone())].into_iter().chain(programmed).chain(beneficiaries))?;
         let known = slice.find_plan(plan)?;
-        document.validate()?;
-        context.settings.demand_currency(document.currency)?;
         if let Some(known) = known.filter(|known| known.says(document)) {
             return Err(Rejection::Unchanged { name: plan.clone(), version: known.last() }.into());
         }

@@ -76,12 +76,12 @@ impl Command {
     pub(crate) fn decide(&self, context: &Context<'_>) -> Result<Decision, Undecided> {
         let Self::Publish { rates, document } = self;
         let slice = context.slice;
+        document.validate()?;
+        context.settings.demand_currency(document.currency)?;
         let named = document.overrides.iter().flat_map(|paid| [&paid.of, &paid.to]);
         let named = named.map(|payee| StreamId::Payee(payee.clone()));
         slice.require([StreamId::Rates(rates.clone())].into_iter().chain(named))?;
         let known = slice.find_rates(rates)?;
-        document.validate()?;
-        context.settings.demand_currency(document.currency)?;
         if known.is_some_and(|known| known.says(document)) {
             return Err(Undecided::already_known(format_args!("what rate plan {rates} says")));
         }

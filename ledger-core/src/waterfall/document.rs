@@ -275,7 +275,8 @@ pub enum CapOf {
     /// The payee's own.
     #[default]
     Payee,
-    /// Those of everyone under a plan that names the pool.
+    /// Those of everyone under a plan that names the pool. All such plans, and all their versions, have its limit, portion,
+    /// crossing and rounding alike; another limit is another pool.
     Pool(PoolId),
 }
 

@@ -509,8 +509,9 @@ fn calculate(asked: Asked<'_>, deal: &Deal, sale: &Sale, terms: &Terms) -> Resul
         let plan = pin.map(|pin| asked.model.rates_of(pin)).transpose()?.map(|plan| &plan.document);
         // Who earns on the first sale only keeps that, whatever came after it.
         let first_only = plan.is_some_and(|plan| plan.max_duration_months == Some(0));
-        let first = |customer| Some((customer, customer::first(asked, customer, payee, id, first_only)?));
-        if let Some((customer, on)) = sale.customer.as_ref().and_then(first) {
+        if let Some(customer) = &sale.customer
+            && let Some(on) = customer::first(asked, customer, payee, id, first_only)
+        {
             firsts.push(format!(r#"{{"payee":"{payee}","customer":"{customer}","on":"{on}"}}"#));
         }
         let (Some(pin), Some(limit)) = (pin, plan.and_then(|plan| plan.spend_limit.as_ref())) else { continue };

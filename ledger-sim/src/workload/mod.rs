@@ -128,7 +128,7 @@ impl Workload {
             (when(Habit::Failures, 30), Move::LateNews),
             (when(Habit::OpeningBalances, 25), Move::SetOpeningBalance),
             (when(Habit::OpeningBalances, 15), Move::SetOpeningAttainment),
-            (when(Habit::Publishing, 20), Move::Publish),
+            (when(Habit::Publishing, 30), Move::Publish),
             (when(Habit::Moves, 40), Move::Assign),
             (when(Habit::Switches, 20), Move::Switch),
             (when(Habit::Sales, 200), Move::Sale),

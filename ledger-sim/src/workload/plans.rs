@@ -53,7 +53,7 @@ pub(super) fn revise(choices: &mut Choices, swarm: &Swarm, before: &Document) ->
     let mut document = before.clone();
     let currency = document.currency;
     let mut plans = Plans { choices, swarm };
-    match plans.choices.work(12) {
+    match plans.choices.work(13) {
         1 => plans.change_limit(&mut document),
         2 | 3 => plans.post_cap(&mut document),
         4 | 5 if !document.fees.is_empty() => {
@@ -74,6 +74,8 @@ pub(super) fn revise(choices: &mut Choices, swarm: &Swarm, before: &Document) ->
         9 => document.deficit = Deficit::Receivable,
         10 => document.referral_in = ReferralIn::Shared,
         11 if document.cap.is_some() => plans.change_limit(&mut document),
+        // From then on it shares no side with those that keep it.
+        12 if document.royalty.is_some() => document.royalty = None,
         _ => match &mut document.split {
             Split::Flat(shares) => *shares = plans.shares(),
             Split::Tiered(tiered) => tiered.minimum = plans.choices.maybe(500).then(|| plans.small(currency)),
@@ -84,10 +86,16 @@ pub(super) fn revise(choices: &mut Choices, swarm: &Swarm, before: &Document) ->
             if document.rounding == Rounding::HalfEven { Rounding::HalfAwayFromZero } else { Rounding::HalfEven };
     }
     // Some forget that a pool stays what it is, and find out.
-    if !plans.choices.maybe(250) {
+    if !has_pool(before) || !plans.choices.maybe(300) {
         keep_pools(&mut document, before);
+    } else if document.cap == before.cap {
+        plans.change_limit(&mut document);
     }
     document
+}
+
+fn has_pool(document: &Document) -> bool {
+    document.cap.iter().flat_map(|terms| &terms.caps).any(|cap| cap.of != Holder::Payee)
 }
 
 /// Says of every pool what was said before.
@@ -259,7 +267,7 @@ impl Plans<'_> {
         if let Some(cap) = terms.caps.first_mut() {
             (cap.portion, cap.proration) = (self.portion(), self.proration());
         }
-        if self.choices.maybe(350) {
+        if self.choices.maybe(500) {
             let limit = Amount((1 + i128::from(self.choices.work(30))) * 500 * 10_i128.pow(currency.1), currency);
             let pool = Cap { of: Holder::Pool("team".to_owned()), ..Cap::own(&format!("t{number}"), limit, NEW_YEAR) };
             if self.choices.maybe(500) {

@@ -376,6 +376,15 @@ impl Document {
         Ok(document)
     }
 
+    /// Everybody whom it pays besides the payees who are under it.
+    pub fn beneficiaries(&self) -> impl Iterator<Item = &String> {
+        let fees = self.fees.iter().filter_map(|fee| match &fee.to {
+            FeeTo::Company => None,
+            FeeTo::Payee(payee) => Some(payee),
+        });
+        fees.chain(self.overrides.iter().map(|paid| &paid.to))
+    }
+
     /// As the ledger stores it, every default written out.
     #[must_use]
     pub fn stored(&self) -> String {

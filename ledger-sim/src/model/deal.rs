@@ -245,13 +245,6 @@ fn complete(asked: Asked<'_>, mut ruling: Ruling, mut deal: Deal, on: Day) -> Re
             shared.push((payee.id.as_str(), payee, assignment, version));
         }
     }
-    let mentors = sides.iter().flat_map(waterfall::Side::mentors);
-    let mut paid = shared.iter().flat_map(|(.., version)| version.terms.beneficiaries()).chain(mentors);
-    let unknown = paid.any(|payee| asked.model.payees.get(payee).is_none());
-    drop(paid);
-    if unknown {
-        return Err(Why::Unknown);
-    }
     let sharers: Vec<_> = shared
         .iter()
         .map(|(name, payee, _, version)| Sharer { name, joined_on: payee.joined_on, plan: &version.terms })

@@ -70,6 +70,10 @@ pub(super) fn publish_rates(asked: Asked<'_>, rates: &str, document: &Rates) -> 
     let json = sale::stored(document);
     attribution::check_rates(&json)?;
     asked.settings.demand_currency(document.currency)?;
+    let mut paid = document.overrides.iter().flat_map(|paid| [&paid.of, &paid.to]);
+    if paid.any(|payee| asked.model.payees.get(payee).is_none()) {
+        return Err(Why::Unknown);
+    }
     publish(asked, ("rates", "rates.published"), rates, (document, json), &asked.model.rates, Step::Rates)
 }
 

@@ -36,6 +36,8 @@ pub struct Workload {
     swarm: Swarm,
     /// The plans that the user gave; made up without.
     documents: Vec<Document>,
+    /// Whom those pay.
+    beneficiaries: Vec<String>,
     /// What may come next, and how often.
     moves: Vec<(u32, Move)>,
     /// How far the opening of the ledger has come.
@@ -126,7 +128,7 @@ impl Workload {
             (when(Habit::Failures, 30), Move::LateNews),
             (when(Habit::OpeningBalances, 25), Move::SetOpeningBalance),
             (when(Habit::OpeningBalances, 15), Move::SetOpeningAttainment),
-            (when(Habit::Publishing, 20), Move::Publish),
+            (when(Habit::Publishing, 30), Move::Publish),
             (when(Habit::Moves, 40), Move::Assign),
             (when(Habit::Switches, 20), Move::Switch),
             (when(Habit::Sales, 200), Move::Sale),
@@ -137,6 +139,7 @@ impl Workload {
         Self {
             swarm: Swarm { zone: swarm::zone(swarm.zone, ledger), ..swarm.clone() },
             documents: Vec::new(),
+            beneficiaries: Vec::new(),
             moves,
             opening: 0,
             asks: 0,
@@ -157,7 +160,8 @@ impl Workload {
         }
     }
 
-    /// The same with the user's own plans in place of made-up ones. The first one's currency is the base currency.
+    /// The same with the user's own plans in place of made-up ones, and whoever they pay is enrolled. The first one's currency is the
+    /// base currency.
     #[must_use]
     pub fn with_plans(mut self, documents: Vec<Document>) -> Self {
         let Some(first) = documents.first() else { return self };
@@ -167,6 +171,10 @@ impl Workload {
             self.swarm.capabilities = CAPABILITIES.to_vec();
         }
         self.moves.retain(|(_, next)| *next != Move::Publish);
+        self.beneficiaries = documents.iter().flat_map(Document::beneficiaries).cloned().collect();
+        self.beneficiaries.sort();
+        self.beneficiaries.dedup();
+        self.swarm.payees += self.beneficiaries.len();
         self.documents = documents;
         self
     }
@@ -267,18 +275,19 @@ impl Workload {
         asked.unwrap_or_else(|| self.deal(world))
     }
 
-    /// Opens the ledger, publishes plans and enrols the first payees, and comes back to it while any of that is missing.
+    /// Opens the ledger, enrols the first payees, publishes plans, which name them, and assigns them, and comes back to it while
+    /// any of that is missing.
     fn open_ledger(&mut self, world: &mut World<'_>) -> Option<Asked> {
-        let (step, plans) = (self.opening, self.swarm.plans);
-        let steps = 1 + plans + 2 * self.swarm.payees.min(3);
+        let (step, payees) = (self.opening, self.swarm.payees.min(3 + self.beneficiaries.len()));
+        let steps = 1 + payees + self.swarm.plans + payees;
         if step < steps {
             self.opening += 1;
             // Some forget a step, and find out.
             if !world.choices.maybe(self.swarm.nonsense) {
                 return Some(match step {
                     0 => self.open(world),
-                    step if step <= plans => self.publish_new(world),
-                    step if (step - plans) % 2 == 1 => self.enrol(world),
+                    step if step <= payees => self.enrol(world),
+                    step if step <= payees + self.swarm.plans => self.publish_new(world),
                     _ => self.assign_last(world),
                 });
             }
@@ -287,10 +296,10 @@ impl Workload {
         if !model.is_open() {
             return world.choices.maybe(300).then(|| self.open(world));
         }
-        if model.plans().rows().is_empty() {
-            return Some(self.publish_new(world));
+        if model.payees().rows().is_empty() {
+            return Some(self.enrol(world));
         }
-        model.payees().rows().is_empty().then(|| self.enrol(world))
+        model.plans().rows().is_empty().then(|| self.publish_new(world))
     }
 
     fn open(&self, world: &mut World<'_>) -> Asked {

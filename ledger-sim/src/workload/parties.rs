@@ -11,7 +11,8 @@ impl Workload {
         let missing = next < self.swarm.payees;
         self.named.payees += usize::from(missing);
         let n = if missing { next } else { world.choices.index(self.swarm.payees) };
-        let payee = words::payee(n, self.swarm.awkward);
+        let made_up = |n| words::payee(n, self.swarm.awkward);
+        let payee = self.beneficiaries.get(n).cloned().unwrap_or_else(|| made_up(n - self.beneficiaries.len()));
         let name = self.text(world);
         let leap = (world.today.0 - 1) / 4 * 4;
         let joined_on = match world.choices.work(12) {

@@ -49,11 +49,11 @@ pub fn draw(choices: &mut Choices, swarm: &Swarm, foreign: bool, number: usize) 
 }
 
 /// The next version of a document: what counts to its programmes stays what it is, so their accounts go on.
-pub(super) fn revise(choices: &mut Choices, swarm: &Swarm, document: &Document) -> Document {
-    let mut document = document.clone();
+pub(super) fn revise(choices: &mut Choices, swarm: &Swarm, before: &Document) -> Document {
+    let mut document = before.clone();
     let currency = document.currency;
     let mut plans = Plans { choices, swarm };
-    match plans.choices.work(12) {
+    match plans.choices.work(13) {
         1 => plans.change_limit(&mut document),
         2 | 3 => plans.post_cap(&mut document),
         4 | 5 if !document.fees.is_empty() => {
@@ -74,21 +74,39 @@ pub(super) fn revise(choices: &mut Choices, swarm: &Swarm, document: &Document) 
         9 => document.deficit = Deficit::Receivable,
         10 => document.referral_in = ReferralIn::Shared,
         11 if document.cap.is_some() => plans.change_limit(&mut document),
+        // From then on it shares no side with those that keep it.
+        12 if document.royalty.is_some() => document.royalty = None,
         _ => match &mut document.split {
             Split::Flat(shares) => *shares = plans.shares(),
             Split::Tiered(tiered) => tiered.minimum = plans.choices.maybe(500).then(|| plans.small(currency)),
         },
     }
-    // Plans that share a pool round alike.
-    if plans.choices.maybe(200) && !pools(&document) {
+    if plans.choices.maybe(200) {
         document.rounding =
             if document.rounding == Rounding::HalfEven { Rounding::HalfAwayFromZero } else { Rounding::HalfEven };
+    }
+    // Some forget that a pool stays what it is, and find out.
+    if !has_pool(before) || !plans.choices.maybe(300) {
+        keep_pools(&mut document, before);
+    } else if document.cap == before.cap {
+        plans.change_limit(&mut document);
     }
     document
 }
 
-fn pools(document: &Document) -> bool {
+fn has_pool(document: &Document) -> bool {
     document.cap.iter().flat_map(|terms| &terms.caps).any(|cap| cap.of != Holder::Payee)
+}
+
+/// Says of every pool what was said before.
+fn keep_pools(document: &mut Document, before: &Document) {
+    let (Some(terms), Some(known)) = (&mut document.cap, &before.cap) else { return };
+    let crossing = known.crossing;
+    let pools = terms.caps.iter_mut().zip(&known.caps).filter(|(cap, _)| cap.of != Holder::Payee);
+    for (cap, known) in pools {
+        cap.limit = known.limit;
+        (terms.crossing, document.rounding) = (crossing, before.rounding);
+    }
 }
 
 impl Plans<'_> {
@@ -178,7 +196,7 @@ impl Plans<'_> {
         self.one(&[Of::Part, Of::Gci, Of::CompanyDollar, Of::PayeeShare], Of::Part)
     }
 
-    /// Somebody who is there from the beginning, or soon will be.
+    /// Somebody who is there from the beginning.
     fn payee(&mut self) -> String {
         words::payee(self.choices.index(self.swarm.payees.min(3)), self.swarm.awkward)
     }
@@ -249,7 +267,7 @@ impl Plans<'_> {
         if let Some(cap) = terms.caps.first_mut() {
             (cap.portion, cap.proration) = (self.portion(), self.proration());
         }
-        if self.choices.maybe(350) {
+        if self.choices.maybe(500) {
             let limit = Amount((1 + i128::from(self.choices.work(30))) * 500 * 10_i128.pow(currency.1), currency);
             let pool = Cap { of: Holder::Pool("team".to_owned()), ..Cap::own(&format!("t{number}"), limit, NEW_YEAR) };
             if self.choices.maybe(500) {
@@ -400,7 +418,7 @@ pub fn spoil(choices: &mut Choices, document: &mut Document) {
     let bonus = |amount| Bonus { name: "more".to_owned(), when: When::EachDeal, amount };
     let tiered = |tiers, mode| Split::Tiered(Tiered { tiers, mode, per: Per::Deal, minimum: None });
     let own = |programme: &str, year| Cap::own(programme, one, year);
-    match (&mut document.cap, choices.work(24)) {
+    match (&mut document.cap, choices.work(25)) {
         (Some(terms), kind @ 1..=8) => {
             let last = terms.caps.last().cloned();
             let caps = &mut terms.caps;
@@ -444,6 +462,10 @@ pub fn spoil(choices: &mut Choices, document: &mut Document) {
         (_, 23) => {
             let pool = Cap { of: Holder::Pool("team".into()), proration: Proration::Days, ..own("pool", NEW_YEAR) };
             document.cap = Some(CapTerms::of(vec![pool]));
+        }
+        (_, 24) => {
+            let to = "nobody".to_owned();
+            document.overrides = vec![Override { name: "o".into(), to, rate: Part(1), of: Of::Part }];
         }
         _ => document.split = Split::Flat(Shares { payee: Part(WHOLE), company: Part(1) }),
     }

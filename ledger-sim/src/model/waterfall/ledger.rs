@@ -157,15 +157,10 @@ pub(in crate::model) fn calculate(
 ) -> Result<Calculated, Code> {
     let case = case(sharers, currency);
     let mut books = Books::new(&case);
-    let (mut caps, mut attainments, mut pools) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let (mut caps, mut attainments) = (Vec::new(), Vec::new());
     for sharer in sharers {
         for limit in sharer.plan.limits() {
             let key = books.touch(limit, sharer.plan, sharer.name, on, None)?;
-            let whole_deal = sharer.plan.cap.as_ref().is_some_and(|cap| cap.whole_deal);
-            let terms = (&limit.limit, &limit.portion, whole_deal, sharer.plan.half_even);
-            if limit.pool.is_some() && *pools.entry(key.clone()).or_insert(terms) != terms {
-                return Err(Code::PlansDisagree);
-            }
             if caps.iter().all(|(known, _)| *known != key) {
                 let before = contributed(&key.0, &key.1, key.2);
                 books.contribute(&key, &Exact::whole(before));

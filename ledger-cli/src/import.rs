@@ -469,11 +469,16 @@ impl Plan {
         let named = |reason: String| BadLine::Field { field: column.clone(), reason };
         // Touches, as deals, are named by what begins with a letter or a digit and has no blanks.
         DealId::new(id).map_err(|error| named(error.to_string()))?;
-        let of = match self.kind {
-            Kind::Deals | Kind::Sales => "deal",
-            Kind::Touches => "touch",
+        let key = match self.kind {
+            Kind::Deals | Kind::Sales => format!("import.deal:{id}"),
+            // A touch is named within its deal.
+            Kind::Touches => {
+                let deal: DealId =
+                    self.read(row, Field::Deal, |text| DealId::new(text).map_err(|error| error.to_string()))?;
+                format!("import.touch:{deal}/{id}")
+            }
         };
-        let key = Key::new(&format!("import.{of}:{id}")).map_err(|error| named(error.to_string()))?;
+        let key = Key::new(&key).map_err(|error| named(error.to_string()))?;
         Ok((id.to_owned(), key))
     }
 

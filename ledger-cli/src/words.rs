@@ -47,9 +47,12 @@ fn touch(Touch { touch, payee, kind, at, .. }: &Touch) -> String {
 }
 
 /// What everybody has of a sale.
-pub fn credited(Crediting { deal, unattributed, credits, house, overlays, entries, .. }: &Crediting) -> String {
+pub fn credited(
+    Crediting { deal, touches, unattributed, credits, house, overlays, entries, .. }: &Crediting,
+) -> String {
     if *unattributed {
-        return format!("deal {deal} is attributed to nobody: no touch counts");
+        let why = if *touches == 0 { "no touch counts" } else { "none of the touches that count has a claim" };
+        return format!("deal {deal} is attributed to nobody: {why}");
     }
     let house = house.map(|house| format!("the house {house}"));
     let credits = join(credits.iter().map(|credit| format!("{} {}", credit.payee, credit.amount)).chain(house));

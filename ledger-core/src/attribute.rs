@@ -450,6 +450,7 @@ impl<'a> Desk<'a> {
         }
         let released = plan.released(sale, earning)?;
         let unpaid = released.is_empty().then_some(Unpaid::NotCollected);
+        let mut so_far: Option<Money> = None;
         for (amount, because) in released {
             let rule = because.rule.clone();
             entries.push(Entry {
@@ -461,8 +462,13 @@ impl<'a> Desk<'a> {
                 rule,
                 because: Earned::Commission(because),
             });
+            let earned = so_far.map_or(Ok(amount), |so_far| so_far.plus(amount))?;
+            let former = so_far.replace(earned);
             for one in plan.document.overrides.iter().filter(|one| one.of == *payee.0) {
-                let on_top = one.rate.of(amount, plan.document.rounding)?;
+                // Rounded on all of them together, or many small payments would make more of it than one does.
+                let before = former.map(|former| one.rate.of(former, plan.document.rounding)).transpose()?;
+                let all = one.rate.of(earned, plan.document.rounding)?;
+                let on_top = before.map_or(Ok(all), |before| all.minus(before))?;
                 if !on_top.is_zero() {
                     entries.push(Entry {
                         payee: one.to.clone(),
@@ -476,7 +482,8 @@ impl<'a> Desk<'a> {
                             hash: plan.hash,
                             of: one.of.clone(),
                             rate: one.rate,
-                            entry: amount,
+                            entry: earned,
+                            before,
                         },
                     });
                 }

@@ -45,6 +45,9 @@ fn a_table_that_is_filled_in_and_imported_again_completes_what_is_new() {
     let log = folder.log();
     import(&folder, "touches", TOUCHES).expect(0);
     assert_eq!(folder.log(), log);
+    // The touches of another deal may have the same names.
+    let others = TOUCHES.replace("s-1", "s-2");
+    assert_eq!(import(&folder, "touches", &others).expect(0).lines()[0]["key"], "import.touch:s-2/t1");
     // A newer version of the model is not what the sale was registered with.
     let newer = request("main-2", r#""model.publish":{"model":"main","document":{"model":{"last_touch":{}}}}"#);
     folder.apply(&[&newer]).expect(0);

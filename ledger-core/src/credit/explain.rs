@@ -255,8 +255,11 @@ pub enum Earned {
         of: PayeeId,
         /// The rate.
         rate: Rate,
-        /// The amount of that entry.
+        /// The amount of that entry and of those before it on the deal.
         entry: Money,
+        /// What was earned on those before it; none on the first.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        before: Option<Money>,
     },
 }
 
@@ -316,8 +319,15 @@ impl fmt::Display for Earned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Commission(commission) => commission.fmt(f),
-            Self::Override { rates, of, rate, entry, .. } => {
+            Self::Override { rates, of, rate, entry, before: None, .. } => {
                 write!(f, "{} of {entry}, the entry of {of}, under rate plan {rates}", rate.percent())
+            }
+            Self::Override { rates, of, rate, entry, before: Some(before), .. } => {
+                let rate = rate.percent();
+                write!(
+                    f,
+                    "{rate} of {entry}, the entries of {of} so far, less {before} before, under rate plan {rates}"
+                )
             }
         }
     }

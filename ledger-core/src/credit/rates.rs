@@ -1,6 +1,6 @@
 //! A rate plan: a document that says what a payee earns on its part of a deal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::{Datelike, Months};
@@ -39,7 +39,7 @@ pub struct Document {
     /// What is paid where no rule holds; without it, nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otherwise: Option<Pays>,
-    /// Between what every percentage lies; without it, between 0 and 1.
+    /// Between what every percentage of a rule lies; without it, between 0 and 1. Overrides are always between 0 and 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bounds: Option<Bounds>,
     /// The least commission on a part above zero. A correction mirrors it.
@@ -48,7 +48,8 @@ pub struct Document {
     /// The most commission on a part above zero. A correction mirrors it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maximum: Option<Money>,
-    /// The most that one payee earns by the plan in a time.
+    /// The most that one payee earns by the plan in a time. What is below zero gives nothing back; over a month or a year there is
+    /// no correction, since nobody could tell what the limit had held back: reverse the deal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spend_limit: Option<SpendLimit>,
     /// How many months a payee earns on a customer, from its first commission on; 0 for the first sale only, which is the one that
@@ -268,11 +269,6 @@ impl Document {
     pub(crate) fn zone(&self) -> Zone {
         self.spend_limit.map_or(Zone::UTC, |limit| limit.zone)
     }
-
-    fn counts(&self, line: &Line) -> bool {
-        let Some(eligible) = &self.eligible else { return true };
-        line.product_line.as_ref().is_some_and(|product_line| eligible.contains(product_line))
-    }
 }
 
 impl Pays {
@@ -291,6 +287,7 @@ pub(crate) struct RatePlan<'a> {
     pub document: &'a Document,
     pub hash: Digest,
     rules: Vec<&'a Rule>,
+    eligible: Option<BTreeSet<&'a Text>>,
 }
 
 /// A deal that is paid on, and its place among the deals.
@@ -356,7 +353,7 @@ impl<'a> History<'a> {
         }
     }
 
-    /// What is earned counts to the limit; what is taken back no longer does.
+    /// What is earned counts to the limit.
     fn spend(
         &mut self,
         plan: &'a RatesId,
@@ -365,8 +362,7 @@ impl<'a> History<'a> {
         amount: Money,
     ) -> Result<(), MoneyError> {
         let spent = self.spent.entry((plan, payee, period)).or_insert(Money::zero(amount.currency()));
-        let sum = spent.plus(amount)?;
-        *spent = if sum.is_negative() { Money::zero(sum.currency()) } else { sum };
+        *spent = spent.plus(amount)?;
         Ok(())
     }
 
@@ -390,6 +386,16 @@ pub(crate) struct Earning {
     pub because: Commission,
 }
 
+/// Whether a rule holds, `sold` being the product lines of what is eligible.
+fn holds(when: &When, sale: Sale<'_>, payee: &Payee, sold: &BTreeSet<&Text>) -> bool {
+    let is = |stated: &Option<Text>, found: &Option<Text>| stated.is_none() || stated == found;
+    is(&when.programme, &sale.deal.programme)
+        && is(&when.payee_type, &payee.kind)
+        && is(&when.tier, &payee.tier)
+        && when.product_line.as_ref().is_none_or(|product_line| sold.contains(product_line))
+        && when.deal_from.is_none_or(|from| sale.amount.minor().unsigned_abs() >= from.minor().unsigned_abs())
+}
+
 impl<'a> RatePlan<'a> {
     pub fn new(id: &'a RatesId, document: &'a Document, currency: Currency) -> Result<Self, Rejection> {
         if document.currency != currency {
@@ -398,7 +404,13 @@ impl<'a> RatePlan<'a> {
         document.validate()?;
         let mut rules: Vec<&Rule> = document.rules.iter().collect();
         rules.sort_by_key(|rule| rule.priority);
-        Ok(Self { id, document, hash: document.hash(), rules })
+        let eligible = document.eligible.as_ref().map(|eligible| eligible.iter().collect());
+        Ok(Self { id, document, hash: document.hash(), rules, eligible })
+    }
+
+    fn counts(&self, line: &Line) -> bool {
+        let Some(eligible) = &self.eligible else { return true };
+        line.product_line.as_ref().is_some_and(|product_line| eligible.contains(product_line))
     }
 
     /// What the plan pays on the whole deal at rate 1.
@@ -407,6 +419,10 @@ impl<'a> RatePlan<'a> {
         let document = self.document;
         if document.earned == Earned::AsCollected && amount.is_negative() {
             return Err(Fault::Conflicting("a correction is not earned as it is collected: correct what was earned"));
+        }
+        if document.spend_limit.is_some_and(|limit| limit.per != Per::Deal) && amount.is_negative() {
+            let why = "a spend limit over months or years does not say how much of a correction it had held back";
+            return Err(Fault::Conflicting(why));
         }
         if document.max_duration_months.is_some() && deal.customer.is_none() && !amount.is_negative() {
             return Err(Fault::Conflicting("a rate plan that ends for each customer needs to know the customer"));
@@ -420,7 +436,7 @@ impl<'a> RatePlan<'a> {
         // A correction is reckoned as what it corrects: its lines are below zero, its units and costs are not.
         let sign = if amount.is_negative() { -1_i128 } else { 1 };
         let mut sum = 0_i128;
-        for line in deal.lines.iter().filter(|line| document.counts(line)) {
+        for line in deal.lines.iter().filter(|line| self.counts(line)) {
             let cost = match document.base {
                 Base::Amount => Some(0),
                 Base::Margin => {
@@ -439,18 +455,10 @@ impl<'a> RatePlan<'a> {
 
     /// The first rule that holds, and what is paid.
     fn pays(&self, sale: Sale<'_>, payee: &Payee) -> Option<(Option<&'a Rule>, Pays)> {
-        let rule = self.rules.iter().copied().find(|rule| self.holds(&rule.when, sale, payee));
+        let lines = sale.deal.lines.iter().filter(|line| self.counts(line));
+        let sold: BTreeSet<&Text> = lines.filter_map(|line| line.product_line.as_ref()).collect();
+        let rule = self.rules.iter().copied().find(|rule| holds(&rule.when, sale, payee, &sold));
         rule.map(|rule| (Some(rule), rule.pays)).or_else(|| self.document.otherwise.map(|pays| (None, pays)))
-    }
-
-    fn holds(&self, when: &When, sale: Sale<'_>, payee: &Payee) -> bool {
-        let is = |stated: &Option<Text>, found: &Option<Text>| stated.is_none() || stated == found;
-        let mut lines = sale.deal.lines.iter().filter(|line| self.document.counts(line));
-        is(&when.programme, &sale.deal.programme)
-            && is(&when.payee_type, &payee.kind)
-            && is(&when.tier, &payee.tier)
-            && (when.product_line.is_none() || lines.any(|line| line.product_line == when.product_line))
-            && when.deal_from.is_none_or(|from| sale.amount.minor().unsigned_abs() >= from.minor().unsigned_abs())
     }
 
     /// What is paid for all eligible units together.
@@ -458,7 +466,7 @@ impl<'a> RatePlan<'a> {
         if sale.deal.lines.is_empty() {
             return Err(Fault::NoLines(self.id.clone()));
         }
-        let mut lines = sale.deal.lines.iter().filter(|line| self.document.counts(line));
+        let mut lines = sale.deal.lines.iter().filter(|line| self.counts(line));
         let units = lines.try_fold(0_u64, |sum, line| sum.checked_add(line.units));
         let units = units.and_then(|units| i64::try_from(units).ok()).ok_or(MoneyError::Overflow)?;
         let all = each.times(units)?;
@@ -491,12 +499,15 @@ impl<'a> RatePlan<'a> {
         let mut amount = bounded;
         let mut limited = None;
         if let Some(limit) = document.spend_limit {
+            let mirrored = |amount: Money| if sale.amount.is_negative() { amount.negated() } else { amount };
             let left = history.left(limit.amount, self.id, payee, limit.period(on, sale.place))?;
-            if amount.compare(left)?.is_gt() {
-                amount = left;
-                limited = Some(Limited { limit: limit.amount, per: limit.per, left });
+            if mirrored(amount).compare(left)?.is_gt() {
+                amount = mirrored(left);
+                limited = Some(Limited { limit: limit.amount, per: limit.per, left: amount });
             }
-            history.spend(self.id, payee, limit.period(on, sale.place), amount)?;
+            if mirrored(amount).is_positive() {
+                history.spend(self.id, payee, limit.period(on, sale.place), mirrored(amount))?;
+            }
         }
         if amount.is_zero() {
             return Ok(Err(limited.map_or(Unpaid::Nothing, |limited| Unpaid::SpendLimit { limit: limited.limit })));

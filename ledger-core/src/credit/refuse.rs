@@ -160,9 +160,13 @@ impl Fault {
     }
 }
 
+fn place(at: &str) -> String {
+    if at.is_empty() { String::new() } else { format!("{at}: ") }
+}
+
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{at}: {fault}")]
+#[error("{}{fault}", place(.at))]
 pub struct Rejection {
     /// The path of the field, such as `models.main.model.u_shaped`. Things that have a name are found by it.
     pub at: String,

@@ -29,6 +29,7 @@ use crate::credit::touch::{Instant, Touch};
 use crate::decide::{Context, Decision, Misfit, Undecided};
 use crate::event;
 use crate::id::{DealId, EntryId, ModelId, PayeeId, PaymentId, PayoutId, PlanId, Text, TouchId};
+use crate::limits::ENTRIES_PER_SALE;
 use crate::money::{Currency, Money};
 use crate::payee::enrolled;
 use crate::rate::Rate;
@@ -248,13 +249,15 @@ pub enum Basis {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Rejection {
     /// No deal of that name.
-    #[error("deal {deal} is unknown: register it with deal.register first")]
+    #[error("deal {deal} is unknown: register it first")]
     Unknown {
         /// The deal.
         deal: DealId,
     },
     /// The name is taken, by a deal with other particulars.
-    #[error("deal {deal} is already registered, with a commission of {gci}")]
+    #[error(
+        "deal {deal} is already registered, over {gci}, and told otherwise here: name this one otherwise, or reverse that one"
+    )]
     AlreadyRegistered {
         /// The deal.
         deal: DealId,
@@ -340,6 +343,14 @@ pub enum Rejection {
     NotPositive {
         /// The amount.
         amount: Money,
+    },
+    /// A sale has so many entries at the most, or it could not be taken back.
+    #[error("deal {deal} would have {entries} entries, the most is {ENTRIES_PER_SALE}: collect its payments together")]
+    TooManyEntries {
+        /// The deal.
+        deal: DealId,
+        /// How many it would have.
+        entries: usize,
     },
     /// What was credited comes to something else now, so that what a payment adds cannot be told.
     #[error("deal {deal} no longer comes to what was credited: credit it anew with deal.recompute first")]

@@ -25,7 +25,7 @@ use crate::credit::terms::{self, Line};
 use crate::credit::touch::{Instant, Touch};
 use crate::decide::{Context, Decision, Misfit, Undecided};
 use crate::id::{CustomerId, DealId, EntryId, ModelId, PayeeId, PaymentId, RatesId, Text};
-use crate::limits::TOUCHES_PER_DEAL;
+use crate::limits::{ENTRIES_PER_SALE, TOUCHES_PER_DEAL};
 use crate::money::{Currency, Money, MoneyError};
 use crate::payee::enrolled;
 use crate::slice::Slice;
@@ -749,6 +749,10 @@ pub(super) fn collect(context: &Context<'_>, deal: &Deal, payment: &Payment) -> 
     }
     let mut kept = kept.into_iter();
     entries.retain(|_| kept.next().flatten().is_none());
+    let all = live.len().saturating_add(entries.len());
+    if !entries.is_empty() && all > ENTRIES_PER_SALE {
+        return Err(Rejection::TooManyEntries { deal: deal.id.clone(), entries: all }.into());
+    }
     for (index, earned) in (0..).zip(&mut entries) {
         earned.entry = context.new_entry(index);
     }

@@ -299,6 +299,25 @@ fn v14_a_commission_is_released_as_the_customer_pays() {
     sound(&story);
 }
 
+/// After so many payments the sale could not be taken back in one request any more, and what it had paid stayed payable for ever.
+#[test]
+fn a_sale_has_no_more_entries_than_can_be_taken_back() {
+    let mut story = shop();
+    rates(&mut story, "all", json!({"currency": "USD", "otherwise": {"rate": "1"}, "earned": "as_collected"}));
+    let mut all = sale("3 USD");
+    all["rates"] = of("all", 1);
+    story.given("ann", record("d", all, json!([touched("t", "amy", "2026-01-05")]), "2026-01-10"));
+    for payment in 0..250 {
+        story.given("ann", collect("d", &format!("p{payment}"), "0.01 USD", "2026-02-01"));
+    }
+    let more = collect("d", "p250", "0.01 USD", "2026-02-01");
+    refused!(story, "ann", more, Rejection::Deal(deal::Rejection::TooManyEntries { entries: 251, .. }));
+    assert_eq!(story.payable("amy"), "2.50 USD");
+    story.given("ann", reverse("d"));
+    assert_eq!(story.payable("amy"), "0.00 USD");
+    sound(&story);
+}
+
 #[test]
 fn v10_a_customer_earns_for_so_many_months_over_all_versions_of_a_rate_plan() {
     let mut story = shop();

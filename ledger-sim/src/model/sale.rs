@@ -320,6 +320,9 @@ fn recompute(
     Ok(ruling)
 }
 
+/// The most entries of a sale that stand.
+const MOST_ENTRIES: usize = 250;
+
 fn collect(asked: Asked<'_>, mut deal: Deal, payment: Payment) -> Result<Ruling, Why> {
     if let Some(known) = deal.sold.payments.iter().find(|known| known.payment == payment.payment) {
         return Err(if *known == payment { Why::AlreadyKnown } else { Why::Taken });
@@ -336,6 +339,9 @@ fn collect(asked: Asked<'_>, mut deal: Deal, payment: Payment) -> Result<Ruling,
     let outcome = attribution::run(&whole(&credited.case, &deal.sold.payments))?;
     let mut live = credited.live.clone();
     let new = outcome.entries.into_iter().filter(|owed| take(&mut live, owed).is_none()).collect::<Vec<_>>();
+    if !new.is_empty() && credited.live.len() + new.len() > MOST_ENTRIES {
+        return Err(Why::WrongCount);
+    }
     let mut booking = Booking::new(asked, on, on, deal);
     let entries = booking.entries(&new, Vec::new());
     let payload =

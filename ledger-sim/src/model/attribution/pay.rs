@@ -112,6 +112,9 @@ impl Books {
         if plan.as_collected && deal.amount.is_negative() {
             return Err(Code::Conflicting);
         }
+        if plan.limit.as_ref().is_some_and(|limit| !matches!(limit.per, Per::Deal)) && deal.amount.is_negative() {
+            return Err(Code::Conflicting);
+        }
         if plan.max_months.is_some() && deal.customer.is_none() && !deal.amount.is_negative() {
             return Err(Code::Conflicting);
         }
@@ -125,15 +128,21 @@ impl Books {
         let commission = commission(deal, earner, &base, pays)?;
         let commission = self.within_limit(deal, earner, on, commission);
         let mut entries = Vec::new();
+        // An override is on all that was released so far, as one amount.
+        let mut released = Exact::zero();
         for amount in payable(deal, plan, &commission) {
             if amount.is_zero() {
                 continue;
             }
+            let former = released.clone();
+            released = &released + &amount;
+            let on_top =
+                |rate: &Exact| &(&released * rate).round(plan.half_even) - &(&former * rate).round(plan.half_even);
             let overrides = plan.overrides.iter().filter(|rule| rule.of == earner.name).map(|rule| Entry {
                 payee: rule.to.clone(),
                 kind: "override",
                 name: Some(rule.name.clone()),
-                amount: (&amount * &rule.rate).round(plan.half_even),
+                amount: on_top(&rule.rate),
                 plan: earner.plan_name.to_owned(),
                 rule: None,
             });
@@ -160,7 +169,7 @@ impl Books {
         Ok(months > 0 && on < calendar::in_range(end).map_err(|_| Code::Year)?)
     }
 
-    /// What is left of a commission under the limit of what may be spent. A negative one leaves more for others.
+    /// What is left of a commission under the limit of what may be spent. A negative one leaves no more for others.
     fn within_limit(&mut self, deal: &Deal, earner: &Earner<'_>, on: Day, commission: Exact) -> Exact {
         let Some(limit) = &earner.plan.limit else { return commission };
         let period = match limit.per {
@@ -170,8 +179,12 @@ impl Books {
         };
         let key = (earner.plan_name.to_owned(), earner.name.to_owned(), period);
         let spent = self.spent.entry(key).or_insert_with(Exact::zero);
+        if deal.amount.is_negative() {
+            // The mirror of the deal alone that it corrects.
+            return commission.negated().min(limit.amount.clone()).negated();
+        }
         let paid = commission.min((&limit.amount - &*spent).or_zero());
-        *spent = (&*spent + &paid).or_zero();
+        *spent = &*spent + &paid.clone().or_zero();
         paid
     }
 }

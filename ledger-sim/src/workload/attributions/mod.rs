@@ -410,9 +410,18 @@ impl<'a> Drawing<'a> {
             let most = 2_000_000 + draw.units();
             draw.amount_of(most)
         });
-        self.put(300, &mut plan, "spend_limit", |draw| {
-            json!({"amount": draw.bound(), "per": draw.one(&["month", "year", "deal"]), "zone": draw.one(&ZONES)})
-        });
+        // A correction goes with a limit on each deal only.
+        let times: &[&str] = if self.corrections {
+            &["deal", "deal", "deal", "deal", "deal", "year"]
+        } else {
+            &["month", "year", "deal"]
+        };
+        self.put(
+            300,
+            &mut plan,
+            "spend_limit",
+            |draw| json!({"amount": draw.bound(), "per": draw.one(times), "zone": draw.one(&ZONES)}),
+        );
         let ends = self.unless(Flaw::Customer, if self.customers { 250 } else { 0 }, 500);
         self.put(ends, &mut plan, "max_duration_months", |draw| {
             if draw.flawed(Flaw::Months) { MOST } else { draw.number(&[0, 1, 12, 2, 13]) }.into()

@@ -185,7 +185,8 @@ impl Sold {
             words.push(format!("deal {} of {} is {}", self.deal, self.worth, basis(&known)));
             let inputs = inputs.to_string();
             let inputs = inputs.get(..12).unwrap_or(&inputs);
-            words.push(format!("{touches} touches count up to {completed_at} (inputs {inputs}…)"));
+            let count = if *touches == 1 { "touch counts" } else { "touches count" };
+            words.push(format!("{touches} {count} up to {completed_at} (inputs {inputs}…)"));
             if *unattributed {
                 words.push("nobody has a claim: somebody should look at it".into());
             }

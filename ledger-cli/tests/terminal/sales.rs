@@ -134,12 +134,13 @@ fn a_clawback_of_a_sale_explains_what_was_paid_on_it() {
     let told = [
         "33.33 USD for 2026-01-10: commission on deal s-1",
         "3 touches count",
-        "ann gets 33.33 USD, commission: 10% of 333.33 USD",
+        "ann gets 33.33 USD, commission: 10% of 333.34 USD",
         "-50.00 USD for ",
         "clawback of deal s-1, taken back after it was paid",
         "2 touches count",
         "ann gets 50.00 USD, commission: 10% of 500.00 USD",
         "40.00 USD for 2026-01-11: commission on deal s-9",
+        "1 touch counts up to",
         "Together: ",
     ];
     let mut rest = words.as_str();

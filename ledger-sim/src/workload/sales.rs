@@ -195,7 +195,11 @@ impl Workload {
             }
             _ => None,
         };
-        let other = world.choices.maybe(350).then(|| world.choices.one_of(world.model.rates().rows())).flatten();
+        let plans = world.model.rates().rows();
+        let other = world.choices.maybe(350).then(|| world.choices.one_of(plans)).flatten();
+        // Which sale is the first one shows where only that is paid.
+        let once = plans.iter().find(|plan| plan.versions.iter().any(|of| of.document.max_duration_months == Some(0)));
+        let other = if world.choices.maybe(300) { once.or(other) } else { other };
         let rates = match other {
             Some(other) if rates.is_none_or(|pin| pin.rates == other.id) || world.choices.maybe(500) => {
                 Some(RatesPin { rates: other.id.clone(), version: version(world, other.versions.len()) })
@@ -230,6 +234,9 @@ impl Workload {
         let mut document = drawn.unwrap_or_else(|_| tenth(currency));
         if document.otherwise.is_none() && world.choices.maybe(500) {
             document.otherwise = Some(Pays::Rate(Fine(ONE / 10)));
+        }
+        if world.choices.maybe(120) {
+            document.max_duration_months = Some(0);
         }
         if world.choices.maybe(300)
             && let (Some(of), Some(to)) = (payee(world), payee(world))

@@ -299,7 +299,9 @@ impl Workload {
         if model.payees().rows().is_empty() {
             return Some(self.enrol(world));
         }
-        model.plans().rows().is_empty().then(|| self.publish_new(world))
+        // A plan may be refused for want of somebody whom it pays.
+        let missing = model.plans().rows().is_empty();
+        missing.then(|| if world.choices.maybe(300) { self.enrol(world) } else { self.publish_new(world) })
     }
 
     fn open(&self, world: &mut World<'_>) -> Asked {

@@ -102,8 +102,6 @@ marks! {
     SpendGivenBack = "sale.spend_given_back",
     /// A payee had earned on the customer before.
     EarnedBefore = "sale.earned_before",
-    /// The first sale to a customer was credited anew after a later one, and stayed the first.
-    StillFirst = "sale.still_first",
     /// A payee earns on a customer no more.
     CustomerForgotten = "sale.customer_forgotten",
     /// An entry stayed when its sale was credited anew.

@@ -216,9 +216,6 @@ bugs! {
     CustomerKept = "sale.customer-kept",
     /// A sale is an earlier one to itself. Shows when it is credited anew under a rate plan that pays the first one only.
     FirstOfItself = "sale.first-of-itself",
-    /// A sale is an earlier one to those before it. Shows when one of them is credited anew under a rate plan that pays the first
-    /// one only.
-    LaterFirst = "sale.later-first",
     /// What a sale no longer comes to stays payable. Shows when it is credited anew and comes to something else.
     ResultsCoexist = "sale.results-coexist",
     /// What stays the same is taken back and booked again. Shows when a sale is credited anew and a part of it is the same.

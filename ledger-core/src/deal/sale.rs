@@ -552,9 +552,7 @@ fn calculate(
         let known = slice.customer(customer, payee)?;
         // A plan that pays the first sale only does not take that from it for one that came after.
         let first_only = plans.get(payee).is_some_and(|(_, document)| document.max_duration_months == Some(0));
-        let first_only = first_only && !planted!(LaterFirst);
         let first = if first_only { known.first_before(&deal.id) } else { known.first_but(&deal.id) };
-        mark!(StillFirst, first.is_none() && known.first_but(&deal.id).is_some());
         if let Some(on) = planted!(FirstOfItself => first.or(known.earned_on(&deal.id)), first) {
             mark!(EarnedBefore);
             let (payee, customer) = (payee.clone(), customer.clone());

@@ -118,7 +118,12 @@ fn defect_8_a_message_told_twice_counts_once_and_names_its_currency_and_its_paye
     story.given("ann", touch("d", "t1", "amy", "2026-01-05"));
     refused!(story, "hook", touch("d", "t1", "amy", "2026-01-05"), Rejection::AlreadyKnown(_));
     refused!(story, "hook", touch("d", "t2", "am", "2026-01-05"), Rejection::Payee(payee::Rejection::UnknownAt { .. }));
-    refused!(story, "hook", touch("d", "t2", "Amy", "2026-01-05"), Rejection::Payee(payee::Rejection::UnknownAt { .. }));
+    refused!(
+        story,
+        "hook",
+        touch("d", "t2", "Amy", "2026-01-05"),
+        Rejection::Payee(payee::Rejection::UnknownAt { .. })
+    );
     story.given("ann", complete("d", "2026-01-10"));
     story.given("ann", collect("d", "p1", "400 USD", "2026-01-12"));
     refused!(story, "hook", collect("d", "p1", "400 USD", "2026-01-12"), Rejection::AlreadyKnown(_));

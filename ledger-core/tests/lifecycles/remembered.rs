@@ -155,13 +155,13 @@ fn defect_9_what_is_owed_counts_by_the_day_earned_and_what_is_paid_by_the_day_pa
     let (summary, statistics): (Summary, Statistics) = (fold(&story), fold(&story));
     let of = |payee: &str| summary.balance(&payee.parse().unwrap(), usd).unwrap();
     let amy = of("amy");
-    assert_eq!([amy.earned, amy.settled, amy.payable, amy.claimed].map(Sum::minor), [1_000_00, 400_00, 600_00, 0]);
+    assert_eq!([amy.earned, amy.settled, amy.payable, amy.claimed].map(Sum::minor), [100_000, 40_000, 60_000, 0]);
     let year =
         |payee: &str, year: i32| of(payee).years.get(&year).map(|year| [year.earned, year.settled].map(Sum::minor));
-    assert_eq!((year("amy", 2025), year("amy", 2026)), (Some([400_00, 0]), Some([600_00, 400_00])));
-    assert_eq!(year("cat", 2026), Some([0, 70_00]), "paid, and earned nothing");
+    assert_eq!((year("amy", 2025), year("amy", 2026)), (Some([40_000, 0]), Some([60_000, 40_000])));
+    assert_eq!(year("cat", 2026), Some([0, 7_000]), "paid, and earned nothing");
     let totals = statistics.of(usd);
-    assert_eq!((totals.outstanding().amount.minor(), totals.settled().amount.minor()), (0, 470_00));
+    assert_eq!((totals.outstanding().amount.minor(), totals.settled().amount.minor()), (0, 47_000));
     sound(&story);
 }
 

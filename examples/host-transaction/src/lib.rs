@@ -186,7 +186,9 @@ impl From<TransactionError> for Refusal {
             TransactionError::Rejected(ExecuteError::KeyReused { .. }) => (StatusCode::CONFLICT, "key_reused"),
             TransactionError::Rejected(ExecuteError::Rejected(rejection)) => {
                 let reason = match rejection {
-                    Rejection::Payee(payee::Rejection::Unknown { .. }) => "unknown_payee",
+                    Rejection::Payee(payee::Rejection::Unknown { .. } | payee::Rejection::UnknownAt { .. }) => {
+                        "unknown_payee"
+                    }
                     Rejection::AlreadyKnown(_) | Rejection::Deal(deal::Rejection::AlreadyRegistered { .. }) => {
                         "order_taken"
                     }

@@ -179,13 +179,11 @@ impl Books {
         };
         let key = (earner.plan_name.to_owned(), earner.name.to_owned(), period);
         let spent = self.spent.entry(key).or_insert_with(Exact::zero);
-        if deal.amount.is_negative() {
-            // The mirror of the deal alone that it corrects.
-            return commission.negated().min(limit.amount.clone()).negated();
-        }
-        let paid = commission.min((&limit.amount - &*spent).or_zero());
+        // A correction is the mirror of the one deal that it corrects.
+        let mirrored = |amount: Exact| if deal.amount.is_negative() { amount.negated() } else { amount };
+        let paid = mirrored(commission).min((&limit.amount - &*spent).or_zero());
         *spent = &*spent + &paid.clone().or_zero();
-        paid
+        mirrored(paid)
     }
 }
 

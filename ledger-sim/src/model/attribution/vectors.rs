@@ -375,9 +375,13 @@ fn entries_stay_within_their_bounds_and_the_limit() {
     let within = of(&[
         ("100", "06-01T00:00:00"),
         ("100", "06-30T23:59:59"),
-        ("-20", "06-30T23:59:59"),
         ("100", "06-30T23:59:59"),
         ("100", "07-01T00:00:00"),
     ]);
-    assert_eq!(earns(limit, within), ["10.00", "5.00", "-2.00", "2.00", "10.00"]);
+    assert_eq!(earns(limit.clone(), within), ["10.00", "5.00", "", "10.00"]);
+    let corrected = of(&[("200", "06-01T00:00:00"), ("-200", "06-02T00:00:00")]);
+    assert_eq!(paid(limit.clone(), corrected.clone()), Err(Code::Conflicting), "nobody can tell what was held back");
+    let mut of_each = limit;
+    of_each["spend_limit"]["per"] = "deal".into();
+    assert_eq!(earns(of_each, corrected), ["15.00", "-15.00"]);
 }

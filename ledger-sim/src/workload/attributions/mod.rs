@@ -411,11 +411,7 @@ impl<'a> Drawing<'a> {
             draw.amount_of(most)
         });
         // A correction goes with a limit on each deal only.
-        let times: &[&str] = if self.corrections {
-            &["deal", "deal", "deal", "deal", "deal", "year"]
-        } else {
-            &["month", "year", "deal"]
-        };
+        let times: &[&str] = if self.corrections { &["deal"] } else { &["month", "year", "deal"] };
         self.put(
             300,
             &mut plan,

@@ -91,7 +91,7 @@ pub(super) fn judge(asked: Asked<'_>) -> Result<Ruling, Why> {
             }
             let mut ruling = Ruling::on(asked.today);
             attribute(asked, &mut ruling, &mut deal, credit)?;
-            ruling.step(Step::Deal(deal));
+            ruling.step(Step::Deal(Box::new(deal)));
             Ok(ruling)
         }
         Act::Complete { deal, on } => {
@@ -124,7 +124,7 @@ fn register(asked: Asked<'_>, deal: &str, basis: Basis) -> Result<Ruling, Why> {
     }
     let mut ruling = Ruling::on(asked.today);
     let deal = new(asked, &mut ruling, deal, basis)?;
-    ruling.step(Step::Deal(deal));
+    ruling.step(Step::Deal(Box::new(deal)));
     Ok(ruling)
 }
 
@@ -333,7 +333,7 @@ fn complete(asked: Asked<'_>, mut ruling: Ruling, mut deal: Deal, on: Day) -> Re
     ruling.facts.append(&mut booked.facts);
     ruling.steps.append(&mut booked.steps);
     deal.stage = Stage::Completed(on);
-    ruling.step(Step::Deal(deal));
+    ruling.step(Step::Deal(Box::new(deal)));
     Ok(ruling)
 }
 
@@ -406,6 +406,6 @@ fn reverse(asked: Asked<'_>, mut deal: Deal, reason: &str) -> Result<Ruling, Why
         }
     }
     deal.stage = Stage::Reversed;
-    ruling.step(Step::Deal(deal));
+    ruling.step(Step::Deal(Box::new(deal)));
     Ok(ruling)
 }

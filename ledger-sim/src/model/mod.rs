@@ -195,7 +195,7 @@ enum Step {
     Programme(String, Programme),
     Model(String, Arc<Edition<AttributionModel>>),
     Rates(String, Arc<Edition<Rates>>),
-    Deal(Deal),
+    Deal(Box<Deal>),
     Cap(String, Cap),
     Attainment(String, Attainment),
     /// Books an entry.
@@ -304,7 +304,7 @@ impl Model {
                 Step::Programme(name, programme) => self.programmes.put(&name, programme),
                 Step::Model(name, edition) => self.models.publish(name, edition),
                 Step::Rates(name, edition) => self.rates.publish(name, edition),
-                Step::Deal(deal) => self.deals.put(&deal.id.clone(), deal),
+                Step::Deal(deal) => self.deals.put(&deal.id.clone(), *deal),
                 Step::Cap(stream, cap) => self.caps.put(&stream, cap),
                 Step::Attainment(stream, attainment) => self.attainments.put(&stream, attainment),
                 Step::Book(stream, entry) => {

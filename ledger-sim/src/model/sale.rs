@@ -191,7 +191,7 @@ fn register(asked: Asked<'_>, id: &str, sale: &Sale) -> Result<Ruling, Why> {
     }
     let mut ruling = Ruling::on(asked.today);
     let deal = new(asked, &mut ruling, id, sale)?;
-    ruling.step(Step::Deal(deal));
+    ruling.step(Step::Deal(Box::new(deal)));
     Ok(ruling)
 }
 
@@ -253,7 +253,7 @@ fn new(asked: Asked<'_>, ruling: &mut Ruling, id: &str, sale: &Sale) -> Result<D
 fn tell(asked: Asked<'_>, (deal, sale): (&Deal, &Sale), touch: &Touch) -> Result<Ruling, Why> {
     let (mut ruling, mut deal) = (Ruling::on(asked.today), deal.clone());
     touched(asked, &mut ruling, &mut deal, sale, touch)?;
-    ruling.step(Step::Deal(deal));
+    ruling.step(Step::Deal(Box::new(deal)));
     Ok(ruling)
 }
 
@@ -351,7 +351,7 @@ fn collect(asked: Asked<'_>, mut deal: Deal, payment: Payment) -> Result<Ruling,
     ruling.append(booked);
     credited.live.extend(live);
     deal.credit_with(credited);
-    ruling.step(Step::Deal(deal));
+    ruling.step(Step::Deal(Box::new(deal)));
     Ok(ruling)
 }
 
@@ -484,7 +484,7 @@ impl<'a> Booking<'a> {
         }
         let (parts, house, overlays) = (outcome.credits, outcome.house, outcome.overlays);
         deal.credit_with(Credited { terms, case, inputs, parts, house, overlays, live, spent, earners });
-        ruling.step(Step::Deal(deal));
+        ruling.step(Step::Deal(Box::new(deal)));
         Ok(())
     }
 }

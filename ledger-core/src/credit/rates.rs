@@ -503,7 +503,7 @@ impl<'a> RatePlan<'a> {
             let left = history.left(limit.amount, self.id, payee, limit.period(on, sale.place))?;
             if mirrored(amount).compare(left)?.is_gt() {
                 amount = mirrored(left);
-                limited = Some(Limited { limit: limit.amount, per: limit.per, left: amount });
+                limited = Some(Limited { limit: limit.amount, per: limit.per, left });
             }
             if mirrored(amount).is_positive() {
                 history.spend(self.id, payee, limit.period(on, sale.place), mirrored(amount))?;

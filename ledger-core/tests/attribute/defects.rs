@@ -206,6 +206,8 @@ fn a_spend_limit_gives_nothing_back_that_it_held_back() {
     };
     let (sale, correction) = (deal("D1", "1000", "0"), deal("D2", "-1000", "0"));
     assert_eq!(earned("deal", &[sale.clone(), correction.clone()]), ["a 20.00", "a -20.00"]);
+    let mirrored = first(&with(case("deal"), "deals", json!([correction])))["entries"][0]["because"].to_string();
+    assert!(mirrored.contains("the limit of 20.00 USD a deal had 20.00 USD left"), "{mirrored}");
     let refused = |per: &str| refusal(&with(case(per), "deals", json!([sale.clone(), correction.clone()]))).0;
     assert_eq!(["month", "year"].map(refused), ["conflicting", "conflicting"]);
     let discount = [sale.clone(), deal("D2", "-100", "500"), deal("D3", "1000", "0")];

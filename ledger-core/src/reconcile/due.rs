@@ -15,7 +15,7 @@ use crate::money::Money;
 use crate::projection::audit::Action;
 use crate::recorded::Recorded;
 use crate::waterfall::Contribution;
-use crate::{Date, attainment, cap, spend};
+use crate::{attainment, cap, spend};
 
 /// An event that is posted only because it is due.
 #[derive(Debug, Clone)]
@@ -75,9 +75,9 @@ pub(super) fn by_completion(completion: &Completion) -> Vec<Event> {
     due
 }
 
-/// What books an entry of a sale for a day.
-pub(super) fn booking(deal: &DealId, sale::Earned { payee, entry, amount, .. }: &sale::Earned, on: Date) -> Event {
-    book(payee, *entry, Source::Commission { deal: deal.clone() }, *amount, on).1
+/// What books an entry of a sale.
+pub(super) fn booking(deal: &DealId, sale::Earned { payee, entry, amount, on, .. }: &sale::Earned) -> Event {
+    book(payee, *entry, Source::Commission { deal: deal.clone() }, *amount, *on).1
 }
 
 /// The entry of a deal that an event books.

@@ -19,6 +19,7 @@ use super::{Against, Class, Difference, Report};
 use crate::account::{self, Because, Source};
 use crate::calendar::CapYear;
 use crate::chain::Digest;
+use crate::deal::sale::Payment;
 use crate::deal::{self, Basis, Completion, Earned, Line, PlanInForce, SideLines};
 use crate::event::Event;
 use crate::id::{Actor, CapProgramme, DealId, EntryId, LedgerName, PayeeId, PayoutId, PoolId, Text};
@@ -463,8 +464,9 @@ impl Laws {
             }
             deal::Event::Credited(crediting) => self.credit(crediting, effective, out),
             deal::Event::Recredited(recrediting) => self.credit(&recrediting.crediting, effective, out),
-            deal::Event::Collected { deal, amount, on, entries, .. } => {
-                self.collect(deal, *amount, *on, entries, out);
+            deal::Event::Collected { deal, payment, amount, on, entries } => {
+                let payment = Payment { payment: payment.clone(), amount: *amount, on: *on };
+                self.collect(deal, payment, entries, out);
             }
             deal::Event::Reversed { deal, sides, .. } if self.sales.contains_key(deal) => {
                 self.take_sale_back(deal, sides, effective, out);

@@ -21,7 +21,7 @@ pub(super) struct Sold {
     sale: Box<Sale>,
     worth: Money,
     pub(super) touches: Vec<Touch>,
-    payments: Vec<Money>,
+    payments: Vec<sale::Payment>,
     /// As it was credited last, and how many touches were known then.
     credited: Option<(Crediting, usize)>,
     /// The entries that it has.
@@ -73,7 +73,7 @@ impl Laws {
 
     /// What a sale must post when it is credited, on a day.
     fn by_crediting(&self, sold: &Sold, crediting: &Crediting, on: Date) -> Vec<Event> {
-        let Crediting { deal, earned_on, entries, .. } = crediting;
+        let Crediting { deal, entries, .. } = crediting;
         let mut more = sold.spent();
         more.values_mut().for_each(|sum| *sum = Sum::ZERO.minus(*sum));
         for Spent { account, before, after } in &crediting.spent {
@@ -88,7 +88,7 @@ impl Laws {
         }
         let booked: Vec<_> = sold.posted.iter().filter_map(due::booked).collect();
         let new = entries.iter().filter(|earned| !booked.contains(&earned.entry));
-        due.extend(new.map(|earned| booking(deal, earned, *earned_on)));
+        due.extend(new.map(|earned| booking(deal, earned)));
         let gone = |event: &&Event| due::booked(event).is_some_and(|entry| !has(entries, entry));
         let gone = sold.posted.iter().filter(gone).cloned();
         due.extend(gone.filter_map(|event| self.taken_back(event, on)));
@@ -145,7 +145,7 @@ impl Laws {
             return None;
         }
         let deal = &crediting.deal;
-        let again = crediting.recalculate(&sold.sale, &sold.touches, sold.payments.clone(), &self.documents);
+        let again = crediting.recalculate(&sold.sale, &sold.touches, &sold.payments, &self.documents);
         let (told, right) = match again {
             Err(rejection) => (Some(broken(Law::CalcDivergence, deal, rejection, "what is stored")), None),
             Ok((_, mut again)) => match crediting.divergence(&again) {
@@ -183,8 +183,7 @@ impl Laws {
     pub(super) fn collect(
         &mut self,
         deal: &DealId,
-        amount: Money,
-        on: Date,
+        payment: sale::Payment,
         entries: &[sale::Earned],
         out: &mut Vec<Broken>,
     ) {
@@ -192,12 +191,11 @@ impl Laws {
             out.push(broken(Law::CalcDivergence, deal, "a sale that is known", "none"));
             return;
         };
-        sold.payments.push(amount);
+        sold.payments.push(payment);
         let mut ways = vec![entries];
         let right = self.collect_again(deal, &sold, entries, out);
         ways.extend(right.as_deref());
-        let ways =
-            ways.iter().map(|entries| entries.iter().map(|earned| booking(deal, earned, on)).collect()).collect();
+        let ways = ways.iter().map(|entries| entries.iter().map(|earned| booking(deal, earned)).collect()).collect();
         sold.live.extend(right.unwrap_or_else(|| entries.to_vec()));
         self.sales.insert(deal.clone(), sold);
         self.owe_either(ways);
@@ -219,7 +217,7 @@ impl Laws {
             return None;
         }
         let touches = sold.touches.iter().take(*touches);
-        let again = crediting.recalculate(&sold.sale, touches, sold.payments.clone(), &self.documents);
+        let again = crediting.recalculate(&sold.sale, touches, &sold.payments, &self.documents);
         let (told, right) = match again {
             Err(rejection) => (broken(Law::CalcDivergence, deal, rejection, "what is stored"), None),
             Ok((_, again)) => {

@@ -101,6 +101,8 @@ struct Earned {
     rates: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<usize>,
 }
 
 /// What a case comes to, as JSON without explanations.
@@ -125,6 +127,7 @@ fn attributed(case: &Case, deal: &Deal, books: &mut Books) -> Result<Attributed,
         amount: money(&entry.amount),
         rates: entry.plan,
         rule: entry.rule,
+        payment: entry.payment.map(|place| place + 1),
     };
     Ok(Attributed {
         deal: deal.name.clone(),

@@ -411,10 +411,12 @@ fn take(live: &mut Vec<Live>, owed: &Owed, on: Day) -> Option<Live> {
     live.iter().position(|live| live.owed == *owed && live.on == on).map(|place| live.remove(place))
 }
 
-/// What is owed, and for which day: nothing is earned before the sale is, nor before it is paid for if that is waited for.
+/// What is owed, and for which day: nothing is earned before the sale is, nor before it is paid for if that is waited for. The day
+/// is all that is kept of a payment.
 fn days(owed: &[Owed], earned_on: Day, payments: &[Payment]) -> Vec<(Owed, Day)> {
     let paid = |owed: &Owed| owed.payment.and_then(|place| payments.get(place)).map(|payment| payment.on);
-    owed.iter().map(|owed| (owed.clone(), paid(owed).map_or(earned_on, |on| on.max(earned_on)))).collect()
+    let day = |owed: &Owed| paid(owed).map_or(earned_on, |on| on.max(earned_on));
+    owed.iter().map(|owed| (Owed { payment: None, ..owed.clone() }, day(owed))).collect()
 }
 
 /// Gives back to the accounts what a sale took.

@@ -14,7 +14,7 @@ use super::{Basis, Deal, Event, Rejection, Stage, book, evolve, first_difference
 use crate::account::Source;
 use crate::attribute::{self, Attributed, Case, FirstCommission, Kind, Single};
 use crate::attribution::{Credit, Weight};
-use crate::calendar::in_range;
+use crate::calendar::{Zone, in_range};
 use crate::chain::Digest;
 use crate::codec::canonical;
 use crate::credit::distinct;
@@ -28,6 +28,7 @@ use crate::id::{CustomerId, DealId, EntryId, ModelId, PayeeId, PaymentId, RatesI
 use crate::limits::{ENTRIES_PER_SALE, TOUCHES_PER_DEAL};
 use crate::money::{Currency, Money, MoneyError};
 use crate::payee::enrolled;
+use crate::settings::Settings;
 use crate::slice::Slice;
 use crate::stream::StreamId;
 use crate::{Date, customer, model, rates, spend};
@@ -186,6 +187,8 @@ pub trait Documents {
     fn model(&self, model: &ModelId, version: u32) -> Option<&model::Version>;
     /// A version of a rate plan.
     fn rates(&self, rates: &RatesId, version: u32) -> Option<&rates::Version>;
+    /// The ledger's zone, in which the days of its sales begin.
+    fn zone(&self) -> Option<Zone>;
 }
 
 impl Documents for Slice {
@@ -195,6 +198,10 @@ impl Documents for Slice {
 
     fn rates(&self, rates: &RatesId, version: u32) -> Option<&rates::Version> {
         Self::rates(self, rates).ok()?.version(version).ok()
+    }
+
+    fn zone(&self) -> Option<Zone> {
+        self.find_settings().ok()?.map(Settings::zone)
     }
 }
 
@@ -331,6 +338,7 @@ impl Crediting {
         Ok(Case {
             case: None,
             currency: sale.currency()?,
+            zone: documents.zone().ok_or(Fault::Conflicting("the ledger is not open, so it has no days"))?,
             payees: payees.collect(),
             models: BTreeMap::from([(model_id, model.document.clone())]),
             rates,
@@ -589,8 +597,8 @@ fn plans<'a>(
 fn spend_accounts(plans: &Plans<'_>, completed_at: Instant) -> Result<Vec<spend::Account>, Undecided> {
     let mut accounts = Vec::new();
     for (payee, (in_force, document)) in plans {
-        let day = in_range(document.zone().local_date(completed_at.to_utc()))?;
-        if let Some(period) = document.spend_limit.and_then(|limit| limit.over(day)) {
+        let Some(limit) = document.spend_limit else { continue };
+        if let Some(period) = limit.over(limit.day(completed_at)?) {
             accounts.push(spend::Account { rates: in_force.rates.clone(), payee: PayeeId::clone(payee), period });
         }
     }
@@ -835,7 +843,7 @@ pub(super) fn reverse(
         }
     }
     if !planted!(CustomerKept) {
-        decision = meet(slice, deal, sale, &BTreeMap::new(), decision)?;
+        decision = meet(slice, deal, sale, (&BTreeSet::new(), crediting.earned_on), decision)?;
     }
     for (index, Earned { payee, entry, .. }) in (0..).zip(live) {
         decision = take_back(context, decision, deal, (payee, *entry), index)?;
@@ -847,13 +855,13 @@ pub(super) fn reverse(
 struct Moves {
     /// By how much more or less it counts to spend limits.
     spent: Vec<(spend::Account, Money)>,
-    /// Who earns on it, and on which day of its rate plan.
-    earned: BTreeMap<PayeeId, Date>,
+    /// Who earns on it.
+    earned: BTreeSet<PayeeId>,
     /// The entries that are new.
     new: Vec<Earned>,
     /// Those that are taken back, each with the number that a clawback of it has in the request.
     gone: Vec<(u32, Earned)>,
-    /// The day that the new ones are for.
+    /// The day of the sale, which the new ones are for.
     on: Date,
 }
 
@@ -876,7 +884,7 @@ fn follow(
             decision = decision.with(stream, spend::Event::Counted { account, deal: deal.id.clone(), amount });
         }
     }
-    decision = meet(slice, deal, sale, &earned, decision)?;
+    decision = meet(slice, deal, sale, (&earned, on), decision)?;
     decision = new.iter().fold(decision, |decision, earned| booked(decision, deal, earned, on));
     for (index, Earned { payee, entry, .. }) in &gone {
         decision = take_back(context, decision, deal, (payee, *entry), *index)?;
@@ -890,17 +898,17 @@ fn addable(slice: &Slice, account: &spend::Account, amount: Money) -> Result<(),
     Ok(total.plus(amount).map(drop)?)
 }
 
-/// Says to the customer of a sale who earns on it now.
+/// Says to the customer of a sale who earns on it now, and on which day it is.
 fn meet(
     slice: &Slice,
     deal: &Deal,
     sale: &Sale,
-    earned: &BTreeMap<PayeeId, Date>,
+    (earned, on): (&BTreeSet<PayeeId>, Date),
     mut decision: Decision,
 ) -> Result<Decision, Undecided> {
     let Some(customer) = &sale.customer else { return Ok(decision) };
     for payee in sale.may_earn(&deal.touches) {
-        let (was, is) = (slice.customer(customer, payee)?.earned_on(&deal.id), earned.get(payee).copied());
+        let (was, is) = (slice.customer(customer, payee)?.earned_on(&deal.id), earned.contains(payee).then_some(on));
         if was == is {
             continue;
         }

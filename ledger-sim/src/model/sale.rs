@@ -557,7 +557,7 @@ fn calculate(asked: Asked<'_>, deal: &Deal, sale: &Sale, terms: &Terms) -> Resul
         spent.push((account, after - before));
     }
     told += &format!(r#","spent":[{}]"#, spent_told.join(","));
-    if outcome.credits.is_empty() {
+    if outcome.credits.is_empty() && outcome.house.is_none() {
         told += r#","unattributed":true"#;
     }
     told += &format!(r#","credits":[{}]"#, credits(&outcome.credits, *currency));
@@ -627,7 +627,8 @@ fn case(
     let (model, currency) = (name_of(&terms.model.model, terms.model.version), sale.currency().0);
     let document = &asked.model.model_of(&terms.model)?.json;
     let plans: Vec<String> = plans.iter().map(|(name, plan)| format!(r#""{name}":{}"#, plan.json)).collect();
-    let mut case = format!(r#"{{"currency":"{currency}","payees":{{{}}}"#, of_payees.join(","));
+    let zone = maybe("zone", Some(asked.settings.zone.name()).filter(|zone| *zone != "UTC"));
+    let mut case = format!(r#"{{"currency":"{currency}"{zone},"payees":{{{}}}"#, of_payees.join(","));
     case += &format!(r#","models":{{"{model}":{document}}},"rates":{{{}}}"#, plans.join(","));
     let mut list = |name: &str, items: &[String]| {
         if !items.is_empty() {

@@ -623,15 +623,15 @@ impl Listed<'_> {
 }
 
 /// The first of several names, as far as they help whoever mistyped one.
-fn told(names: &Places<'_>) -> String {
+fn told(names: &Places<'_>) -> Box<str> {
     const TOLD: usize = 10;
     let mut told: Vec<String> = names.keys().take(TOLD).map(ToString::to_string).collect();
     match names.len().saturating_sub(TOLD) {
         0 if told.is_empty() => "it lists none".into(),
-        0 => told.join(", "),
+        0 => told.join(", ").into(),
         more => {
             told.push(format!("and {more} more"));
-            told.join(", ")
+            told.join(", ").into()
         }
     }
 }

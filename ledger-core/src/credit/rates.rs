@@ -226,7 +226,8 @@ impl Document {
         if let Some(eligible) = &self.eligible {
             none_twice(eligible).map_err(|fault| fault.at("eligible"))?;
         }
-        self.validate_overrides()
+        self.validate_overrides()?;
+        self.validate_reached()
     }
 
     fn validate_rules(&self, bounds: Bounds) -> Result<(), Rejection> {
@@ -245,8 +246,7 @@ impl Document {
             }
         }
         let otherwise = self.otherwise.map_or(Ok(()), |pays| pays.validate(bounds, self.currency));
-        otherwise.map_err(|fault| fault.at("otherwise"))?;
-        self.validate_reached()
+        otherwise.map_err(|fault| fault.at("otherwise"))
     }
 
     /// A rule table that contradicts itself is refused: each rule is for some deal.

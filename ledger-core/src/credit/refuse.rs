@@ -37,7 +37,7 @@ pub enum Fault {
         /// The role.
         role: Text,
         /// The roles that are listed, the first of them.
-        listed: String,
+        listed: Box<str>,
     },
     /// A touch of a milestone that the model does not list.
     #[error("milestone {milestone} is none that the model lists: {listed}")]
@@ -45,7 +45,7 @@ pub enum Fault {
         /// The milestone.
         milestone: Text,
         /// The milestones that are listed, the first of them.
-        listed: String,
+        listed: Box<str>,
     },
     /// The payee has no class.
     #[error("payee {0} has no class: give it one of the model's")]

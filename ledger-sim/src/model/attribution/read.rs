@@ -430,13 +430,6 @@ impl Reader {
         if rates.any(|rate| *rate < from || *rate > to) {
             return Err(Code::RateOutOfBounds);
         }
-        for when in &plan.rules {
-            let idle = |line: &String| plan.eligible.as_ref().is_some_and(|eligible| !eligible.contains(line));
-            let mut before = plan.rules.iter().filter(|other| other.priority < when.priority);
-            if when.product_line.as_ref().is_some_and(idle) || before.any(|other| leaves_nothing(other, when)) {
-                return Err(Code::NeverReached);
-            }
-        }
         if plan.max_months.is_some_and(|months| months > MOST_MONTHS) {
             return Err(Code::TooMany);
         }
@@ -446,6 +439,13 @@ impl Reader {
         }
         for rule in &plan.overrides {
             whole(plan.overrides.iter().filter(|other| other.of == rule.of).map(|other| &other.rate))?;
+        }
+        for when in &plan.rules {
+            let idle = |line: &String| plan.eligible.as_ref().is_some_and(|eligible| !eligible.contains(line));
+            let mut before = plan.rules.iter().filter(|other| other.priority < when.priority);
+            if when.product_line.as_ref().is_some_and(idle) || before.any(|other| leaves_nothing(other, when)) {
+                return Err(Code::NeverReached);
+            }
         }
         Ok(plan)
     }

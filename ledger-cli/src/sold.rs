@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ledger_core::Money;
 use ledger_core::attribute::{self, Attributed, Kind};
 use ledger_core::credit::touch::Touch;
-use ledger_core::deal::sale::{Crediting, Earned, Sale};
+use ledger_core::deal::sale::{Crediting, Earned, Payment, Sale};
 use ledger_core::deal::{self, Basis};
 use ledger_core::event::Event;
 use ledger_core::id::{DealId, PayeeId};
@@ -27,7 +27,7 @@ struct Known {
     sale: Box<Sale>,
     worth: Money,
     touches: Vec<Touch>,
-    payments: Vec<Money>,
+    payments: Vec<Payment>,
     /// As it was credited last, on so many touches.
     credited: Option<(Crediting, usize)>,
 }
@@ -82,9 +82,9 @@ impl Sales {
                 self.sales.get_mut(deal)?.touches.push(touch.clone());
                 None
             }
-            deal::Event::Collected { deal, amount, entries, .. } => {
+            deal::Event::Collected { deal, payment, amount, on, entries } => {
                 let known = self.sales.get_mut(deal)?;
-                known.payments.push(*amount);
+                known.payments.push(Payment { payment: payment.clone(), amount: *amount, on: *on });
                 let (crediting, touches) = known.credited.as_ref()?;
                 Some(known.explain(recorded.sequence, crediting, *touches, Some(entries), &self.documents))
             }
@@ -108,7 +108,7 @@ impl Known {
         documents: &Documents,
     ) -> Sold {
         let touches = self.touches.iter().take(touches);
-        let again = crediting.recalculate(&self.sale, touches, self.payments.clone(), documents);
+        let again = crediting.recalculate(&self.sale, touches, &self.payments, documents);
         let (attributed, calc_divergence) = match &again {
             Err(rejection) => (None, Some(rejection.to_string())),
             Ok((attributed, again)) => {

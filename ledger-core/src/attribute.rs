@@ -13,7 +13,7 @@ use crate::chain::Digest;
 use crate::credit::distinct;
 use crate::credit::explain::{Credited, Earned, Share, Unpaid, with_words};
 use crate::credit::model::{self, Claims};
-use crate::credit::rates::{self, History, RatePlan, Sale};
+use crate::credit::rates::{self, History, RatePlan, Released, Sale};
 use crate::credit::refuse::{Fault, Rejection, none_twice};
 use crate::credit::terms::{Deal, Payee, not_negative};
 use crate::id::{CustomerId, DealId, ModelId, PayeeId, RatesId, Text};
@@ -138,6 +138,9 @@ pub struct Entry {
     /// The rule of it; none for what is paid otherwise, or as an override.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<Text>,
+    /// Which of the customer's payments releases it, counted from 1; none for what is earned at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment: Option<usize>,
     /// Why: the numbers, and the same in words.
     #[serde(serialize_with = "with_words")]
     pub because: Earned,
@@ -451,7 +454,7 @@ impl<'a> Desk<'a> {
         let released = plan.released(sale, earning)?;
         let unpaid = released.is_empty().then_some(Unpaid::NotCollected);
         let mut so_far: Option<Money> = None;
-        for (amount, because) in released {
+        for Released { payment, amount, because } in released {
             let rule = because.rule.clone();
             entries.push(Entry {
                 payee: payee.0.clone(),
@@ -460,6 +463,7 @@ impl<'a> Desk<'a> {
                 amount,
                 rates: plan.id.clone(),
                 rule,
+                payment,
                 because: Earned::Commission(because),
             });
             let earned = so_far.map_or(Ok(amount), |so_far| so_far.plus(amount))?;
@@ -477,6 +481,7 @@ impl<'a> Desk<'a> {
                         amount: on_top,
                         rates: plan.id.clone(),
                         rule: None,
+                        payment,
                         because: Earned::Override {
                             rates: plan.id.clone(),
                             hash: plan.hash,

@@ -95,12 +95,14 @@ const REACHED: [&str; 30] = [
 ];
 
 /// The codes that cases are refused with.
-const CODES: [Code; 18] = [
+const CODES: [Code; 20] = [
     Code::Malformed,
     Code::UnknownPayee,
     Code::UnknownModel,
     Code::UnknownRates,
     Code::UnknownType,
+    Code::UnknownRole,
+    Code::UnknownMilestone,
     Code::UnknownClass,
     Code::WrongCurrency,
     Code::Negative,

@@ -13,7 +13,7 @@ use super::explain::Share;
 use super::pools::{Pool, gcd, per_member};
 use super::refuse::{Fault, Rejection, none_twice};
 use super::terms::{Deal, Payee};
-use super::touch::{Instant, Journey, Touch};
+use super::touch::{Instant, Journey, Step, Touch};
 use crate::chain::Digest;
 use crate::id::{PayeeId, Text};
 use crate::limits::{PAYEES_PER_DEAL, RULES_PER_PLAN, TOUCHES_PER_DEAL};
@@ -257,6 +257,37 @@ impl Document {
         Digest::of(&crate::codec::canonical(self))
     }
 
+    /// Whether the model knows what a touch says: its type or its weight, its role, its milestones. Of a type that does not count
+    /// it may say anything. The role is one of those of the payee's class, if the class is known and has roles.
+    ///
+    /// # Errors
+    /// [`Rejection`] that names the field of the touch, and what the model lists.
+    pub(crate) fn admits(&self, touch: &Touch, class: Option<&Text>) -> Result<(), Rejection> {
+        if !self.types.has(&touch.kind) {
+            return Ok(());
+        }
+        match &self.model {
+            Model::RoleBased { weights, other } => {
+                weight_by_type(touch, weights, *other).map(drop).map_err(|fault| fault.at("type"))
+            }
+            Model::RoleWeighted { roles } => is_in(roles, touch).map_err(|fault| fault.at("role")),
+            Model::CoSell { classes } => {
+                let class = classes.iter().find(|one| Some(&one.class) == class && !one.roles.is_empty());
+                class.map_or(Ok(()), |class| is_in(&class.roles, touch)).map_err(|fault| fault.at("role"))
+            }
+            Model::Milestones { milestones, .. } => {
+                let names = || milestones.iter().map(|one| &one.milestone);
+                let unknown = touch.milestones.iter().find(|milestone| names().all(|name| name != *milestone));
+                let fault = |milestone: &Text| Fault::UnknownMilestone {
+                    milestone: milestone.clone(),
+                    listed: listed(names()),
+                };
+                unknown.map_or(Ok(()), |milestone| Err(fault(milestone).at("milestones")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Who has a claim on the deal. The document is valid, and every payee of the deal is known.
     ///
     /// # Errors
@@ -281,6 +312,10 @@ impl Document {
             self.types.has(&touch.kind) && touch.at <= until && from.is_none_or(|from| touch.at.millis() >= from)
         };
         let journey = Journey::of(&deal.touches, counts).map_err(|fault| fault.at("touches"))?;
+        for Step { touch, .. } in &journey.steps {
+            let class = payees.get(&touch.payee).and_then(|known| known.class.as_ref());
+            self.admits(touch, class).map_err(|error| error.within(&format!("touches.{}", touch.touch)))?;
+        }
         let touches = journey.steps.len();
         let claims = if touches == 0 {
             Vec::new()
@@ -379,10 +414,7 @@ impl Document {
                 by_touch(&weight, &|touches| Share::Milestones { touches, of: all })
             }
             Model::RoleBased { weights, other } => {
-                let weight = |_, touch: &Touch| {
-                    let stated = touch.weight.or_else(|| weights.get(&touch.kind).copied()).or(*other);
-                    stated.map(units).ok_or_else(|| Fault::UnknownType(touch.kind.clone()))
-                };
+                let weight = |_, touch: &Touch| weight_by_type(touch, weights, *other).map(units);
                 by_touch(&weight, &|touches| Share::Types { touches })
             }
             Model::RoleWeighted { roles } => {
@@ -525,6 +557,27 @@ fn custom(deal: &Deal, sum: Sum) -> Result<Claims, Fault> {
         share: Share::Custom { weight: one.weight },
     });
     Ok(Claims { touches: 0, claims: claims.collect(), house })
+}
+
+/// What a touch says itself, or else what its type weighs.
+fn weight_by_type(touch: &Touch, weights: &BTreeMap<Text, Rate>, other: Option<Rate>) -> Result<Rate, Fault> {
+    let stated = touch.weight.or_else(|| weights.get(&touch.kind).copied()).or(other);
+    stated.ok_or_else(|| Fault::UnknownType(touch.kind.clone()))
+}
+
+fn is_in(roles: &[Role], Touch { role, .. }: &Touch) -> Result<(), Fault> {
+    let names = || roles.iter().map(|one| &one.role);
+    let unknown = role.as_ref().filter(|role| names().all(|name| name != *role));
+    unknown.map_or(Ok(()), |role| Err(Fault::UnknownRole { role: role.clone(), listed: listed(names()) }))
+}
+
+/// The first of several names, as far as they help whoever mistyped one.
+fn listed<'a>(names: impl Iterator<Item = &'a Text>) -> String {
+    const TOLD: usize = 10;
+    let (few, more): (Vec<_>, Vec<_>) = names.enumerate().partition(|(place, _)| *place < TOLD);
+    let mut told: Vec<String> = few.into_iter().map(|(_, name)| name.to_string()).collect();
+    told.extend(Some(format!("and {} more", more.len())).filter(|_| !more.is_empty()));
+    told.join(", ")
 }
 
 fn decayed(at: Instant, latest: Instant, half_life_days: u32) -> Result<u128, Fault> {

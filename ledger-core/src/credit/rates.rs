@@ -386,6 +386,13 @@ pub(crate) struct Earning {
     pub because: Commission,
 }
 
+/// What one payment of the customer releases of an earning; without one, all of it.
+pub(crate) struct Released {
+    pub payment: Option<usize>,
+    pub amount: Money,
+    pub because: Commission,
+}
+
 /// Whether a rule holds, `sold` being the product lines of what is eligible.
 fn holds(when: &When, sale: Sale<'_>, payee: &Payee, sold: &BTreeSet<&Text>) -> bool {
     let is = |stated: &Option<Text>, found: &Option<Text>| stated.is_none() || stated == found;
@@ -560,22 +567,23 @@ impl<'a> RatePlan<'a> {
     }
 
     /// What of an earning each payment of the customer releases. What is earned at once is released as a whole.
-    pub fn released(&self, sale: Sale<'_>, earning: Earning) -> Result<Vec<(Money, Commission)>, Fault> {
+    pub fn released(&self, sale: Sale<'_>, earning: Earning) -> Result<Vec<Released>, Fault> {
         let Earning { amount: whole, because, .. } = earning;
         if self.document.earned == Earned::OnInvoice {
-            return Ok(vec![(whole, because)]);
+            return Ok(vec![Released { payment: None, amount: whole, because }]);
         }
         let zero = Money::zero(whole.currency());
         let (mut collected, mut before, mut released) = (zero, zero, Vec::new());
-        for payment in sale.deal.collected.iter().filter(|_| sale.amount.is_positive()) {
-            collected = collected.plus(in_currency(*payment, whole.currency())?)?;
+        for (payment, paid) in (1..).zip(&sale.deal.collected).filter(|_| sale.amount.is_positive()) {
+            collected = collected.plus(in_currency(*paid, whole.currency())?)?;
             let (share, all) = (collected.minor().into(), sale.amount.minor().into());
             let so_far = mul_div(whole.minor().into(), share, all, self.document.rounding)?;
             let so_far = Money::from_minor(so_far, whole.currency())?;
             let amount = so_far.minus(before)?;
             if !amount.is_zero() {
                 let part = Collected { collected, of: sale.amount, before };
-                released.push((amount, Commission { collected: Some(part), ..because.clone() }));
+                let because = Commission { collected: Some(part), ..because.clone() };
+                released.push(Released { payment: Some(payment), amount, because });
             }
             before = so_far;
         }

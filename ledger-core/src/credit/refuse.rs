@@ -29,6 +29,22 @@ pub enum Fault {
     /// A touch has a type without a weight.
     #[error("type {0} has no weight: list it, or give a weight for other types or for this touch")]
     UnknownType(Text),
+    /// A touch in a role that the model does not list.
+    #[error("role {role} is none that the model lists: {listed}")]
+    UnknownRole {
+        /// The role.
+        role: Text,
+        /// The roles that are listed, the first of them.
+        listed: String,
+    },
+    /// A touch of a milestone that the model does not list.
+    #[error("milestone {milestone} is none that the model lists: {listed}")]
+    UnknownMilestone {
+        /// The milestone.
+        milestone: Text,
+        /// The milestones that are listed, the first of them.
+        listed: String,
+    },
     /// The payee has no class.
     #[error("payee {0} has no class: give it one of the model's")]
     NoClass(PayeeId),
@@ -137,6 +153,8 @@ impl Fault {
             Self::UnknownModel(_) => "unknown_model",
             Self::UnknownRates(_) => "unknown_rates",
             Self::UnknownType(_) => "unknown_type",
+            Self::UnknownRole { .. } => "unknown_role",
+            Self::UnknownMilestone { .. } => "unknown_milestone",
             Self::NoClass(_) | Self::UnknownClass { .. } => "unknown_class",
             Self::WrongCurrency { .. } | Self::Money(MoneyError::CurrencyMismatch { .. }) => "wrong_currency",
             Self::Negative(_) => "negative",

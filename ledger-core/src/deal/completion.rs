@@ -334,6 +334,8 @@ pub(super) fn reverse(
     reason: &Text,
 ) -> Result<Decision, Undecided> {
     let currency = deal.gci.currency();
+    // What is completed on a day to come was not taken back before it.
+    let day = context.today.max(completion.completed_on);
     let Completion { sides, caps, attainments, entries, .. } =
         planted!(ReversalInCurrentYear => &*crate::planted::in_year_of(context.today, completion), completion);
     let caps = || caps.iter().filter(|cap| cap.after != cap.before);
@@ -343,7 +345,7 @@ pub(super) fn reverse(
     context.slice.require(streams.chain(attainments().map(|attained| attainment::stream(&attained.account))))?;
 
     let reversed = Event::Reversed { deal: deal.id.clone(), reason: reason.clone(), sides: sides.clone() };
-    let mut decision = context.decision().with(StreamId::Deal(deal.id.clone()), reversed);
+    let mut decision = context.decision().effective(day).with(StreamId::Deal(deal.id.clone()), reversed);
     for Contribution { account, before, after, .. } in caps() {
         mark!(RoomGivenBack);
         let amount = after.minus(*before)?;

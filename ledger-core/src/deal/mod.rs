@@ -322,6 +322,16 @@ pub enum Rejection {
         /// Its model.
         model: ModelId,
     },
+    /// What has not happened yet.
+    #[error("deal {deal} cannot have been won or paid for on {on}: in the ledger's zone it is {today}")]
+    NotYet {
+        /// The deal.
+        deal: DealId,
+        /// The day that is told.
+        on: Date,
+        /// The day of the request.
+        today: Date,
+    },
     /// The name of the touch is taken.
     #[error("deal {deal} has another touch {touch} already: name this one otherwise")]
     TouchTaken {
@@ -674,7 +684,7 @@ fn take_back(
             mark!(ClawbackBooked);
             let source = Source::Clawback { deal: deal.id.clone(), of: entry };
             let clawback = context.new_entry(planted!(ClawbacksShareId => 0, index));
-            let (stream, event) = book(&payee, clawback, source, amount.negated(), context.today);
+            let (stream, event) = book(&payee, clawback, source, amount.negated(), decision.effective);
             Ok(decision.with(stream, event))
         }
         Status::Reversed => Err(Misfit("the entry of the deal is reversed already").into()),

@@ -165,6 +165,8 @@ pub struct Earned {
     /// The rule of it; none for what is paid otherwise, or as an override.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<Text>,
+    /// The day that it is for: that of the sale, or that of the payment that released it if that is later.
+    pub on: Date,
     /// The entry.
     pub entry: EntryId,
 }
@@ -258,7 +260,7 @@ impl Earned {
         StreamId::Account { payee: self.payee.clone(), currency }
     }
 
-    fn of(entry: &attribute::Entry, rates: &rates::InForce, id: EntryId) -> Self {
+    fn of(entry: &attribute::Entry, rates: &rates::InForce, on: Date, id: EntryId) -> Self {
         Self {
             payee: entry.payee.clone(),
             kind: entry.kind,
@@ -267,6 +269,7 @@ impl Earned {
             rates: rates.rates.clone(),
             version: rates.version,
             rule: entry.rule.clone(),
+            on,
             entry: id,
         }
     }
@@ -287,7 +290,7 @@ impl Crediting {
         &self,
         sale: &Sale,
         touches: impl IntoIterator<Item = &'a Touch>,
-        collected: Vec<Money>,
+        payments: &[Payment],
         documents: &impl Documents,
     ) -> Result<Case, refuse::Rejection> {
         let model_id = self.model.model.of_version(self.model.version);
@@ -328,7 +331,7 @@ impl Crediting {
             touches,
             custom: sale.custom.clone(),
             overlays: sale.overlays.clone(),
-            collected,
+            collected: payments.iter().map(|payment| payment.amount).collect(),
         };
         Ok(Case {
             case: None,
@@ -355,10 +358,10 @@ impl Crediting {
         &self,
         sale: &Sale,
         touches: impl IntoIterator<Item = &'a Touch>,
-        collected: Vec<Money>,
+        payments: &[Payment],
         documents: &impl Documents,
     ) -> Result<(Attributed, Self), refuse::Rejection> {
-        let (single, again) = self.credited_again(sale, touches, collected, documents)?;
+        let (single, again) = self.credited_again(sale, touches, payments, documents)?;
         Ok((single.attributed, again))
     }
 
@@ -367,13 +370,13 @@ impl Crediting {
         &self,
         sale: &Sale,
         touches: impl IntoIterator<Item = &'a Touch>,
-        collected: Vec<Money>,
+        payments: &[Payment],
         documents: &impl Documents,
     ) -> Result<(Single, Self), refuse::Rejection> {
-        let case = self.case(sale, touches, collected, documents)?;
+        let case = self.case(sale, touches, payments, documents)?;
         let mut again = self.clone();
         let single = again.run(&case)?;
-        again.entries = again.earned(&single.attributed, std::iter::repeat(unnamed()))?;
+        again.entries = again.earned(&single.attributed, payments, std::iter::repeat(unnamed()))?;
         Ok((single, again))
     }
 
@@ -408,13 +411,17 @@ impl Crediting {
     fn earned(
         &self,
         attributed: &Attributed,
+        payments: &[Payment],
         ids: impl IntoIterator<Item = EntryId>,
     ) -> Result<Vec<Earned>, refuse::Rejection> {
         let in_force = self.rates_in_force();
         let of = |(entry, id): (&attribute::Entry, EntryId)| {
             let rates = in_force.iter().find(|rates| rates.rates.of_version(rates.version) == entry.rates);
             let rates = rates.ok_or_else(|| Fault::UnknownRates(entry.rates.clone()))?;
-            Ok(Earned::of(entry, rates, id))
+            let payment = entry.payment.and_then(|payment| payments.get(payment.checked_sub(1)?));
+            // What is paid ahead of the sale is earned with it.
+            let on = payment.map_or(self.earned_on, |payment| payment.on.max(self.earned_on));
+            Ok(Earned::of(entry, rates, on, id))
         };
         attributed.entries.iter().zip(ids).map(of).collect()
     }
@@ -447,7 +454,7 @@ pub(super) fn check(context: &Context<'_>, deal: &DealId, sale: &Sale) -> Result
     }
     let payees = named.into_iter().map(|payee| (payee.clone(), Particulars::default())).collect();
     let crediting = Crediting { rates, payees, ..nothing(deal, (at, None), context.today, model) };
-    let case = crediting.case(sale, &[], Vec::new(), slice)?;
+    let case = crediting.case(sale, &[], &[], slice)?;
     attribute::single(&case)?;
     let worth =
         case.deals.first().map(|deal| deal.worth(case.currency)).transpose().map_err(|fault| fault.at("amount"))?;
@@ -574,8 +581,7 @@ fn calculate(
         }
     }
     (crediting.spent, crediting.first_commissions) = (spent, first_commissions);
-    let collected = deal.payments.iter().map(|payment| payment.amount).collect();
-    let case = crediting.case(sale, touches, collected, slice)?;
+    let case = crediting.case(sale, touches, &deal.payments, slice)?;
     let single = crediting.run(&case)?;
     Ok(Calculated { crediting, single })
 }
@@ -680,13 +686,14 @@ pub(super) fn complete(
         return Err(Undecided::already_known(format_args!("the completion of deal {}", deal.id)));
     }
     let deal = deal.open()?;
+    let on = in_range(context.settings.zone().local_date(completed_at.to_utc()))?;
+    happened(context, deal, on)?;
     let calculated = calculate(context, deal, sale, (completed_at, cutoff), (&sale.model, sale.rates.as_ref()), &[])?;
     let Calculated { mut crediting, single } = calculated;
-    crediting.entries = crediting.earned(&single.attributed, (0..).map(|index| context.new_entry(index)))?;
+    crediting.entries = crediting.earned(&single.attributed, &[], (0..).map(|index| context.new_entry(index)))?;
     let new = crediting.entries.clone();
     let day = crediting.earned_on;
-    let moves =
-        Moves { spent: own_spent(&[], &crediting.spent)?, earned: single.earned, new, gone: Vec::new(), on: day };
+    let moves = Moves { spent: own_spent(&[], &crediting.spent)?, earned: single.earned, new, gone: Vec::new() };
     mark!(SaleUnattributed, crediting.unattributed);
     let event = Event::Credited(Box::new(crediting));
     follow(context, deal, sale, decision.effective(day).with(StreamId::Deal(deal.id.clone()), event), moves)
@@ -702,9 +709,8 @@ pub(super) fn record(
 ) -> Result<Decision, Undecided> {
     let basis = Basis::Sale(Box::new(sale.clone()));
     if let Some(known) = context.slice.find_deal(deal)? {
-        let mut told: Vec<&Touch> = Vec::new();
-        touches.iter().for_each(|touch| told.extend(Some(touch).filter(|touch| !told.contains(touch))));
-        let same = known.basis == basis && known.touches.iter().eq(told);
+        // Touches that became known besides do not make it another sale.
+        let same = known.basis == basis && touches.iter().all(|touch| known.touches.contains(touch));
         if same && known.is_credited_at(completed_at, cutoff) {
             return Err(Undecided::already_known(format_args!("deal {deal}")));
         }
@@ -727,6 +733,12 @@ pub(super) fn record(
     complete(context, state.as_ref().ok_or(Misfit("not registered"))?, (completed_at, cutoff), decision)
 }
 
+/// Nothing is won or paid for in the days to come: what is earned then would be taken back before it was there.
+fn happened(context: &Context<'_>, deal: &Deal, on: Date) -> Result<(), Rejection> {
+    let today = context.today;
+    if on > today { Err(Rejection::NotYet { deal: deal.id.clone(), on, today }) } else { Ok(()) }
+}
+
 /// Takes a payment of the customer in, and books what it releases.
 pub(super) fn collect(context: &Context<'_>, deal: &Deal, payment: &Payment) -> Result<Decision, Undecided> {
     let sale = sale_of(deal)?;
@@ -746,15 +758,15 @@ pub(super) fn collect(context: &Context<'_>, deal: &Deal, payment: &Payment) -> 
     if !payment.amount.is_positive() {
         return Err(Rejection::NotPositive { amount: payment.amount }.into());
     }
-    in_range(payment.on)?;
+    happened(context, deal, in_range(payment.on)?)?;
     let rates = crediting.rates_in_force().into_iter().map(|rates| StreamId::Rates(rates.rates.clone()));
     context.slice.require([StreamId::Model(crediting.model.model.clone())].into_iter().chain(rates))?;
 
-    let collected = deal.payments.iter().chain([payment]).map(|payment| payment.amount).collect();
+    let payments: Vec<Payment> = deal.payments.iter().chain([payment]).cloned().collect();
     let touches = planted!(LateTouchCounts => deal.touches.len(), *touches);
-    let case = crediting.case(sale, deal.touches.iter().take(touches), collected, context.slice)?;
+    let case = crediting.case(sale, deal.touches.iter().take(touches), &payments, context.slice)?;
     let single = attribute::single(&case)?;
-    let mut entries = crediting.earned(&single.attributed, std::iter::repeat(unnamed()))?;
+    let mut entries = crediting.earned(&single.attributed, &payments, std::iter::repeat(unnamed()))?;
     let (kept, gone) = matched(&entries, live);
     if !gone.is_empty() && !planted!(LateTouchCounts) {
         return Err(Rejection::Diverges { deal: deal.id.clone() }.into());
@@ -773,8 +785,9 @@ pub(super) fn collect(context: &Context<'_>, deal: &Deal, payment: &Payment) -> 
     context.slice.require(entries.iter().map(|earned| earned.account(currency)))?;
     let Payment { payment, amount, on } = payment.clone();
     let event = Event::Collected { deal: deal.id.clone(), payment, amount, on, entries: entries.clone() };
-    let decision = context.decision().effective(on).with(StreamId::Deal(deal.id.clone()), event);
-    Ok(entries.iter().fold(decision, |decision, earned| booked(decision, deal, earned, on)))
+    let day = on.max(crediting.earned_on);
+    let decision = context.decision().effective(day).with(StreamId::Deal(deal.id.clone()), event);
+    Ok(entries.iter().fold(decision, |decision, earned| booked(decision, deal, earned)))
 }
 
 /// Credits a sale anew, on what is known now.
@@ -798,7 +811,8 @@ pub(super) fn recompute(
         mark!(NothingNew);
         return Err(Undecided::already_known(format_args!("what deal {} comes to", deal.id)));
     }
-    crediting.entries = crediting.earned(&single.attributed, (0..).map(|index| context.new_entry(index)))?;
+    let ids = (0..).map(|index| context.new_entry(index));
+    crediting.entries = crediting.earned(&single.attributed, &deal.payments, ids)?;
     let (kept, left) = planted!(AllRenewed => crate::planted::all_renewed(&crediting.entries, live), matched(&crediting.entries, live));
     let gone = planted!(ResultsCoexist => Vec::new(), left);
     mark!(EntrySuperseded, !gone.is_empty());
@@ -816,7 +830,7 @@ pub(super) fn recompute(
     let after = u32::try_from(crediting.entries.len()).unwrap_or(u32::MAX);
     let gone = gone.into_iter().map(|(place, earned)| (after.saturating_add(place), earned)).collect();
     let spent = own_spent(&former.spent, &crediting.spent)?;
-    let moves = Moves { spent, earned: single.earned, new, gone, on: crediting.earned_on };
+    let moves = Moves { spent, earned: single.earned, new, gone };
     let event = Event::Recredited(Box::new(Recrediting { reason: reason.clone(), crediting }));
     follow(context, deal, sale, context.decision().with(StreamId::Deal(deal.id.clone()), event), moves)
 }
@@ -867,8 +881,6 @@ struct Moves {
     new: Vec<Earned>,
     /// Those that are taken back, each with the number that a clawback of it has in the request.
     gone: Vec<(u32, Earned)>,
-    /// The day that the new ones are for.
-    on: Date,
 }
 
 /// Adds to a decision what follows from a crediting.
@@ -877,7 +889,7 @@ fn follow(
     deal: &Deal,
     sale: &Sale,
     mut decision: Decision,
-    Moves { spent, earned, new, gone, on }: Moves,
+    Moves { spent, earned, new, gone }: Moves,
 ) -> Result<Decision, Undecided> {
     let (slice, currency) = (context.slice, deal.gci.currency());
     let entries = new.iter().chain(gone.iter().map(|(_, earned)| earned));
@@ -891,7 +903,7 @@ fn follow(
         }
     }
     decision = meet(slice, deal, sale, &earned, decision)?;
-    decision = new.iter().fold(decision, |decision, earned| booked(decision, deal, earned, on));
+    decision = new.iter().fold(decision, |decision, earned| booked(decision, deal, earned));
     for (index, Earned { payee, entry, .. }) in &gone {
         decision = take_back(context, decision, deal, (payee, *entry), *index)?;
     }
@@ -959,9 +971,9 @@ fn unnamed() -> EntryId {
     EntryId::from_uuid(Uuid::nil())
 }
 
-fn booked(decision: Decision, deal: &Deal, earned: &Earned, on: Date) -> Decision {
+fn booked(decision: Decision, deal: &Deal, earned: &Earned) -> Decision {
     let source = Source::Commission { deal: deal.id.clone() };
-    let (stream, event) = book(&earned.payee, earned.entry, source, earned.amount, on);
+    let (stream, event) = book(&earned.payee, earned.entry, source, earned.amount, earned.on);
     decision.with(stream, event)
 }
 

@@ -77,9 +77,9 @@ pub(super) fn by_completion(completion: &Completion) -> Vec<Event> {
     due
 }
 
-/// What books an entry of a sale for a day.
-pub(super) fn booking(deal: &DealId, sale::Earned { payee, entry, amount, .. }: &sale::Earned, on: Date) -> Event {
-    book(payee, *entry, Source::Commission { deal: deal.clone() }, *amount, on).1
+/// What books an entry of a sale.
+pub(super) fn booking(deal: &DealId, sale::Earned { payee, entry, amount, on, .. }: &sale::Earned) -> Event {
+    book(payee, *entry, Source::Commission { deal: deal.clone() }, *amount, *on).1
 }
 
 /// Dates what is of the day of its request: a clawback.

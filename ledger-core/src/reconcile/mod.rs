@@ -956,16 +956,16 @@ mod tests {
             corrupt!(SaleIsOnWhatIsKnown, "first_commissions.", Deal, deal::Event::Recredited(recrediting) => {
                 recrediting.crediting.first_commissions.pop().is_some()
             }),
-            corrupt!(SaleIsOnWhatIsKnown, "spent.0.account.payee", Deal, deal::Event::Credited(crediting) => {
+            corrupt!(SaleIsOnWhatIsKnown, "spent.", Deal, deal::Event::Credited(crediting) => {
                 last(&mut crediting.spent, |spent| {
                     spent.account.payee = "bo".parse().unwrap();
                     true
                 })
             }),
-            corrupt!(SaleIsOnWhatIsKnown, "spent.0.account.period.end", Deal, deal::Event::Credited(crediting) => {
+            corrupt!(SaleIsOnWhatIsKnown, "spent.", Deal, deal::Event::Credited(crediting) => {
                 last(&mut crediting.spent, |spent| later(&mut spent.account.period.end))
             }),
-            corrupt!(SaleIsOnWhatIsKnown, "spent.0.account.rates", Deal, deal::Event::Recredited(recrediting) => {
+            corrupt!(SaleIsOnWhatIsKnown, "spent.", Deal, deal::Event::Recredited(recrediting) => {
                 last(&mut recrediting.crediting.spent, |spent| {
                     spent.account.rates = "slow".parse().unwrap();
                     true

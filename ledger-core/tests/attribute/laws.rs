@@ -55,7 +55,7 @@ fn any_touch() -> impl Strategy<Value = Value> {
     let age = prop_oneof![0..130 * DAY, (0..130_i64).prop_map(|days| days * DAY), Just(0)];
     let about = (names(&PAYEES), names(&["referral", "demo", "webinar"]), age);
     let more = (
-        names(&["x", "y", "z", ""]),
+        names(&["x", "y", ""]),
         proptest::option::of(share()),
         proptest::collection::vec(names(&["lead", "won"]), 0..3),
     );

@@ -44,7 +44,7 @@ fn each_fault_is_refused_by_its_code_where_it_is() {
             "named_twice",
             "models.main.model.role_weighted.roles",
         ),
-        (model(json!({"role_based": {"weights": {"demo": "1"}}})), "unknown_type", "deals.D1.touches"),
+        (model(json!({"role_based": {"weights": {"demo": "1"}}})), "unknown_type", "deals.D1.touches.t1.type"),
         (model(json!({"co_sell": {"classes": []}})), "unknown_class", "deals.D1.touches"),
         (("rates.ten.minimum", json!("-1 USD")), "negative", "rates.ten.minimum"),
         (("rates.ten.maximum", json!("1 EUR")), "wrong_currency", "rates.ten.maximum"),
@@ -94,6 +94,37 @@ fn each_fault_is_refused_by_its_code_where_it_is() {
     assert_eq!(answer(&with(plain(), "case", json!("x")))["case"], "x");
     let refused = with(with(plain(), "case", json!("x")), "deals.0.model", json!("y"));
     assert_eq!(answer(&refused)["case"], "x", "also of what is refused");
+}
+
+/// Of a touch in a mistyped role, or of a mistyped milestone, nothing was said, and the payee's part went to others.
+#[test]
+fn a_role_or_a_milestone_that_the_model_does_not_list_is_refused_where_the_touch_is() {
+    let role = |name: &str| json!({"role": name, "weight": "0.2"});
+    let roles = json!([role("sourcer"), role("closer")]);
+    let of_classes = json!([{"class": "k", "weight": "0.5", "roles": roles}, {"class": "l", "weight": "0.5"}]);
+    let milestones = json!([{"milestone": "lead", "weight": "1"}]);
+    for (model, field, listed, mistyped) in [
+        (json!({"role_weighted": {"roles": roles}}), "role", json!("closer"), json!("clsoer")),
+        (json!({"co_sell": {"classes": of_classes}}), "role", json!("closer"), json!("clsoer")),
+        (json!({"milestones": {"milestones": milestones}}), "milestones", json!(["lead"]), json!(["lead", "laed"])),
+    ] {
+        let case = with(plain(), "models.main.model", model);
+        let case = with(with(case, "payees.a.class", json!("k")), "payees.b.class", json!("l"));
+        let case = with(case, &format!("deals.0.touches.0.{field}"), listed);
+        let case = if field == "role" { with(case, "deals.0.touches.1.role", json!("closer")) } else { case };
+        assert!(answer(&case).get("error").is_none(), "{}", answer(&case));
+        let case = with(case, &format!("deals.0.touches.0.{field}"), mistyped);
+        let code = if field == "role" { "unknown_role" } else { "unknown_milestone" };
+        assert_eq!(refusal(&case), (code.into(), format!("deals.D1.touches.t1.{field}")));
+        let names = if field == "role" { "sourcer, closer" } else { "lead" };
+        assert!(answer(&case)["error"]["message"].as_str().unwrap().ends_with(&format!("lists: {names}")));
+        let ignored = with(case, "deals.0.touches.0.type", json!("crm_sync"));
+        assert!(answer(&ignored).get("error").is_none(), "what does not count may say anything");
+    }
+    let many: Vec<Value> = (0..12).map(|of| json!({"role": format!("r{of}"), "weight": "0"})).collect();
+    let case = with(plain(), "models.main.model", json!({"role_weighted": {"roles": many}}));
+    let case = with(case, "deals.0.touches.0.role", json!("x"));
+    assert!(answer(&case)["error"]["message"].as_str().unwrap().ends_with("r8, r9, and 2 more"));
 }
 
 #[test]

@@ -85,6 +85,7 @@ pub fn year() -> Story {
 
 /// Sales under a model and two rate plans, one of which waits for the customer.
 fn sales(story: &mut Story) {
+    story.at("2026-05-25T15:00:00Z");
     story.given("ann", json!({"model.publish": {"model": "main", "document": {"model": {"u_shaped": {"first": "0.4", "last": "0.4"}}}}}));
     let rules = json!([{"rule": "gold", "priority": 1, "when": {"tier": "gold"}, "pays": {"rate": "0.2"}}]);
     let limit = json!({"amount": "900 USD", "per": "month", "zone": "UTC"});

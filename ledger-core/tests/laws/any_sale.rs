@@ -164,8 +164,8 @@ fn spend_account() -> impl Strategy<Value = spend::Account> {
 
 fn entry() -> impl Strategy<Value = Earned> {
     let kind = select(vec![Kind::Commission, Kind::Overlay, Kind::Override]);
-    (name(), kind, of(text()), money(), name(), any::<u32>(), of(text()), entry_id()).prop_map(
-        |(payee, kind, name, amount, rates, version, rule, entry)| Earned {
+    (name(), kind, of(text()), money(), name(), any::<u32>(), of(text()), date(), entry_id()).prop_map(
+        |(payee, kind, name, amount, rates, version, rule, on, entry)| Earned {
             payee,
             kind,
             name,
@@ -173,6 +173,7 @@ fn entry() -> impl Strategy<Value = Earned> {
             rates,
             version,
             rule,
+            on,
             entry,
         },
     )

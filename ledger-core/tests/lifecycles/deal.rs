@@ -245,6 +245,16 @@ fn a_reversed_deal_sums_to_nothing_by_line_and_by_account() {
 }
 
 #[test]
+fn a_deal_of_a_day_to_come_is_not_taken_back_before_it() {
+    // As of the days between, the reversal was there and what it takes back was not: a payee had less than nothing.
+    let mut story = Story::with_zoe();
+    story.given("ann", record("d", &["zoe"], "100 USD", "2026-06-30"));
+    let reversed = story.given("ann", reverse());
+    assert_eq!(types(&reversed), ["deal.reversed", "account.entry_reversed"]);
+    assert_eq!(reversed.effective.to_string(), "2026-06-30");
+}
+
+#[test]
 fn amounts_too_large_to_add_up_are_refused() {
     let mut story = Story::with_zoe();
     let most = Money::new(i64::MAX, Currency::of("USD").unwrap()).unwrap().to_string();

@@ -2,10 +2,9 @@
 
 use ledger_core::decide::{Decision, Rejection};
 use ledger_core::event::Event;
-use ledger_core::payee;
 use ledger_core::reconcile::log::Laws;
 use ledger_core::recorded::decode_page;
-use ledger_core::{customer, deal};
+use ledger_core::{account, customer, deal, payee};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -159,7 +158,7 @@ fn what_is_said_again_is_known_and_what_is_said_otherwise_is_refused() {
     refused!(story, "ann", elsewhen, Rejection::Deal(deal::Rejection::AlreadyCompleted { .. }));
     let touches = json!([touched("t1", "amy", "2026-01-05"), touched("t1", "amy", "2026-01-05")]);
     known(&mut story, record("d", sale("1000 USD"), touches, "2026-01-10"));
-    let other = record("d", sale("1000 USD"), json!([]), "2026-01-10");
+    let other = record("d", sale("1000 USD"), json!([touched("t1", "amy", "2026-01-04")]), "2026-01-10");
     refused!(story, "ann", other, Rejection::Deal(deal::Rejection::AlreadyRegistered { .. }));
     story.given("ann", collect("d", "p1", "400 USD", "2026-01-12"));
     known(&mut story, collect("d", "p1", "400 USD", "2026-01-12"));
@@ -438,6 +437,7 @@ fn a_day_beyond_the_years_of_a_ledger_is_refused_in_every_zone() {
     rates(&mut story, "east", json!({"currency": "USD", "otherwise": {"rate": "0.1"}, "spend_limit": limit}));
     let mut east = sale("100 USD");
     east["rates"] = of("east", 1);
+    story.at("9998-12-31T20:00:00Z");
     let command = record("d", east, json!([touched("t", "amy", "9998-12-30")]), "9998-12-31");
     refused!(story, "ann", command, Rejection::Calendar(_));
 }
@@ -513,9 +513,71 @@ fn payments_count_when_a_sale_is_credited_anew() {
     let anew = story.given("ann", recompute("d"));
     assert_eq!(entries(&anew), ["amy 25.00", "amy 5.00", "bob 25.00", "bob 5.00"]);
     assert_ne!(crediting(&anew).entries[0].entry, released[0].entry);
-    assert_eq!(entries(&story.given("ann", collect("d", "p3", "400 USD", "2026-02-03"))), ["amy 20.00", "bob 20.00"]);
+    assert_eq!(entries(&story.given("ann", collect("d", "p3", "400 USD", "2026-02-02"))), ["amy 20.00", "bob 20.00"]);
     assert_eq!((story.payable("amy"), story.payable("bob")), ("50.00 USD".into(), "50.00 USD".into()));
     sound(&story);
+}
+
+#[test]
+fn what_a_payment_releases_is_for_its_day_however_often_the_sale_is_credited() {
+    // Crediting the sale anew moved it to the day of the sale: a payout over January paid what came in in February. Two payments
+    // that release as much were taken for one another.
+    let mut story = shop();
+    rates(&mut story, "slow", json!({"currency": "USD", "otherwise": {"rate": "0.1"}, "earned": "as_collected"}));
+    let mut slow = sale("1000 USD");
+    slow["rates"] = of("slow", 1);
+    story.given("ann", record("d", slow, json!([touched("t", "amy", "2026-01-05")]), "2026-01-10"));
+    let booked = |decision: &Decision| -> Vec<String> {
+        let booked = decision.events.iter().filter_map(|(_, event)| match event {
+            Event::Account(account::Event::EntryBooked { payee, amount, earned_on, .. }) => {
+                Some(format!("{payee} {} {earned_on}", amount.amount()))
+            }
+            _ => None,
+        });
+        booked.collect()
+    };
+    let ahead = story.given("ann", collect("d", "deposit", "400 USD", "2026-01-02"));
+    assert_eq!(booked(&ahead), ["amy 40.00 2026-01-10"], "nothing is earned before the sale is");
+    assert_eq!(ahead.effective.to_string(), "2026-01-10");
+    let second = story.given("ann", collect("d", "p2", "200 USD", "2026-01-20"));
+    assert_eq!(booked(&second), ["amy 20.00 2026-01-20"]);
+    let third = story.given("ann", collect("d", "p3", "400 USD", "2026-02-01"));
+    assert_eq!(booked(&third), ["amy 40.00 2026-02-01"]);
+
+    story.given("ann", touch("d", "t2", "bob", "2026-01-06"));
+    let anew = story.given("ann", recompute("d"));
+    let (amy, bob) = (booked(&anew)[..3].to_vec(), booked(&anew)[3..].to_vec());
+    assert_eq!(amy, ["amy 20.00 2026-01-10", "amy 10.00 2026-01-20", "amy 20.00 2026-02-01"], "not her 20 of the 20th");
+    assert_eq!(bob, ["bob 20.00 2026-01-10", "bob 10.00 2026-01-20", "bob 20.00 2026-02-01"]);
+    assert_eq!((story.payable("amy"), story.payable("bob")), ("50.00 USD".into(), "50.00 USD".into()));
+    sound(&story);
+}
+
+#[test]
+fn what_has_not_happened_is_not_earned() {
+    // A payment of next year was payable at once, and what took it back stood before it in every report as of a day.
+    let mut story = shop();
+    story.given("ann", register("d", sale("1000 USD")));
+    let tomorrow = refused!(story, "ann", complete("d", "2026-02-03"), Rejection::Deal(deal::Rejection::NotYet { .. }));
+    assert_eq!(
+        tomorrow,
+        "deal d cannot have been won or paid for on 2026-02-03: in the ledger's zone it is 2026-02-02"
+    );
+    story.given("ann", complete("d", "2026-02-02"));
+    let ahead = collect("d", "p", "1 USD", "2026-02-03");
+    refused!(story, "ann", ahead, Rejection::Deal(deal::Rejection::NotYet { .. }));
+    story.given("ann", collect("d", "p", "1 USD", "2026-02-02"));
+    sound(&story);
+}
+
+#[test]
+fn a_sale_that_is_told_again_is_known_whatever_became_known_of_it_since() {
+    let mut story = shop();
+    shared(&mut story);
+    story.given("ann", touch("d", "t3", "cat", "2026-01-07"));
+    let touches = json!([touched("t1", "amy", "2026-01-05"), touched("t2", "bob", "2026-01-06")]);
+    refused!(story, "ann", record("d", sale("1000 USD"), touches, "2026-01-10"), Rejection::AlreadyKnown(_));
+    refused!(story, "ann", record("d", sale("1000 USD"), json!([]), "2026-01-10"), Rejection::AlreadyKnown(_));
 }
 
 #[test]

@@ -66,6 +66,8 @@ struct Terms {
 #[derive(Debug, Clone)]
 struct Live {
     owed: Owed,
+    /// The day that it is for.
+    on: Day,
     entry: String,
     /// Its place in the payee's account.
     place: usize,
@@ -208,10 +210,8 @@ fn record(
     cutoff: Option<Moment>,
 ) -> Result<Ruling, Why> {
     if let Some(known) = asked.model.deals.get(id) {
-        let told =
-            touches.iter().enumerate().filter(|(place, touch)| !touches.iter().take(*place).any(|told| told == *touch));
-        let same_touches = known.sold.touches.iter().eq(told.map(|(_, touch)| touch));
-        let same = is_of(known, sale) && is_credited(known, completed_at, cutoff) && same_touches;
+        let told = touches.iter().all(|touch| known.sold.touches.contains(touch));
+        let same = is_of(known, sale) && is_credited(known, completed_at, cutoff) && told;
         return Err(if same { Why::AlreadyKnown } else { Why::Taken });
     }
     let mut ruling = Ruling::on(day_of(asked, completed_at)?);
@@ -284,10 +284,14 @@ fn complete(
 ) -> Result<Ruling, Why> {
     let Basis::Sale(sale) = deal.basis.clone() else { return Err(Why::WrongState) };
     let (model, rates, earned_on) = (sale.model.clone(), sale.rates.clone(), day_of(asked, completed_at)?);
+    if earned_on > asked.today {
+        return Err(Why::WrongDay);
+    }
     let terms = Terms { completed_at, cutoff, earned_on, model, rates };
     let calculated = calculate(asked, &deal, &sale, &terms)?;
-    let mut booking = Booking::new(asked, ruling.effective, terms.earned_on, deal);
-    let entries = booking.entries(&calculated.outcome.entries, Vec::new());
+    let owed = days(&calculated.outcome.entries, earned_on, &[]);
+    let mut booking = Booking::new(asked, ruling.effective, deal);
+    let entries = booking.entries(&owed, Vec::new());
     let id = &booking.deal.id;
     let payload = format!(r#"{{"deal":"{id}",{}"entries":[{entries}]}}"#, calculated.told);
     ruling.fact(format!("deal/{id}"), "deal.credited", payload);
@@ -310,8 +314,9 @@ fn recompute(
     if calculated.inputs == before.inputs {
         return Err(Why::AlreadyKnown);
     }
-    let mut booking = Booking::new(asked, asked.today, terms.earned_on, deal.clone());
-    let entries = booking.entries(&calculated.outcome.entries, before.live.clone());
+    let owed = days(&calculated.outcome.entries, terms.earned_on, &deal.sold.payments);
+    let mut booking = Booking::new(asked, asked.today, deal.clone());
+    let entries = booking.entries(&owed, before.live.clone());
     let (id, reason) = (&deal.id, Text(reason));
     let mut ruling = Ruling::on(asked.today);
     let payload = format!(r#"{{"reason":{reason},"deal":"{id}",{}"entries":[{entries}]}}"#, calculated.told);
@@ -333,16 +338,21 @@ fn collect(asked: Asked<'_>, mut deal: Deal, payment: Payment) -> Result<Ruling,
     if payment.amount.0 <= 0 {
         return Err(Why::WrongAmount);
     }
-    let mut ruling = Ruling::on(in_range(payment.on)?);
+    if in_range(payment.on)? > asked.today {
+        return Err(Why::WrongDay);
+    }
+    let earned_on = credited.terms.earned_on;
+    let mut ruling = Ruling::on(payment.on.max(earned_on));
     let (id, Payment { payment: name, amount, on }) = (deal.id.clone(), payment.clone());
     deal.sold.payments.push(payment);
     let outcome = attribution::run(&whole(&credited.case, &deal.sold.payments))?;
     let mut live = credited.live.clone();
-    let new = outcome.entries.into_iter().filter(|owed| take(&mut live, owed).is_none()).collect::<Vec<_>>();
+    let mut new = days(&outcome.entries, earned_on, &deal.sold.payments);
+    new.retain(|(owed, on)| take(&mut live, owed, *on).is_none());
     if !new.is_empty() && credited.live.len() + new.len() > MOST_ENTRIES {
         return Err(Why::WrongCount);
     }
-    let mut booking = Booking::new(asked, on, on, deal);
+    let mut booking = Booking::new(asked, ruling.effective, deal);
     let entries = booking.entries(&new, Vec::new());
     let payload =
         format!(r#"{{"deal":"{id}","payment":"{name}","amount":"{amount}","on":"{on}","entries":[{entries}]}}"#);
@@ -356,8 +366,14 @@ fn collect(asked: Asked<'_>, mut deal: Deal, payment: Payment) -> Result<Ruling,
 }
 
 /// What is not taken back yet and says the same.
-fn take(live: &mut Vec<Live>, owed: &Owed) -> Option<Live> {
-    live.iter().position(|live| live.owed == *owed).map(|place| live.remove(place))
+fn take(live: &mut Vec<Live>, owed: &Owed, on: Day) -> Option<Live> {
+    live.iter().position(|live| live.owed == *owed && live.on == on).map(|place| live.remove(place))
+}
+
+/// What is owed, and for which day: nothing is earned before the sale is, nor before it is paid for if that is waited for.
+fn days(owed: &[Owed], earned_on: Day, payments: &[Payment]) -> Vec<(Owed, Day)> {
+    let paid = |owed: &Owed| owed.payment.and_then(|place| payments.get(place)).map(|payment| payment.on);
+    owed.iter().map(|owed| (owed.clone(), paid(owed).map_or(earned_on, |on| on.max(earned_on)))).collect()
 }
 
 /// Gives back to the accounts what a sale took.
@@ -387,7 +403,6 @@ impl Deal {
 /// Books what a sale pays.
 struct Booking<'a> {
     asked: Asked<'a>,
-    on: Day,
     deal: Deal,
     booked: Ruling,
     /// What is booked or kept.
@@ -399,19 +414,20 @@ struct Booking<'a> {
 }
 
 impl<'a> Booking<'a> {
-    /// On the day of the request, what was earned on that day.
-    fn new(asked: Asked<'a>, today: Day, on: Day, deal: Deal) -> Self {
-        let (booked, live, gone, places) = (Ruling::on(today), Vec::new(), Vec::new(), BTreeMap::new());
-        Self { asked, on, deal, booked, live, gone, places }
+    /// What is booked takes effect on a day.
+    fn new(asked: Asked<'a>, effective: Day, deal: Deal) -> Self {
+        let (booked, live, gone, places) = (Ruling::on(effective), Vec::new(), Vec::new(), BTreeMap::new());
+        Self { asked, deal, booked, live, gone, places }
     }
 
     /// Keeps what is owed already, and books the rest. All of it as it is told.
-    fn entries(&mut self, owed: &[Owed], before: Vec<Live>) -> String {
+    fn entries(&mut self, owed: &[(Owed, Day)], before: Vec<Live>) -> String {
         let mut before: Vec<(u32, Live)> = (0..).zip(before).collect();
         let mut told = Vec::new();
-        for (index, owed) in (0..).zip(owed) {
-            let kept = before.iter().position(|(_, live)| live.owed == *owed).map(|place| before.remove(place).1);
-            let live = kept.unwrap_or_else(|| self.book(owed, index));
+        for (index, (owed, on)) in (0..).zip(owed) {
+            let kept = before.iter().position(|(_, live)| live.owed == *owed && live.on == *on);
+            let kept = kept.map(|place| before.remove(place).1);
+            let live = kept.unwrap_or_else(|| self.book(owed, *on, index));
             told.push(self.tell(&live));
             self.live.push(live);
         }
@@ -419,7 +435,7 @@ impl<'a> Booking<'a> {
         told.join(",")
     }
 
-    fn tell(&self, Live { owed, entry, .. }: &Live) -> String {
+    fn tell(&self, Live { owed, on, entry, .. }: &Live) -> String {
         let Owed { payee, kind, name, plan, rule, .. } = owed;
         let amount = amount(owed.amount, self.deal.gci.1);
         let text = |field: &str, text: Option<&String>| {
@@ -428,10 +444,10 @@ impl<'a> Booking<'a> {
         let (name, rule) = (text("name", name.as_ref()), text("rule", rule.as_ref()));
         let RatesPin { rates, version } = pin_of(plan);
         let what = format!(r#""payee":"{payee}","kind":"{kind}"{name},"amount":"{amount}""#);
-        format!(r#"{{{what},"rates":"{rates}","version":{version}{rule},"entry":"{entry}"}}"#)
+        format!(r#"{{{what},"rates":"{rates}","version":{version}{rule},"on":"{on}","entry":"{entry}"}}"#)
     }
 
-    fn book(&mut self, owed: &Owed, index: u32) -> Live {
+    fn book(&mut self, owed: &Owed, on: Day, index: u32) -> Live {
         let (asked, currency) = (self.asked, self.deal.gci.1);
         let known = asked.model.account(&owed.payee, currency).map_or(0, |account| account.entries.len());
         let next = self.places.entry(account::stream(&owed.payee, currency)).or_insert(known);
@@ -441,9 +457,9 @@ impl<'a> Booking<'a> {
         let source = format!(r#"{{"commission":{{"deal":"{id}"}}}}"#);
         let (payee, deal, earned) = (owed.payee.clone(), Some(id.clone()), amount(owed.amount, currency));
         let RatesPin { rates, version } = pin_of(&owed.plan);
-        let new = Entry::new(entry.clone(), payee, Source::Commission, deal, earned, self.on);
+        let new = Entry::new(entry.clone(), payee, Source::Commission, deal, earned, on);
         self.booked.book(new, Some((rates, version)), &source);
-        Live { owed: owed.clone(), entry, place }
+        Live { owed: owed.clone(), on, entry, place }
     }
 
     /// What follows: what the accounts count, what is booked, what is taken back.
@@ -690,7 +706,7 @@ impl Ruling {
                 let (clawback, of) = (asked.derive("entry", index), &entry.id);
                 let source = format!(r#"{{"clawback":{{"deal":"{id}","of":"{of}"}}}}"#);
                 let (payee, deal, owed) = (payee.to_owned(), Some(id.clone()), amount(-entry.amount, currency));
-                let clawback = Entry::new(clawback, payee, Source::Clawback, deal, owed, asked.today);
+                let clawback = Entry::new(clawback, payee, Source::Clawback, deal, owed, self.effective);
                 self.book(clawback, entry.plan.clone(), &source);
             }
         }

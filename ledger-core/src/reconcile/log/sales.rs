@@ -63,10 +63,6 @@ impl Sold {
         }
         sums
     }
-
-    fn payments(&self) -> Vec<Money> {
-        self.payments.iter().map(|payment| payment.amount).collect()
-    }
 }
 
 impl Laws {
@@ -128,7 +124,7 @@ impl Laws {
         crediting: &Crediting,
         earners: Option<&BTreeMap<PayeeId, Date>>,
     ) -> Vec<Event> {
-        let Crediting { deal, earned_on, entries, .. } = crediting;
+        let Crediting { deal, entries, .. } = crediting;
         let mut more = sold.spent();
         more.values_mut().for_each(|sum| *sum = Sum::ZERO.minus(*sum));
         for Spent { account, before, after } in &crediting.spent {
@@ -144,7 +140,7 @@ impl Laws {
         due.extend(earners.into_iter().flat_map(|earners| self.told(sold, deal, earners)));
         let booked: Vec<_> = sold.posted.iter().filter_map(due::booked).collect();
         let new = entries.iter().filter(|earned| !booked.contains(&earned.entry));
-        due.extend(new.map(|earned| booking(deal, earned, *earned_on)));
+        due.extend(new.map(|earned| booking(deal, earned)));
         let gone = |event: &&Event| due::booked(event).is_some_and(|entry| !has(entries, entry));
         let gone = sold.posted.iter().filter(gone).cloned();
         due.extend(gone.filter_map(|event| self.taken_back(event)));
@@ -204,7 +200,7 @@ impl Laws {
         if self.is_doubted(stored) || self.is_doubted(&known) {
             return (vec![stored.clone()], stored.clone(), None);
         }
-        let again = |way: &Crediting| way.credited_again(&sold.sale, &sold.touches, sold.payments(), &self.documents);
+        let again = |way: &Crediting| way.credited_again(&sold.sale, &sold.touches, &sold.payments, &self.documents);
         let comes_out = |way: &Crediting, again: &Crediting| way.divergence(again).is_none();
         let mut ways = vec![stored.clone()];
         ways.extend((known != *stored).then(|| known.clone()));
@@ -282,59 +278,66 @@ impl Laws {
             out.push(differs(Law::SaleGoesItsWay, deal, field).over(payment.amount));
             self.doubted_deals.insert(deal.clone());
         }
-        self.day.is_told(deal, "on", payment.on);
-        let days = [payment.on, effective];
+        let Some((crediting, touches)) = sold.credited.as_ref().map(|(known, touches)| (known.clone(), *touches))
+        else {
+            out.push(broken(Law::SaleGoesItsWay, deal, "a sale that is credited", "none"));
+            self.sales.insert(deal.clone(), sold);
+            return;
+        };
+        let day = payment.on.max(crediting.earned_on);
+        self.day.is_told(deal, "on", day);
+        let (on, mut right) = (payment.on, None);
         sold.payments.push(payment);
-        let right = self.collect_again(deal, &sold, entries, out);
-        let all = [Some(entries), right.as_deref()];
-        let ways = all.into_iter().flatten().flat_map(|entries| {
-            days.map(|on| entries.iter().map(|earned| booking(deal, earned, on)).collect::<Vec<_>>())
-        });
-        let ways = ways.collect();
+        if !self.is_doubted(&crediting) {
+            let again = |sold: &Sold| self.release(sold, &crediting, touches, entries);
+            let told = again(&sold).err().and_then(|told| {
+                // It may be the day of the payment that is wrong.
+                sold.payments.iter_mut().rev().take(1).for_each(|payment| payment.on = effective);
+                let fits = day != effective && again(&sold).is_ok();
+                sold.payments.iter_mut().rev().take(1).filter(|_| !fits).for_each(|payment| payment.on = on);
+                (!fits).then_some(told)
+            });
+            if let Some((told, released)) = told {
+                out.push(told.over(sold.worth));
+                self.doubted_deals.insert(deal.clone());
+                right = released;
+            }
+        }
+        let ways = [Some(entries), right.as_deref()].into_iter().flatten();
+        let ways = ways.map(|entries| entries.iter().map(|earned| booking(deal, earned)).collect()).collect();
         sold.live.extend(right.unwrap_or_else(|| entries.to_vec()));
         self.sales.insert(deal.clone(), sold);
         self.owe_either(ways);
     }
 
-    /// What a payment should have released where that is stored otherwise.
-    fn collect_again(
-        &mut self,
-        deal: &DealId,
+    /// Calculates what the last payment releases: it is what is stored, or else what is wrong and, where it can be told, what it
+    /// should be.
+    fn release(
+        &self,
         sold: &Sold,
+        crediting: &Crediting,
+        touches: usize,
         entries: &[sale::Earned],
-        out: &mut Vec<Broken>,
-    ) -> Option<Vec<sale::Earned>> {
-        let Some((crediting, touches)) = &sold.credited else {
-            out.push(broken(Law::SaleGoesItsWay, deal, "a sale that is credited", "none"));
-            return None;
-        };
-        if self.is_doubted(crediting) {
-            return None;
-        }
-        let touches = sold.touches.iter().take(*touches);
-        let again = crediting.recalculate(&sold.sale, touches, sold.payments(), &self.documents);
-        let (told, right) = match again {
-            Err(rejection) => (broken(Law::CalcDivergence, deal, rejection, "what is stored"), None),
-            Ok((_, again)) => {
-                let (mut left, mut released) = (sold.live.clone(), again.entries);
-                released.retain(|earned| {
-                    let place = left.iter().position(|known| known.equals(earned));
-                    place.map(|place| left.swap_remove(place)).is_none()
-                });
-                name(&mut released, entries);
-                match (left.first(), differing("entries", &released.as_slice(), &entries)) {
-                    (Some(earned), _) => {
-                        let found = format_args!("{} of {}", earned.amount, earned.payee);
-                        (broken(Law::CalcDivergence, deal, "what its payments release", found), None)
-                    }
-                    (None, Some(field)) => (differs(Law::CalcDivergence, deal, field), Some(released)),
-                    (None, None) => return None,
-                }
+    ) -> Result<(), (Broken, Option<Vec<sale::Earned>>)> {
+        let deal = &crediting.deal;
+        let touches = sold.touches.iter().take(touches);
+        let again = crediting.recalculate(&sold.sale, touches, &sold.payments, &self.documents);
+        let (_, again) =
+            again.map_err(|rejection| (broken(Law::CalcDivergence, deal, rejection, "what is stored"), None))?;
+        let (mut left, mut released) = (sold.live.clone(), again.entries);
+        released.retain(|earned| {
+            let place = left.iter().position(|known| known.equals(earned));
+            place.map(|place| left.swap_remove(place)).is_none()
+        });
+        name(&mut released, entries);
+        match (left.first(), differing("entries", &released.as_slice(), &entries)) {
+            (Some(earned), _) => {
+                let found = format_args!("{} of {}", earned.amount, earned.payee);
+                Err((broken(Law::CalcDivergence, deal, "what its payments release", found), None))
             }
-        };
-        self.doubted_deals.insert(deal.clone());
-        out.push(told.over(sold.worth));
-        right
+            (None, Some(field)) => Err((differs(Law::CalcDivergence, deal, field), Some(released))),
+            (None, None) => Ok(()),
+        }
     }
 }
 

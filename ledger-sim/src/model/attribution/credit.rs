@@ -20,6 +20,9 @@ impl Credits {
             return custom(policy, &deal.custom);
         }
         let touches = qualifying(model, deal);
+        for touch in &touches {
+            must_be_known(model, touch, payees)?;
+        }
         let mut order: Vec<&str> = Vec::new();
         for touch in &touches {
             if !order.contains(&touch.payee.as_str()) {
@@ -92,6 +95,31 @@ fn qualifying<'a>(model: &Model, deal: &'a Deal) -> Vec<&'a Touch> {
     let mut touches: Vec<&Touch> = deal.touches.iter().filter(counts).collect();
     touches.sort_by_key(|touch| touch.at);
     touches
+}
+
+/// Whether a touch says nothing that the model has never heard of.
+fn must_be_known(model: &Model, touch: &Touch, payees: &BTreeMap<String, Payee>) -> Result<(), Code> {
+    let in_one_of = |roles: &Weights| match &touch.role {
+        Some(role) if roles.iter().all(|(known, _)| known != role) => Err(Code::UnknownRole),
+        _ => Ok(()),
+    };
+    match &model.rule {
+        Rule::RoleBased { weights, other } => {
+            let weighs = touch.weight.is_some() || weights.contains_key(&touch.kind) || other.is_some();
+            if weighs { Ok(()) } else { Err(Code::UnknownType) }
+        }
+        Rule::RoleWeighted(roles) => in_one_of(roles),
+        Rule::CoSell(classes) => {
+            let own = payees.get(&touch.payee).and_then(|payee| payee.class.as_deref());
+            let roles = classes.iter().find(|class| Some(class.class.as_str()) == own).map(|class| &class.roles);
+            roles.and_then(Option::as_ref).map_or(Ok(()), in_one_of)
+        }
+        Rule::Milestones { milestones, .. } => {
+            let known = |name: &String| milestones.iter().any(|(milestone, _)| milestone == name);
+            if touch.milestones.iter().all(known) { Ok(()) } else { Err(Code::UnknownMilestone) }
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What each touch weighs.

@@ -32,6 +32,8 @@ pub(in crate::model) struct Owed {
     /// The rate plan as the case names it.
     pub plan: String,
     pub rule: Option<String>,
+    /// The place of the payment that releases it, if it waits for one.
+    pub payment: Option<usize>,
 }
 
 /// What the one deal of a case comes to.
@@ -69,8 +71,8 @@ fn parts(parts: Weights) -> Result<Vec<(String, i128)>, Code> {
     parts.into_iter().map(|(payee, part)| Ok((payee, units(part)?))).collect()
 }
 
-fn owed(Entry { payee, kind, name, amount, plan, rule }: Entry) -> Result<Owed, Code> {
-    Ok(Owed { payee, kind, name, amount: units(amount)?, plan, rule })
+fn owed(Entry { payee, kind, name, amount, plan, rule, payment }: Entry) -> Result<Owed, Code> {
+    Ok(Owed { payee, kind, name, amount: units(amount)?, plan, rule, payment })
 }
 
 fn units(amount: Exact) -> Result<i128, Code> {

@@ -35,6 +35,10 @@ pub enum Code {
     UnknownRates,
     /// A touch has neither a weight of its own nor one by its type.
     UnknownType,
+    /// A touch is in a role that the model does not have.
+    UnknownRole,
+    /// A touch is of a milestone that the model does not have.
+    UnknownMilestone,
     /// A payee has no class, or none that the model knows.
     UnknownClass,
     /// An amount or a rate plan is in another currency.
@@ -101,6 +105,8 @@ struct Earned {
     rates: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<usize>,
 }
 
 /// What a case comes to, as JSON without explanations.
@@ -125,6 +131,7 @@ fn attributed(case: &Case, deal: &Deal, books: &mut Books) -> Result<Attributed,
         amount: money(&entry.amount),
         rates: entry.plan,
         rule: entry.rule,
+        payment: entry.payment.map(|place| place + 1),
     };
     Ok(Attributed {
         deal: deal.name.clone(),

@@ -17,6 +17,8 @@ pub(super) struct Entry {
     pub amount: Exact,
     pub plan: String,
     pub rule: Option<String>,
+    /// The place of the payment that releases it, if it waits for one.
+    pub payment: Option<usize>,
 }
 
 /// What a deal pays.
@@ -130,7 +132,8 @@ impl Books {
         let mut entries = Vec::new();
         // An override is on all that was released so far, as one amount.
         let mut released = Exact::zero();
-        for amount in payable(deal, plan, &commission) {
+        for (place, amount) in payable(deal, plan, &commission).into_iter().enumerate() {
+            let payment = plan.as_collected.then_some(place);
             if amount.is_zero() {
                 continue;
             }
@@ -145,6 +148,7 @@ impl Books {
                 amount: on_top(&rule.rate),
                 plan: earner.plan_name.to_owned(),
                 rule: None,
+                payment,
             });
             let overrides: Vec<Entry> = overrides.filter(|entry| !entry.amount.is_zero()).collect();
             entries.push(Entry {
@@ -154,6 +158,7 @@ impl Books {
                 amount,
                 plan: earner.plan_name.to_owned(),
                 rule: rule.clone(),
+                payment,
             });
             entries.extend(overrides);
         }

@@ -225,10 +225,11 @@ fn rule(value: &Value) -> Read<Rule> {
 
 fn class(value: &Value) -> Read<Class> {
     let fields = Object::of(value, &["class", "weight", "roles"])?;
+    let roles = fields.maybe("roles", |roles| shares(roles, "role", &Exact::zero()))?;
     Ok(Class {
         class: name(fields.get("class")?)?,
         weight: share(fields.get("weight")?)?,
-        roles: fields.maybe("roles", |roles| shares(roles, "role", &Exact::zero()))?,
+        roles: roles.filter(|roles| !roles.is_empty()),
     })
 }
 

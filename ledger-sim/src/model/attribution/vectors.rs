@@ -169,7 +169,8 @@ fn v83_co_sell() {
     ]}});
     let pools = |all: &[(&str, &str)]| credits(model.clone(), json!({ "touches": roles(all) }));
     assert_eq!(pools(&[("b", "sourcer"), ("d", "closer"), ("c", "x")]), "b 3000.00, d 1000.00, c 6000.00");
-    assert_eq!(pools(&[("b", "x"), ("c", "x")]), "c 10000.00");
+    assert_eq!(credits(model.clone(), of(one_a_day("bc"))), "c 10000.00");
+    assert_eq!(run(&case(model.clone(), json!({ "touches": roles(&[("b", "x")]) }))), Err(Code::UnknownRole));
 }
 
 #[test]
@@ -194,12 +195,12 @@ fn milestones_are_shared_by_their_touches_and_renormalised() {
         let all: Vec<_> = all.iter().map(|(payee, names)| (*payee, 1, "demo", json!({"milestones": names}))).collect();
         of(touches(&all))
     };
-    let all =
-        at(&[("a", json!(["first", "lead"])), ("b", json!(["closed"])), ("c", json!([])), ("d", json!(["unheard"]))]);
+    let all = at(&[("a", json!(["first", "lead"])), ("b", json!(["closed"])), ("c", json!([])), ("d", json!([]))]);
     assert_eq!(credits(model.clone(), all), "a 6000.00, b 3000.00, c 500.00, d 500.00");
     let shared = at(&[("a", json!(["lead"])), ("b", json!(["lead", "closed"]))]);
     assert_eq!(credits(model.clone(), shared), "a 2500.00, b 7500.00");
-    assert_eq!(credits(model, at(&[("a", json!(["first"])), ("b", json!(["lead"]))])), "a 5000.00, b 5000.00");
+    assert_eq!(credits(model.clone(), at(&[("a", json!(["first"])), ("b", json!(["lead"]))])), "a 5000.00, b 5000.00");
+    assert_eq!(run(&case(model, at(&[("a", json!(["lead", "unheard"]))]))), Err(Code::UnknownMilestone));
 }
 
 #[test]

@@ -70,6 +70,7 @@ enum Flaw {
     Collected,
     CollectedCorrection,
     Months,
+    Listed,
 }
 
 /// Draws a case. Most of them hold; in one of four there is one thing for which it may have to be refused.
@@ -107,6 +108,8 @@ struct Drawing<'a> {
     customers: bool,
     /// Some deals take back; else plans may pay as it is collected.
     corrections: bool,
+    /// Models list every role and milestone that there is.
+    complete: bool,
 }
 
 impl<'a> Drawing<'a> {
@@ -119,6 +122,7 @@ impl<'a> Drawing<'a> {
             Flaw::Collected,
             Flaw::CollectedCorrection,
             Flaw::Months,
+            Flaw::Listed,
         ];
         Self {
             currency: choices.one_of(&CURRENCIES).copied().unwrap_or(Code("USD", 2)),
@@ -128,14 +132,15 @@ impl<'a> Drawing<'a> {
             costs: choices.maybe(700),
             customers: choices.maybe(800),
             corrections: choices.maybe(400),
+            complete: false,
             choices,
         }
     }
 
-    /// Of deals with customers, without corrections.
+    /// Of deals with customers, without corrections, whose touches are drawn by somebody else.
     fn sound(choices: &'a mut Choices, currency: Code, lines: bool) -> Self {
-        let (payees, flaw, costs, customers, corrections) = (Vec::new(), None, true, true, false);
-        Self { choices, currency, payees, flaw, lines, costs, customers, corrections }
+        let (payees, flaw, costs, customers, corrections, complete) = (Vec::new(), None, true, true, false, true);
+        Self { choices, currency, payees, flaw, lines, costs, customers, corrections, complete }
     }
 
     fn flawed(&self, by: Flaw) -> bool {
@@ -231,6 +236,11 @@ impl<'a> Drawing<'a> {
         (0..count).map(|_| left.remove(self.choices.index(left.len()))).collect()
     }
 
+    /// What a model lists of several.
+    fn listed<'b>(&mut self, of: &[&'b str]) -> Vec<&'b str> {
+        if self.complete { of.to_vec() } else { self.some(of) }
+    }
+
     fn at(&mut self, millis: i64) -> Value {
         let utc = DateTime::from_timestamp_millis(millis).unwrap_or_default();
         if self.choices.maybe(100) {
@@ -275,7 +285,7 @@ impl<'a> Drawing<'a> {
         }
         case["deals"] = self.list(1, 6, |draw, place| {
             let (name, model) = draw.choices.one_of(&models).cloned().unwrap_or_default();
-            let mut deal = draw.deal(place, &name, &model);
+            let mut deal = draw.deal(place, &name, (&model, &case["payees"]));
             draw.put(900, &mut deal, "rates", plan);
             deal
         });
@@ -316,7 +326,7 @@ impl<'a> Drawing<'a> {
                 json!({"first": shares.first(), "last": shares.last()})
             }
             "milestones" => {
-                let names = self.some(&MILESTONES);
+                let names = self.listed(&MILESTONES);
                 let mut shares = self.shares(names.len() + 1, false);
                 let mut terms = json!({});
                 if let Some(rest) = shares.pop() {
@@ -337,7 +347,7 @@ impl<'a> Drawing<'a> {
                 terms
             }
             "role_weighted" => {
-                let names = self.some(&ROLES);
+                let names = self.listed(&ROLES);
                 json!({"roles": self.roles(&names)})
             }
             "implementation" => json!({"types": self.some(&TYPES)}),
@@ -346,7 +356,7 @@ impl<'a> Drawing<'a> {
                 let mut classes = self.weighted("class", &names, false);
                 for class in classes.as_array_mut().into_iter().flatten() {
                     self.put(300, class, "roles", |draw| {
-                        let names = draw.some(&ROLES);
+                        let names = draw.listed(&ROLES);
                         draw.roles(&names)
                     });
                 }
@@ -454,7 +464,7 @@ impl<'a> Drawing<'a> {
         }
     }
 
-    fn deal(&mut self, place: usize, model_name: &str, model: &Value) -> Value {
+    fn deal(&mut self, place: usize, model_name: &str, (model, payees): (&Value, &Value)) -> Value {
         let completed = self.moment();
         let mut deal = json!({"deal": format!("D{place}"), "model": model_name, "completed_at": self.at(completed)});
         let corrections = self.corrections || self.flawed(Flaw::CollectedCorrection);
@@ -490,7 +500,8 @@ impl<'a> Drawing<'a> {
         } else {
             let half_life = model["model"]["time_decay"]["half_life_days"].as_i64().unwrap_or(7) * DAY;
             let lookback = model["lookback_days"].as_i64().unwrap_or(90) * DAY;
-            deal["touches"] = self.touches(completed, &[cutoff, completed, completed - lookback], half_life);
+            let edges = [cutoff, completed, completed - lookback];
+            deal["touches"] = self.touches(completed, &edges, half_life, (&model["model"], payees));
         }
         deal
     }
@@ -535,7 +546,7 @@ impl<'a> Drawing<'a> {
     }
 
     /// Touches at random, at an edge, beside it, where the one before was, so many half-lives back, and one again.
-    fn touches(&mut self, completed: i64, edges: &[i64], half_life: i64) -> Value {
+    fn touches(&mut self, completed: i64, edges: &[i64], half_life: i64, (model, payees): (&Value, &Value)) -> Value {
         let most = if self.choices.maybe(100) { 40 } else { 9 };
         let count = self.choices.index(most);
         let mut touches: Vec<Value> = Vec::new();
@@ -560,14 +571,34 @@ impl<'a> Drawing<'a> {
             };
             // Nobody touches before ledgers begin.
             at = at.max(-2_000_000_000_000);
+            let payee = self.payee();
             let mut touch = json!({
-                "touch": format!("t{place}"), "payee": self.payee(), "type": self.one(&TYPES), "at": self.at(at),
+                "touch": format!("t{place}"), "payee": payee, "type": self.one(&TYPES), "at": self.at(at),
             });
+            let (mut roles, mut milestones) = (ROLES.to_vec(), MILESTONES.to_vec());
+            if !self.flawed(Flaw::Listed) {
+                keep_listed(&mut roles, "role", roles_of(model, &payees[payee]["class"]));
+                keep_listed(&mut milestones, "milestone", model.pointer("/milestones/milestones"));
+            }
             self.put(200, &mut touch, "weight", |draw| draw.one(&WEIGHTS).into());
-            self.put(700, &mut touch, "role", |draw| draw.one(&ROLES).into());
-            self.put(400, &mut touch, "milestones", |draw| draw.some(&MILESTONES).into());
+            self.put(700, &mut touch, "role", |draw| draw.one(&roles).into());
+            self.put(400, &mut touch, "milestones", |draw| draw.some(&milestones).into());
             touches.push(touch);
         }
         touches.into()
+    }
+}
+
+/// The roles of a model, or those of a class of it.
+fn roles_of<'a>(model: &'a Value, class: &Value) -> Option<&'a Value> {
+    let of_class =
+        || model.pointer("/co_sell/classes")?.as_array()?.iter().find(|one| one["class"] == *class)?.get("roles");
+    model.pointer("/role_weighted/roles").or_else(of_class)
+}
+
+/// Keeps the names that are in a list, if there is one.
+fn keep_listed(names: &mut Vec<&str>, field: &str, listed: Option<&Value>) {
+    if let Some(listed) = listed.and_then(Value::as_array) {
+        names.retain(|name| listed.iter().any(|one| one[field] == *name));
     }
 }

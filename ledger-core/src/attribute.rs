@@ -234,6 +234,18 @@ pub(crate) fn single(case: &Case) -> Result<Single, Rejection> {
     Ok(Single { attributed, earned, spent: desk.history.over_time() })
 }
 
+/// Checks the one deal of a case before anything is known of its touches, and says what it is worth.
+pub(crate) fn check(case: &Case) -> Result<Money, Rejection> {
+    let mut desk = Desk::open(case)?;
+    let deal = case.deals.first().ok_or(Fault::Conflicting("there is no deal"))?;
+    desk.deal(0, deal)?;
+    let amount = deal.worth(case.currency).map_err(|fault| fault.at("amount"))?;
+    if let Some(plan) = desk.plan(deal.rates.as_ref())? {
+        plan.admits(Sale { deal, amount, place: 0 }).map_err(|fault| fault.at("rates"))?;
+    }
+    Ok(amount)
+}
+
 /// Who earns on a deal, and on which day of its rate plan.
 type Earners<'a> = Vec<(&'a PayeeId, Date)>;
 

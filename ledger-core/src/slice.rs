@@ -41,7 +41,7 @@ pub struct Folded {
 
 /// The version of the form in which states are serialised. A change of any state makes a new one, and so does a change of how
 /// any event is folded: a snapshot that was taken before holds what the event came to then.
-pub const STATE_FORM: u32 = 3;
+pub const STATE_FORM: u32 = 4;
 
 /// The state of a stream, by what the stream is of. Equal states are serialised to equal bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -420,6 +420,16 @@ impl<'a> RatePlan<'a> {
         line.product_line.as_ref().is_some_and(|product_line| eligible.contains(product_line))
     }
 
+    /// Whether it can pay on a deal, whoever is credited.
+    pub fn admits(&self, sale: Sale<'_>) -> Result<(), Fault> {
+        self.base(sale)?;
+        let mut pays = self.rules.iter().map(|rule| &rule.pays).chain(&self.document.otherwise);
+        match pays.any(|pays| matches!(pays, Pays::PerUnit(_))) {
+            true if sale.deal.lines.is_empty() => Err(Fault::NoLines(self.id.clone())),
+            _ => Ok(()),
+        }
+    }
+
     /// What the plan pays on the whole deal at rate 1.
     pub fn base(&self, sale: Sale<'_>) -> Result<Money, Fault> {
         let Sale { deal, amount, .. } = sale;

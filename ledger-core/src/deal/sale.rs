@@ -455,10 +455,7 @@ pub(super) fn check(context: &Context<'_>, deal: &DealId, sale: &Sale) -> Result
     let payees = named.into_iter().map(|payee| (payee.clone(), Particulars::default())).collect();
     let crediting = Crediting { rates, payees, ..nothing(deal, (at, None), context.today, model) };
     let case = crediting.case(sale, &[], &[], slice)?;
-    attribute::single(&case)?;
-    let worth =
-        case.deals.first().map(|deal| deal.worth(case.currency)).transpose().map_err(|fault| fault.at("amount"))?;
-    Ok(worth.unwrap_or(Money::zero(case.currency)))
+    Ok(attribute::check(&case).map_err(|error| error.within("sale"))?)
 }
 
 fn nothing(
@@ -669,8 +666,11 @@ pub(super) fn touch(context: &Context<'_>, deal: &Deal, touch: &Touch) -> Result
         return Err(Fault::TooManyTouches(touches).at("touches").into());
     }
     mark!(LateTouch, deal.stage != Stage::Open);
-    enrolled(context.slice, format_args!("touch {}", touch.touch), &touch.payee)?;
-    touch.at.in_range().map_err(|fault| fault.at("at"))?;
+    let place = format!("touches.{}", touch.touch);
+    enrolled(context.slice, format_args!("{place}.payee"), &touch.payee)?;
+    touch.at.in_range().map_err(|fault| fault.at("at").within(&place))?;
+    // What a payee's class is shows on the day of the sale.
+    model.document.admits(touch, None).map_err(|error| error.within(&place))?;
     Ok(Some(Event::Touched { deal: deal.id.clone(), touch: touch.clone() }))
 }
 

@@ -218,6 +218,18 @@ fn a_sale_is_refused_while_it_is_still_cheap_to_say_so() {
     assert_eq!(fault(&mut story, with("model", json!({"model": "none", "version": 1}))), "model");
     assert_eq!(fault(&mut story, with("rates", of("ten", 2))), "rates");
     assert_eq!(fault(&mut story, with("registered_by", json!("dan"))), "payee");
+    // Such a sale could never be completed, and there is no way back from its registration.
+    let plan = |field: &str, value: Value| {
+        let mut plan = json!({"currency": "USD", "otherwise": {"rate": "0.1"}});
+        plan[field] = value;
+        plan
+    };
+    rates(&mut story, "year", plan("max_duration_months", json!(12)));
+    rates(&mut story, "lines", plan("eligible", json!(["suite"])));
+    rates(&mut story, "units", plan("otherwise", json!({"per_unit": "5 USD"})));
+    assert_eq!(fault(&mut story, with("rates", of("year", 1))), "conflicting");
+    assert_eq!(fault(&mut story, with("rates", of("lines", 1))), "no_lines");
+    assert_eq!(fault(&mut story, with("rates", of("units", 1))), "no_lines");
     let one = |payee: &str, weight: &str| json!([{"payee": payee, "weight": weight}]);
     assert_eq!(fault(&mut story, with("overlays", one("dan", "0.1"))), "payee");
     assert_eq!(fault(&mut story, with("overlays", one("amy", "15"))), "rate_out_of_bounds");
@@ -235,6 +247,33 @@ fn a_sale_is_refused_while_it_is_still_cheap_to_say_so() {
     assert_eq!(entries(&story.given("ann", complete("nothing", "2026-01-10"))), Vec::<String>::new());
     refused!(story, "ann", touch("nothing", "u", "dan", "2026-01-01"), Rejection::Payee(_));
     sound(&story);
+}
+
+#[test]
+fn a_touch_that_its_model_does_not_understand_is_refused_when_it_is_told() {
+    // It was taken in, and then the sale could not be completed: a touch cannot be taken back. A misspelt role gave its part to others.
+    let mut story = shop();
+    model(&mut story, "types", json!({"model": {"role_based": {"weights": {"demo": "0.4"}}}}));
+    model(&mut story, "roles", json!({"model": {"role_weighted": {"roles": [{"role": "closer", "weight": "1"}]}}}));
+    let stones = json!({"milestones": [{"milestone": "lead", "weight": "0.5"}], "rest": "0.5"});
+    model(&mut story, "stones", json!({"model": {"milestones": stones}}));
+    let mut refuses = |model: &str, field: &str, value: Value| {
+        let mut by = sale("1000 USD");
+        by["model"]["model"] = json!(model);
+        story.given("ann", register(model, by));
+        let mut touch = touch(model, "t", "amy", "2026-01-05");
+        touch["deal.touch"]["touch"][field] = value;
+        match story.refused("ann", touch) {
+            Rejection::Credit(rejection) => (rejection.fault.code(), rejection.at),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(refuses("types", "type", json!("dmeo")), ("unknown_type", "touches.t.type".into()));
+    assert_eq!(refuses("roles", "role", json!("clsoer")), ("unknown_role", "touches.t.role".into()));
+    assert_eq!(refuses("stones", "milestones", json!(["laed"])), ("unknown_milestone", "touches.t.milestones".into()));
+    let crm = json!({"deal.touch": {"deal": "types", "touch":
+        {"touch": "copied", "payee": "amy", "type": "crm_sync", "at": "2026-01-05T12:00:00Z"}}});
+    story.given("ann", crm);
 }
 
 #[test]

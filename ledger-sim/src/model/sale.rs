@@ -12,7 +12,7 @@ use super::{
     maybe, sha256,
 };
 use crate::act::{Act, Amount, Code, Day, Text};
-use crate::sale::{ModelPin, Moment, Rates, RatesPin, Rule, Sale, Touch, stored};
+use crate::sale::{Base, Line, Model, ModelPin, Moment, Pays, Rates, RatesPin, Rule, Sale, Touch, Types, stored};
 
 /// What is known of a sale besides its registration.
 #[derive(Debug, Clone, Default)]
@@ -239,6 +239,9 @@ fn new(asked: Asked<'_>, ruling: &mut Ruling, id: &str, sale: &Sale) -> Result<D
     let named = named(sale, &[]).map(|payee| (payee.to_owned(), Particulars::default())).collect();
     let (case, _) = case(asked, id, sale, &[], &terms, (named, &[], &[]))?;
     attribution::run(&whole(&case, &[]))?;
+    if let Some(pin) = &sale.rates {
+        can_pay(&asked.model.rates_of(pin)?.document, sale)?;
+    }
     let units = sale.amount.map_or_else(|| sale.lines.iter().map(|line| line.amount.0).sum(), |amount| amount.0);
     if units < 0 {
         return Err(Why::WrongAmount);
@@ -248,6 +251,43 @@ fn new(asked: Asked<'_>, ruling: &mut Ruling, id: &str, sale: &Sale) -> Result<D
     let payload = format!(r#"{{"deal":"{id}","basis":{{"sale":{told}}},"gci":"{gci}"}}"#);
     ruling.fact(format!("deal/{id}"), "deal.registered", payload);
     Ok(Deal::new(id, Basis::Sale(Box::new(sale.clone())), gci))
+}
+
+/// A rate plan that needs to know more of a sale than is told never pays on it.
+fn can_pay(plan: &Rates, sale: &Sale) -> Result<(), Why> {
+    let mut pays = plan.rules.iter().map(|case| &case.pays).chain(&plan.otherwise);
+    let by_line =
+        plan.eligible.is_some() || plan.base == Base::Margin || pays.any(|pays| matches!(pays, Pays::PerUnit(_)));
+    let costs_told = sale.lines.iter().all(|line| line.unit_cost.is_some() || !is_eligible(plan, line));
+    let without = (by_line && sale.lines.is_empty())
+        || (plan.base == Base::Margin && !costs_told)
+        || (plan.max_duration_months.is_some() && sale.customer.is_none());
+    if without { Err(Why::Conflicting) } else { Ok(()) }
+}
+
+fn is_eligible(plan: &Rates, line: &Line) -> bool {
+    plan.eligible.as_ref().is_none_or(|names| line.product_line.as_ref().is_some_and(|name| names.contains(name)))
+}
+
+/// What a touch says, if it counts, is what the model has a weight for. Of classes nothing is known yet.
+fn understands(model: &Model, touch: &Touch) -> Result<(), Why> {
+    let counts = match &model.types {
+        Types::Only(kinds) => kinds.contains(&touch.kind),
+        Types::Except(kinds) => !kinds.contains(&touch.kind),
+    };
+    let understood = match &model.model {
+        Rule::RoleBased { weights, other } => {
+            touch.weight.is_some() || other.is_some() || weights.contains_key(&touch.kind)
+        }
+        Rule::RoleWeighted { roles } => {
+            touch.role.as_ref().is_none_or(|role| roles.iter().any(|known| known.role == *role))
+        }
+        Rule::Milestones { milestones, .. } => {
+            touch.milestones.iter().all(|name| milestones.iter().any(|known| known.milestone == *name))
+        }
+        _ => true,
+    };
+    if counts && !understood { Err(Why::Unknown) } else { Ok(()) }
 }
 
 fn tell(asked: Asked<'_>, (deal, sale): (&Deal, &Sale), touch: &Touch) -> Result<Ruling, Why> {
@@ -269,6 +309,7 @@ fn touched(asked: Asked<'_>, ruling: &mut Ruling, deal: &mut Deal, sale: &Sale, 
     }
     asked.model.payees.get(&touch.payee).ok_or(Why::Unknown)?;
     calendar::today(touch.at.0.div_euclid(1_000), chrono_tz::UTC)?;
+    understands(&asked.model.model_of(&sale.model)?.document, touch)?;
     let id = &deal.id;
     ruling.fact(format!("deal/{id}"), "deal.touched", format!(r#"{{"deal":"{id}","touch":{}}}"#, stored(touch)));
     deal.sold.touches.push(touch.clone());
@@ -370,10 +411,12 @@ fn take(live: &mut Vec<Live>, owed: &Owed, on: Day) -> Option<Live> {
     live.iter().position(|live| live.owed == *owed && live.on == on).map(|place| live.remove(place))
 }
 
-/// What is owed, and for which day: nothing is earned before the sale is, nor before it is paid for if that is waited for.
+/// What is owed, and for which day: nothing is earned before the sale is, nor before it is paid for if that is waited for. The day
+/// is all that is kept of a payment.
 fn days(owed: &[Owed], earned_on: Day, payments: &[Payment]) -> Vec<(Owed, Day)> {
     let paid = |owed: &Owed| owed.payment.and_then(|place| payments.get(place)).map(|payment| payment.on);
-    owed.iter().map(|owed| (owed.clone(), paid(owed).map_or(earned_on, |on| on.max(earned_on)))).collect()
+    let day = |owed: &Owed| paid(owed).map_or(earned_on, |on| on.max(earned_on));
+    owed.iter().map(|owed| (Owed { payment: None, ..owed.clone() }, day(owed))).collect()
 }
 
 /// Gives back to the accounts what a sale took.

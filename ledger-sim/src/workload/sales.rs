@@ -30,7 +30,9 @@ impl Workload {
         }
         let Some(known) = world.choices.one_of(models) else { return self.publish_model(world) };
         let model = ModelPin { model: known.id.clone(), version: version(world, known.versions.len()) };
-        let document = known.versions.last().map(|edition| edition.document.clone());
+        let document =
+            usize::try_from(model.version).ok().and_then(|version| known.versions.get(version.checked_sub(1)?));
+        let document = document.or(known.versions.last()).map(|edition| edition.document.clone());
         let (rates, currency) = self.rates(world);
         self.named.deals += 1;
         let deal = format!("d-{}", self.named.deals);
@@ -51,7 +53,8 @@ impl Workload {
         let completed_at = self.moment(world);
         let few = if world.choices.maybe(100) { 0 } else { 1 };
         let count = if sale.custom.is_empty() { few + world.choices.index(4) } else { 0 };
-        let touches: Vec<Touch> = (0..count).filter_map(|_| self.fresh_touch(world, completed_at)).collect();
+        let touches: Vec<Touch> =
+            (0..count).filter_map(|_| self.fresh_touch(world, completed_at, document.as_ref())).collect();
         let cutoff = cutoff(world, completed_at);
         self.completed.push(deal.clone());
         (actor, Act::RecordSale { deal, sale, touches, completed_at, cutoff })
@@ -124,7 +127,11 @@ impl Workload {
     /// A touch of somebody: one that counts or is late, the same again, or another of the same name.
     fn touch(&mut self, world: &mut World<'_>, deal: &Deal) -> Option<Asked> {
         let around = deal.sold.completed_at().unwrap_or(Moment(world.at * 1_000));
-        let mut touch = self.fresh_touch(world, around)?;
+        let Basis::Sale(sale) = &deal.basis else { return None };
+        let model = world.model.models().rows().iter().find(|known| known.id == sale.model.model);
+        let place = usize::try_from(sale.model.version).ok()?.checked_sub(1)?;
+        let document = model.and_then(|model| model.versions.get(place)).map(|edition| edition.document.clone());
+        let mut touch = self.fresh_touch(world, around, document.as_ref())?;
         if let Some(known) = world.choices.one_of(&deal.sold.touches)
             && world.choices.maybe(120)
         {
@@ -134,7 +141,7 @@ impl Workload {
         Some((world.staff(), Act::Touch { deal: deal.id.clone(), touch }))
     }
 
-    fn fresh_touch(&mut self, world: &mut World<'_>, around: Moment) -> Option<Touch> {
+    fn fresh_touch(&mut self, world: &mut World<'_>, around: Moment, model: Option<&Model>) -> Option<Touch> {
         self.named.touches += 1;
         let Moment(edge) = around;
         let at = match world.choices.work(12) {
@@ -144,7 +151,7 @@ impl Workload {
             3 | 4 => edge - i64::from(world.choices.work(3)) * 7 * DAY,
             _ => edge - i64::from(world.choices.work(500)) * HOUR,
         };
-        Some(Touch {
+        let mut touch = Touch {
             touch: format!("t-{}", self.named.touches),
             payee: payee(world)?,
             kind: one(world, &TYPES),
@@ -152,7 +159,11 @@ impl Workload {
             weight: world.choices.maybe(150).then(|| Fine(ONE * u64::from(world.choices.work(3)) / 2)),
             role: world.choices.maybe(600).then(|| one(world, &ROLES)),
             milestones: (0..world.choices.index(3)).map(|_| one(world, &MILESTONES)).collect(),
-        })
+        };
+        if let Some(Model { model, .. }) = model.filter(|_| world.choices.maybe(960)) {
+            fit(world, model, &mut touch);
+        }
+        Some(touch)
     }
 
     /// A part of what is still to pay, all of it, or a unit too much.
@@ -174,7 +185,8 @@ impl Workload {
         };
         let (deal, amount) = (deal.id.clone(), Amount(units.clamp(1, LARGEST), deal.gci.1));
         let payment = format!("pay-{}", self.named.payments);
-        (world.staff(), Act::Collect { deal, payment, amount, on: world.lately(5) })
+        let on = if world.choices.maybe(20) { plus(world.today, 1) } else { world.lately(5) };
+        (world.staff(), Act::Collect { deal, payment, amount, on })
     }
 
     /// Calculates again, rarely what a payout has claimed, by the same versions or by others.
@@ -278,6 +290,29 @@ impl Workload {
         let rates =
             known.map(|known| RatesPin { rates: known.id.clone(), version: version(world, known.versions.len()) });
         (world.staff(), Act::Classify { payee, from, kind, tier, class, rates })
+    }
+}
+
+/// Makes a touch say nothing that a model does not understand.
+fn fit(world: &mut World<'_>, model: &Rule, touch: &mut Touch) {
+    match model {
+        Rule::RoleWeighted { roles } => {
+            if touch.role.as_ref().is_some_and(|role| roles.iter().all(|known| known.role != *role)) {
+                touch.role = world.choices.one_of(roles).map(|known| known.role.clone());
+            }
+        }
+        // The class of the payee may be another one on the day of the sale.
+        Rule::CoSell { classes } => {
+            let mut lists = classes.iter().map(|class| &class.roles).filter(|roles| !roles.is_empty());
+            touch.role = touch.role.take().filter(|role| lists.all(|roles| roles.iter().any(|of| of.role == *role)));
+        }
+        Rule::Milestones { milestones, .. } => {
+            touch.milestones.retain(|name| milestones.iter().any(|known| known.milestone == *name));
+        }
+        Rule::RoleBased { weights, other: None } if !weights.contains_key(&touch.kind) => {
+            touch.weight = touch.weight.or(Some(Fine(ONE / 2)));
+        }
+        _ => {}
     }
 }
 

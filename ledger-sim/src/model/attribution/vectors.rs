@@ -169,7 +169,7 @@ fn v83_co_sell() {
     ]}});
     let pools = |all: &[(&str, &str)]| credits(model.clone(), json!({ "touches": roles(all) }));
     assert_eq!(pools(&[("b", "sourcer"), ("d", "closer"), ("c", "x")]), "b 3000.00, d 1000.00, c 6000.00");
-    assert_eq!(credits(model.clone(), of(one_a_day("bc"))), "c 10000.00");
+    assert_eq!(credits(model.clone(), json!({ "touches": one_a_day("bc") })), "c 10000.00");
     assert_eq!(run(&case(model.clone(), json!({ "touches": roles(&[("b", "x")]) }))), Err(Code::UnknownRole));
 }
 

@@ -268,7 +268,6 @@ mod tests {
             earned(&a, "2026-01-05"),
             earned(&b, "2026-01-05"),
             earned(&c, "2026-01-02"),
-            earned(&a, "2026-01-09"),
             forgotten,
             earned(&b, "2026-01-01"),
         ] {

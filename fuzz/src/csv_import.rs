@@ -4,8 +4,9 @@ use ledger_cli::import::{Columns, Field, Kind, Table};
 use ledger_core::attribution::{Attribution, Weight};
 use ledger_core::command::Command;
 use ledger_core::deal;
+use ledger_core::deal::sale::Sale;
 use ledger_core::waterfall::Gci;
-use ledger_core::{Currency, Money, Request};
+use ledger_core::{Currency, Date, Money, Request};
 
 /// Each row of a table is a request or is refused, none is lost or comes twice, and what was understood is understood alike
 /// when it is written plainly.
@@ -24,9 +25,9 @@ pub fn csv_import(bytes: &[u8]) {
         let id = header.iter().position(|name| name.trim() == columns.id).expect("the id has a column");
         for ((line, record), (at, row)) in records[1..].iter().zip(&rows) {
             assert_eq!(line, at);
-            if let Some(request) = row {
+            if let Some(requests) = row {
                 assert_eq!(record.len(), header.len(), "a row of another length is read");
-                assert_eq!(request.key.as_str(), format!("import.deal:{}", record[id].trim()));
+                assert_eq!(requests[0].key.as_str(), format!("import.deal:{}", record[id].trim()));
             }
         }
     }
@@ -48,24 +49,28 @@ fn columns(text: &str) -> Option<Columns> {
     Some(columns)
 }
 
-/// The rows with their first lines, and the requests of those that are any; none when the table is refused as a whole.
-fn read(table: &[u8], columns: &Columns) -> Option<Vec<(u64, Option<Request>)>> {
+/// A row with its first line, and what it asks, unless it is refused: a sale that is won is asked for and completed.
+type Row = (u64, Option<Vec<Request>>);
+
+/// The rows of a table; none when it is refused as a whole.
+fn read(table: &[u8], columns: &Columns) -> Option<Vec<Row>> {
     let mut table = Table::open("table", Kind::Deals, table, columns, "import".parse().unwrap()).ok()?;
-    if table.kind() != Kind::Deals {
-        return None;
-    }
+    let is_of_sales = table.kind() == Kind::Sales;
     if !table.names_currency() {
         table.base_currency(Currency::of("USD").unwrap());
     }
-    let mut rows = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
     while let Some((line, row)) = table.read().unwrap() {
-        rows.push((line, row.ok()));
+        match (rows.last_mut(), row) {
+            (Some((last, Some(requests))), Ok(second)) if *last == line && is_of_sales => requests.push(second),
+            (_, row) => rows.push((line, row.ok().map(|request| vec![request]))),
+        }
     }
     Some(rows)
 }
 
 /// Every line is blank, or begins a row, or is within the quotes of the row before it.
-fn nothing_is_skipped(table: &[u8], rows: &[(u64, Option<Request>)]) {
+fn nothing_is_skipped(table: &[u8], rows: &[Row]) {
     let begins: Vec<u64> = rows.iter().map(|(line, _)| *line).collect();
     assert!(begins.is_sorted_by(|one, next| one < next), "{begins:?}");
     let mut quoted = false;
@@ -124,37 +129,61 @@ fn field(text: &str) -> Option<(String, &str)> {
     }
 }
 
-/// Writes requests as tables in the plainest form there is, and reads them again.
-fn written_plainly(requests: Vec<Request>) {
-    let mut tables: BTreeMap<String, (String, Vec<Request>)> = BTreeMap::new();
-    for request in requests {
-        let (header, row) = plain(&request);
+/// Writes rows as tables in the plainest form there is, and reads them again.
+fn written_plainly(rows: Vec<Vec<Request>>) {
+    let mut tables: BTreeMap<String, (String, Vec<Vec<Request>>)> = BTreeMap::new();
+    for requests in rows {
+        let (header, row) = plain(&requests);
         let (text, asked) = tables.entry(header).or_default();
         *text += &row;
-        asked.push(request);
+        asked.push(requests);
     }
     let columns = Columns { id: "id".into(), map: Vec::new(), set: Vec::new() };
     for (header, (rows, asked)) in tables {
         let text = format!("{header}{rows}");
         let again = read(text.as_bytes(), &columns).unwrap_or_else(|| panic!("{header} is refused"));
-        let again: Vec<_> =
-            again.into_iter().map(|(_, row)| row.unwrap_or_else(|| panic!("{text} is refused"))).collect();
-        let what = |request: &Request| (request.key.clone(), request.actor.clone(), request.command.clone());
-        assert_eq!(again.iter().map(what).collect::<Vec<_>>(), asked.iter().map(what).collect::<Vec<_>>(), "{text}");
+        let again = again.into_iter().flat_map(|(_, row)| row.unwrap_or_else(|| panic!("{text} is refused")));
+        let what = |request: Request| (request.key, request.actor, request.command);
+        let asked = asked.into_iter().flatten().map(what);
+        assert_eq!(again.map(what).collect::<Vec<_>>(), asked.collect::<Vec<_>>(), "{text}");
     }
 }
 
-fn plain(request: &Request) -> (String, String) {
-    let Command::Deal(deal::Command::Record { deal, gci, attribution, completed_on }) = &request.command else {
-        panic!("a row is a deal that is done: {request:?}")
+fn plain(requests: &[Request]) -> (String, String) {
+    let commands: Vec<_> = requests.iter().map(|request| &request.command).collect();
+    let (deal, fields) = match commands.as_slice() {
+        [Command::Deal(deal::Command::Record { deal, gci, attribution, completed_on })] => {
+            (deal, done(gci, attribution, *completed_on))
+        }
+        [Command::Deal(deal::Command::RegisterSale { deal, sale })] => (deal, sold(sale)),
+        [
+            Command::Deal(deal::Command::RegisterSale { deal, sale }),
+            Command::Deal(deal::Command::CompleteSale { deal: completed, completed_at, cutoff: None }),
+        ] => {
+            assert_eq!(completed, deal, "another deal is completed");
+            assert_eq!(requests[1].key.as_str(), format!("import.sale:{deal}"), "the key is the id's");
+            (deal, sold(sale).into_iter().chain([("completed_at", completed_at.to_string())]).collect())
+        }
+        other => panic!("a row is a deal that is done, or a sale: {other:?}"),
     };
-    assert_eq!(request.key.as_str(), format!("import.deal:{deal}"), "the key is the id's");
-    let mut fields = vec![("id", deal.to_string()), ("completed_on", completed_on.to_string())];
-    let amount = |name, money: &Money| [(name, money.amount().to_string()), ("currency", money.currency().to_string())];
+    assert_eq!(requests[0].key.as_str(), format!("import.deal:{deal}"), "the key is the id's");
+    let (names, values): (Vec<_>, Vec<_>) = [("id", deal.to_string())].into_iter().chain(fields).unzip();
+    let quoted = values.iter().map(|value| format!("\"{}\"", value.replace('"', "\"\""))).collect::<Vec<_>>();
+    (names.join(",") + "\n", quoted.join(",") + "\n")
+}
+
+type Cells = Vec<(&'static str, String)>;
+
+fn amount(name: &'static str, money: Money) -> Cells {
+    vec![(name, money.amount().to_string()), ("currency", money.currency().to_string())]
+}
+
+fn done(gci: &Gci, attribution: &Attribution, completed_on: Date) -> Cells {
+    let mut fields = vec![("completed_on", completed_on.to_string())];
     match gci {
-        Gci::Amount(money) => fields.extend(amount("gci", money)),
+        Gci::Amount(money) => fields.extend(amount("gci", *money)),
         Gci::OfPrice { price, rate } => {
-            fields.extend(amount("price", price));
+            fields.extend(amount("price", *price));
             fields.push(("rate", rate.to_string()));
         }
     }
@@ -167,7 +196,17 @@ fn plain(request: &Request) -> (String, String) {
             ("payees", joined(weights.iter().map(weight).collect()))
         }
     });
-    let (names, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
-    let quoted = values.iter().map(|value| format!("\"{}\"", value.replace('"', "\"\""))).collect::<Vec<_>>();
-    (names.join(",") + "\n", quoted.join(",") + "\n")
+    fields
+}
+
+fn sold(sale: &Sale) -> Cells {
+    let Sale { amount: worth, lines, customer, programme, model, rates, registered_by, custom, overlays } = sale;
+    assert!(lines.is_empty() && custom.is_empty() && overlays.is_empty(), "a table has none of them: {sale:?}");
+    let mut fields = amount("amount", worth.expect("a sale of a table has an amount"));
+    fields.push(("model", format!("{}@{}", model.model, model.version)));
+    fields.extend(rates.as_ref().map(|rates| ("rates", format!("{}@{}", rates.rates, rates.version))));
+    fields.extend(customer.as_ref().map(|customer| ("customer", customer.to_string())));
+    fields.extend(programme.as_ref().map(|programme| ("programme", programme.to_string())));
+    fields.extend(registered_by.as_ref().map(|payee| ("registered_by", payee.to_string())));
+    fields
 }

@@ -465,7 +465,7 @@ impl Explanation for PayoutExplained {
                 entry_source(source, *amount)
             ));
             let calculated = entry.calculated.iter().flat_map(Calculated::words);
-            for step in calculated.chain(entry.sold.iter().flat_map(|sale| sale.words(Some(&self.payee)))) {
+            for step in calculated.chain(entry.sold.iter().flat_map(|sale| sale.words(Some(&self.payee), false))) {
                 words.push(format!("       {step}"));
             }
         }
@@ -678,13 +678,16 @@ struct DealExplained {
     /// A sale as it was credited last, and what payments released since.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     sold: Vec<Sold>,
+    /// Nothing of it holds any more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    reversed: bool,
     history: Vec<Fact>,
 }
 
 async fn explain_deal(source: &Source, store: &dyn Store, asked: DealId) -> Result<DealExplained, CliError> {
     let stream = format!("deal/{asked}");
     let mut all = Deals::default();
-    let (mut calculated, mut history) = (None, Vec::new());
+    let (mut calculated, mut reversed, mut history) = (None, false, Vec::new());
     let (mut sales, mut sold) = (Sales::default(), Vec::new());
     each(source, store, |recorded| {
         if let Some(sale) = sales.of(recorded).filter(|sale| *sale.deal() == asked) {
@@ -697,6 +700,7 @@ async fn explain_deal(source: &Source, store: &dyn Store, asked: DealId) -> Resu
             calculated = Some(deal);
         }
         if recorded.stream.as_str() == stream {
+            reversed |= matches!(recorded.event, Event::Deal(deal::Event::Reversed { .. }));
             history.push(Fact::of(recorded));
         }
     })
@@ -706,14 +710,15 @@ async fn explain_deal(source: &Source, store: &dyn Store, asked: DealId) -> Resu
             "deal {asked} is unknown: payledger events --stream deal lists all of them"
         )));
     }
-    Ok(DealExplained { deal: asked, calculated, sold, history })
+    Ok(DealExplained { deal: asked, calculated, sold, reversed, history })
 }
 
 impl Explanation for DealExplained {
     fn words(&self) -> Vec<String> {
-        let mut words = vec![format!("Deal {}", self.deal)];
+        let reversed = if self.reversed { " is reversed: what follows held until then" } else { "" };
+        let mut words = vec![format!("Deal {}{reversed}", self.deal)];
         words.extend(self.calculated.iter().flat_map(Calculated::words).map(|step| format!("  {step}")));
-        words.extend(self.sold.iter().flat_map(|sale| sale.words(None)).map(|step| format!("  {step}")));
+        words.extend(self.sold.iter().flat_map(|sale| sale.words(None, self.reversed)).map(|step| format!("  {step}")));
         words.push("What became of it:".into());
         words.extend(self.history.iter().map(Fact::words));
         words

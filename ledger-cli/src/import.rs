@@ -402,6 +402,12 @@ impl Plan {
                 sources.insert(field, Origin::Column(index, name));
             }
         }
+        let is_won_on = sources.contains_key(&Field::CompletedAt) || find(Field::CompletedOn.name())?.is_none();
+        if kind == Kind::Sales && !is_won_on {
+            return Err("a sale is won at an instant, by which its touches count, such as 2026-01-10T17:00:00Z: say \
+                 completed_at in place of completed_on"
+                .into());
+        }
         let (columns, newest) = (header.len(), Newest::default());
         let plan = Self { id, sources, columns, base_currency: None, actor, kind, newest };
         plan.validate()?;

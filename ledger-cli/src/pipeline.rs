@@ -99,6 +99,8 @@ struct Tally {
     refused: u64,
     /// What bulk approvals came to, payout by payout.
     bulk: Bulk,
+    /// Sales that were credited to nobody.
+    unattributed: u64,
     /// The line that nothing should follow.
     stopped: Option<u64>,
 }
@@ -159,7 +161,7 @@ impl<W: Write> Pipeline<'_, W> {
     fn end(mut self, ended: Result<(), CliError>, events: u64) -> Result<Outcome, CliError> {
         self.out.flush()?;
         let file = self.file;
-        let Tally { lines, done, known, refused, bulk, stopped } = self.tally;
+        let Tally { lines, done, known, refused, bulk, unattributed, stopped } = self.tally;
         if lines == 0 && ended.is_ok() {
             return Err(CliError::Refused(format!("{file}: the file is empty: nothing was asked")));
         }
@@ -174,6 +176,14 @@ impl<W: Write> Pipeline<'_, W> {
         let Bulk { approved, skipped } = bulk;
         if approved + skipped > 0 {
             let _ = writeln!(errors, "{file}: payouts of bulk approvals: {approved} approved, {skipped} skipped");
+        }
+        if unattributed > 0 {
+            let sales = if unattributed == 1 { "1 sale is" } else { &format!("{unattributed} sales are") };
+            let _ = writeln!(
+                errors,
+                "{file}: {sales} credited to nobody, since no touch of theirs counts: touches come before the completion, and one that comes \
+                 later counts with deal.recompute; payledger show credits lists them"
+            );
         }
         if let Some(line) = stopped {
             let _ = writeln!(
@@ -238,6 +248,11 @@ impl<W: Write> Pipeline<'_, W> {
             Ok(receipt) => {
                 self.tally.done += 1;
                 self.tally.bulk.add(receipt);
+                let credited = receipt.events.iter().filter_map(|recorded| match &recorded.event {
+                    Event::Deal(event) => event.crediting(),
+                    _ => None,
+                });
+                self.tally.unattributed += credited.map(|crediting| u64::from(crediting.unattributed)).sum::<u64>();
                 return self.print(&Printed::done(line, receipt));
             }
             Err(Failure::Execute(error)) if error.is_already_known() => {

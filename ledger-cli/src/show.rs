@@ -241,7 +241,7 @@ async fn attainments(source: &Source, store: &dyn Store, as_of: AsOf) -> Result<
 
 /// One row a credit; how large a part it is in percent, for people, as no program should reckon with that.
 pub fn credits(credits: &Credits, format: Format) -> Table {
-    let columns = &["deal", "payee", "model", "credit", "amount", "commission", "currency", "percent"];
+    let columns = &["deal", "payee", "model", "credit", "amount", "commission", "currency", "late touches", "percent"];
     let shown = if format == Format::Table { columns.len() } else { columns.len() - 1 };
     let mut table = Table::new(columns.get(..shown).unwrap_or(columns));
     for row in credits.rows() {
@@ -254,6 +254,7 @@ pub fn credits(credits: &Credits, format: Format) -> Table {
             number(row.amount.amount()),
             number(row.commission.show(currency)),
             text(currency),
+            number(row.late),
             text(percent(row.amount, row.worth)),
         ];
         cells.truncate(shown);

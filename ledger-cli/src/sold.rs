@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use ledger_core::Money;
 use ledger_core::attribute::{self, Attributed, Kind};
 use ledger_core::credit::touch::Touch;
 use ledger_core::deal::sale::{Crediting, Earned, Payment, Sale};
@@ -11,6 +10,7 @@ use ledger_core::event::Event;
 use ledger_core::id::{DealId, PayeeId};
 use ledger_core::projection::plans::Documents;
 use ledger_core::recorded::Recorded;
+use ledger_core::{Money, model, rates};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -30,6 +30,8 @@ struct Known {
     payments: Vec<Payment>,
     /// As it was credited last, on so many touches.
     credited: Option<(Crediting, usize)>,
+    /// The entries that it has.
+    live: Vec<Earned>,
 }
 
 /// A sale as it was credited, or what a payment released of it.
@@ -74,7 +76,8 @@ impl Sales {
         match event {
             deal::Event::Registered { deal, basis: Basis::Sale(sale), gci } => {
                 let (touches, payments) = (Vec::new(), Vec::new());
-                let known = Known { sale: sale.clone(), worth: *gci, touches, payments, credited: None };
+                let live = Vec::new();
+                let known = Known { sale: sale.clone(), worth: *gci, touches, payments, credited: None, live };
                 self.sales.insert(deal.clone(), known);
                 None
             }
@@ -86,12 +89,15 @@ impl Sales {
                 let known = self.sales.get_mut(deal)?;
                 known.payments.push(Payment { payment: payment.clone(), amount: *amount, on: *on });
                 let (crediting, touches) = known.credited.as_ref()?;
-                Some(known.explain(recorded.sequence, crediting, *touches, Some(entries), &self.documents))
+                let sold = known.explain(recorded.sequence, crediting, *touches, Some(entries), &self.documents);
+                known.live.extend_from_slice(entries);
+                Some(sold)
             }
             event => {
                 let crediting = event.crediting()?;
                 let known = self.sales.get_mut(&crediting.deal)?;
                 known.credited = Some((crediting.clone(), known.touches.len()));
+                known.live.clone_from(&crediting.entries);
                 Some(known.explain(recorded.sequence, crediting, known.touches.len(), None, &self.documents))
             }
         }
@@ -99,6 +105,23 @@ impl Sales {
 }
 
 impl Known {
+    /// Where a payment should have released something else: the place, what is stored there, and what is calculated.
+    fn diverges(&self, again: &Crediting, released: &[Earned]) -> Option<(String, String, String)> {
+        let mut left: Vec<&Earned> = self.live.iter().chain(released).collect();
+        let mut missing = again.entries.iter().filter(|earned| {
+            let place = left.iter().position(|known| known.equals(earned));
+            place.map(|place| left.remove(place)).is_none()
+        });
+        let told = |earned: &Earned| format!("{} of {} for {}", earned.amount, earned.payee, earned.on);
+        let missing = missing.next().map(told);
+        let place = left.first().and_then(|left| released.iter().position(|earned| earned.entry == left.entry));
+        let stored = left.first().map(|earned| told(earned));
+        let place = place.map_or_else(|| "what is released".to_owned(), |place| format!("entries.{place}"));
+        let nothing = || "nothing".to_owned();
+        (stored.is_some() || missing.is_some())
+            .then(|| (place, stored.unwrap_or_else(nothing), missing.unwrap_or_else(nothing)))
+    }
+
     fn explain(
         &self,
         sequence: u64,
@@ -112,7 +135,10 @@ impl Known {
         let (attributed, calc_divergence) = match &again {
             Err(rejection) => (None, Some(rejection.to_string())),
             Ok((attributed, again)) => {
-                let differs = crediting.divergence(again).filter(|_| released.is_none());
+                let differs = match released {
+                    Some(released) => self.diverges(again, released),
+                    None => crediting.divergence(again),
+                };
                 let differs = differs
                     .map(|(place, stored, calculated)| format!("{place} is {stored}, calculated again {calculated}"));
                 (Some(attributed).filter(|_| differs.is_none()), differs)
@@ -176,17 +202,25 @@ impl Sold {
         self.entries.iter().map(|paid| &paid.earned)
     }
 
-    /// In words what concerns a payee, or everything.
-    pub fn words(&self, payee: Option<&PayeeId>) -> Vec<String> {
+    /// In words what concerns a payee, or everything; of a sale that is reversed, what held of it.
+    pub fn words(&self, payee: Option<&PayeeId>, is_reversed: bool) -> Vec<String> {
         let asked = |other: &PayeeId| payee.is_none_or(|payee| payee == other);
+        let [is, gets] = if is_reversed { ["was", "got"] } else { ["is", "gets"] };
         let mut words = Vec::new();
-        if let Some(Crediting { touches, completed_at, unattributed, house, inputs, .. }) = &self.crediting {
-            let known = Basis::Sale(self.sale.clone());
-            words.push(format!("deal {} of {} is {}", self.deal, self.worth, basis(&known)));
+        if let Some(crediting) = &self.crediting {
+            let Crediting { touches, completed_at, cutoff, unattributed, house, inputs, .. } = crediting;
+            let known = basis(&Basis::Sale(Box::new(credited_by(&self.sale, crediting))));
+            words.push(format!("deal {} of {} is {known}", self.deal, self.worth));
+            let registered = basis(&Basis::Sale(self.sale.clone()));
+            words.extend((registered != known).then(|| format!("it was registered as {registered}")));
             let inputs = inputs.to_string();
             let inputs = inputs.get(..12).unwrap_or(&inputs);
             let count = if *touches == 1 { "touch counts" } else { "touches count" };
-            words.push(format!("{touches} {count} up to {completed_at} (inputs {inputs}…)"));
+            let until = match cutoff.filter(|cutoff| cutoff < completed_at) {
+                Some(cutoff) => format!("{cutoff}, the cutoff"),
+                None => completed_at.to_string(),
+            };
+            words.push(format!("{touches} {count} up to {until} (inputs {inputs}…)"));
             if *unattributed {
                 words.push("nobody has a claim: somebody should look at it".into());
             }
@@ -197,10 +231,10 @@ impl Sold {
             because.map(|because| format!(": {because}")).unwrap_or_default()
         };
         for Part { payee, amount, because } in self.credits.iter().filter(|part| asked(&part.payee)) {
-            words.push(format!("{payee} is credited with {amount}{}", told(because)));
+            words.push(format!("{payee} {is} credited with {amount}{}", told(because)));
         }
         for Part { payee, amount, because } in self.overlays.iter().filter(|part| asked(&part.payee)) {
-            words.push(format!("{payee} is credited with {amount} beside{}", told(because)));
+            words.push(format!("{payee} {is} credited with {amount} beside{}", told(because)));
         }
         for Paid { earned: Earned { payee, kind, name, amount, .. }, because } in &self.entries {
             if asked(payee) {
@@ -210,10 +244,77 @@ impl Sold {
                     Kind::Override => "override",
                 };
                 let name = name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
-                words.push(format!("{payee} gets {amount}, {what}{name}{}", told(because)));
+                words.push(format!("{payee} {gets} {amount}, {what}{name}{}", told(because)));
             }
         }
         words.extend(self.calc_divergence.iter().map(|divergence| format!("calc_divergence: {divergence}")));
         words
+    }
+}
+
+/// The sale as if it had been registered with the documents by which it was credited.
+fn credited_by(sale: &Sale, Crediting { model: by, rates, .. }: &Crediting) -> Sale {
+    let model = model::Chosen { model: by.model.clone(), version: by.version };
+    let rates = rates.as_ref().map(|by| rates::Chosen { rates: by.rates.clone(), version: by.version });
+    Sale { model, rates, ..sale.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ledger_core::command::Request;
+    use ledger_core::engine::Ledger;
+    use ledger_core::engine::tokio::TokioEnv;
+    use ledger_core::store::memory::MemoryStore;
+
+    use super::*;
+
+    /// A sale of which two payments release something.
+    const SOLD: [&str; 7] = [
+        r#"{"settings.open":{"base_currency":"USD","zone":"UTC"}}"#,
+        r#"{"payee.enrol":{"payee":"ann","name":"Ann"}}"#,
+        r#"{"model.publish":{"model":"main","document":{"model":{"linear":{}}}}}"#,
+        r#"{"rates.publish":{"rates":"slow","document":{"currency":"USD","otherwise":{"rate":"0.1"},"earned":"as_collected"}}}"#,
+        r#"{"deal.record_sale":{"deal":"s","sale":{"amount":"100 USD","model":{"model":"main","version":1},"rates":{"rates":"slow","version":1}},"touches":[{"touch":"t","payee":"ann","type":"demo","at":"2026-01-01T00:00:00Z"}],"completed_at":"2026-01-02T00:00:00Z"}}"#,
+        r#"{"deal.collect":{"deal":"s","payment":"p1","amount":"30 USD","on":"2026-01-03"}}"#,
+        r#"{"deal.collect":{"deal":"s","payment":"p2","amount":"70 USD","on":"2026-01-04"}}"#,
+    ];
+
+    /// A payment that had released too much was told without a word of it.
+    #[tokio::test]
+    async fn a_payment_that_released_something_else_is_said_to_diverge() {
+        let store = MemoryStore::new(Arc::new(|| 1_767_225_600_000_000));
+        let ledger = Ledger::new(Arc::new(store), Arc::new(TokioEnv::current()), "main".parse().unwrap());
+        let mut events = Vec::new();
+        for (key, command) in SOLD.iter().enumerate() {
+            let line = format!(r#"{{"key":"k{key}","actor":"ann","at":"2026-01-05T00:00:00Z","command":{command}}}"#);
+            let receipt = ledger.execute(serde_json::from_str::<Request>(&line).unwrap()).await.unwrap();
+            events.extend(receipt.events);
+        }
+        let told = |events: &[Recorded]| -> Vec<Option<String>> {
+            let mut sales = Sales::default();
+            events.iter().filter_map(|recorded| sales.of(recorded)).map(|sold| sold.calc_divergence).collect()
+        };
+        assert_eq!(told(&events), [None, None, None]);
+        let payments: Vec<usize> = events
+            .iter()
+            .enumerate()
+            .filter(|(_, recorded)| matches!(recorded.event, Event::Deal(deal::Event::Collected { .. })))
+            .map(|(place, _)| place)
+            .collect();
+        let spoilt = |spoil: fn(&mut Vec<Earned>)| {
+            let mut events = events.clone();
+            let Event::Deal(deal::Event::Collected { entries, .. }) = &mut events[payments[1]].event else { panic!() };
+            spoil(entries);
+            told(&events).pop().unwrap().unwrap()
+        };
+        let more = spoilt(|entries| entries[0].amount = Money::parse("12 USD").unwrap());
+        assert_eq!(
+            more,
+            "entries.0 is 12.00 USD of ann for 2026-01-04, calculated again 7.00 USD of ann for 2026-01-04"
+        );
+        let none = spoilt(Vec::clear);
+        assert_eq!(none, "what is released is nothing, calculated again 7.00 USD of ann for 2026-01-04");
     }
 }

@@ -104,6 +104,57 @@ fn every_number_of_a_sale_is_explained() {
     folder.run(&["reconcile"]).expect(0);
 }
 
+/// The table was taken, its day was ignored, and its sales stayed open.
+#[test]
+fn a_sale_that_is_won_on_a_day_is_refused_by_its_table() {
+    let table = SALES.replace("completed_at", "completed_on") + "s-1,1.00,main,,,2026-01-10\n";
+    import(&shop(), "deals", &table).refused("say completed_at in place of completed_on");
+}
+
+/// Sales that came before their touches were credited to nobody, without a word.
+#[test]
+fn sales_that_are_won_before_their_touches_are_known_are_told_and_listed() {
+    let folder = shop();
+    let won = format!("{SALES}s-1,1000.00,main,ten@1,acme,2026-01-10T17:00:00Z\n");
+    let told = import(&folder, "deals", &won).expect(0).stderr;
+    assert!(told.contains("1 sale is credited to nobody") && told.contains("deal.recompute"), "{told}");
+    let told = import(&folder, "touches", TOUCHES).expect(0).stderr;
+    assert!(!told.contains("credited to nobody"), "{told}");
+    let rows = folder.run(&["--format", "json", "show", "credits"]).expect(0).lines();
+    assert_eq!((&rows[0]["credit"], &rows[0]["late touches"]), (&"unattributed".into(), &"2".into()));
+    folder.apply(&[&request("anew", r#""deal.recompute":{"deal":"s-1","reason":"late"}"#)]).expect(0);
+    let rows = folder.run(&["--format", "json", "show", "credits"]).expect(0).lines();
+    assert_eq!((&rows[0]["payee"], &rows[0]["late touches"]), (&"ann".into(), &"0".into()));
+}
+
+/// It named the documents that the sale was registered with, whatever it was credited by, and an end before which touches count
+/// that was not the end; and what was reversed was told as if it held.
+#[test]
+fn a_sale_is_explained_by_what_it_was_credited_by_and_not_as_held_when_it_is_reversed() {
+    let folder = sold();
+    let touch = r#"{"touch":"t1","payee":"ann","type":"referral","at":"2026-01-05T12:00:00Z"}"#;
+    let terms = r#""model":{"model":"main","version":1},"rates":{"rates":"ten","version":1}"#;
+    let cut = r#""completed_at":"2026-01-10T17:00:00Z","cutoff":"2026-01-08T00:00:00Z""#;
+    let record = format!(
+        r#""deal.record_sale":{{"deal":"s-9","sale":{{"amount":"100 USD",{terms}}},"touches":[{touch}],{cut}}}"#
+    );
+    let anew = r#""deal.recompute":{"deal":"s-9","reason":"agreed","rates":{"rates":"slow","version":1}}"#;
+    folder.apply(&[&request("cut", &record), &request("anew", anew)]).expect(0);
+    let words = folder.run(&["explain", "deal", "s-9"]).expect(0).stdout;
+    for said in [
+        "deal s-9 of 100.00 USD is a sale under model main version 1 and rate plan slow version 1",
+        "it was registered as a sale under model main version 1 and rate plan ten version 1",
+        "1 touch counts up to 2026-01-08T00:00:00Z, the cutoff",
+    ] {
+        assert!(words.contains(said), "{said:?} is not in {words}");
+    }
+    assert!(!folder.run(&["explain", "deal", "s-1"]).expect(0).stdout.contains("registered as"));
+    folder.apply(&[&request("off", r#""deal.reverse":{"deal":"s-1","reason":"refunded"}"#)]).expect(0);
+    let words = folder.run(&["explain", "deal", "s-1"]).expect(0).stdout;
+    assert!(words.starts_with("Deal s-1 is reversed: what follows held until then\n"), "{words}");
+    assert!(words.contains("ann got 50.00 USD") && !words.contains("  ann gets"), "{words}");
+}
+
 /// A clawback of a sale said nothing of how the sale had come to what was paid.
 #[test]
 fn a_clawback_of_a_sale_explains_what_was_paid_on_it() {

@@ -216,16 +216,18 @@ impl Sale {
     }
 
     /// Who may earn on it.
-    fn may_earn<'a>(&'a self, touches: &'a [Touch]) -> BTreeSet<&'a PayeeId> {
+    pub(crate) fn may_earn<'a>(&'a self, touches: &'a [Touch]) -> BTreeSet<&'a PayeeId> {
         self.may_be_credited(touches).chain(self.overlays.iter().map(|weight| &weight.payee)).collect()
     }
 
-    fn may_be_credited<'a>(&'a self, touches: &'a [Touch]) -> impl Iterator<Item = &'a PayeeId> {
+    /// Whom its touches or weights name.
+    pub(crate) fn may_be_credited<'a>(&'a self, touches: &'a [Touch]) -> impl Iterator<Item = &'a PayeeId> {
         let touched = touches.iter().map(|touch| &touch.payee);
         touched.chain(self.custom.iter().map(|weight| &weight.payee))
     }
 
-    fn names<'a>(&'a self, touches: &'a [Touch]) -> BTreeSet<&'a PayeeId> {
+    /// Everybody who is named.
+    pub(crate) fn names<'a>(&'a self, touches: &'a [Touch]) -> BTreeSet<&'a PayeeId> {
         let mut named = self.may_earn(touches);
         named.extend(&self.registered_by);
         named
@@ -367,11 +369,23 @@ impl Crediting {
         payments: &[Payment],
         documents: &impl Documents,
     ) -> Result<(Attributed, Self), refuse::Rejection> {
+        let (single, again) = self.credited_again(sale, touches, payments, documents)?;
+        Ok((single.attributed, again))
+    }
+
+    /// As [recalculated](Self::recalculate), with who earns on the sale.
+    pub(crate) fn credited_again<'a>(
+        &self,
+        sale: &Sale,
+        touches: impl IntoIterator<Item = &'a Touch>,
+        payments: &[Payment],
+        documents: &impl Documents,
+    ) -> Result<(Single, Self), refuse::Rejection> {
         let case = self.case(sale, touches, payments, documents)?;
         let mut again = self.clone();
         let single = again.run(&case)?;
         again.entries = again.earned(&single.attributed, payments, std::iter::repeat(unnamed()))?;
-        Ok((single.attributed, again))
+        Ok((single, again))
     }
 
     /// Where a calculation comes to something else than what is stored: the place, what is stored there, and what is calculated.

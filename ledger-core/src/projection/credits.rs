@@ -1,5 +1,7 @@
 //! Who is credited with what of each sale, and what that pays: one row a credit, of what holds.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::Projection;
@@ -30,6 +32,7 @@ struct Credited {
     house: Option<Money>,
     overlays: Vec<Credit>,
     entries: Vec<Earned>,
+    late: u64,
 }
 
 /// One credit.
@@ -49,6 +52,8 @@ pub struct Row<'a> {
     pub amount: Money,
     /// What the payee has of the sale for it.
     pub commission: Sum,
+    /// How many touches became known since the sale was credited. They count when it is credited anew.
+    pub late: u64,
 }
 
 /// Which credit a row is.
@@ -60,6 +65,8 @@ pub enum Of {
     Overlay,
     /// What the house has.
     House,
+    /// Nothing of the sale, but something on top of what others have.
+    Override,
     /// The whole sale: nobody has a claim.
     Nobody,
 }
@@ -72,6 +79,7 @@ impl Of {
             Self::Part => "part",
             Self::Overlay => "overlay",
             Self::House => "house",
+            Self::Override => "override",
             Self::Nobody => "unattributed",
         }
     }
@@ -82,10 +90,10 @@ impl Credits {
     #[must_use]
     pub fn rows(&self) -> Vec<Row<'_>> {
         let mut rows = Vec::new();
-        for (deal, Credited { model, credits, house, overlays, entries }) in self.sales.sorted() {
+        for (deal, Credited { model, credits, house, overlays, entries, late }) in self.sales.sorted() {
             let Some(&worth) = self.worths.get(deal) else { continue };
             let mut row = |payee, of, amount, commission| {
-                rows.push(Row { deal, worth, payee, of, model, amount, commission });
+                rows.push(Row { deal, worth, payee, of, model, amount, commission, late: *late });
             };
             // An override comes with the part of the payee, if it has one.
             let paid = |payee: &PayeeId, is_overlay: bool| {
@@ -106,25 +114,35 @@ impl Credits {
             for Credit { payee, amount } in overlays {
                 row(Some(payee), Of::Overlay, *amount, paid(payee, true));
             }
+            let has_part = |payee: &PayeeId| credits.iter().any(|credit| credit.payee == *payee);
+            let others = entries.iter().filter(|earned| earned.kind != Kind::Overlay && !has_part(&earned.payee));
+            for payee in others.map(|earned| &earned.payee).collect::<BTreeSet<_>>() {
+                row(Some(payee), Of::Override, Money::zero(worth.currency()), paid(payee, false));
+            }
         }
         rows
     }
 
     fn credited(&mut self, crediting: &Crediting) {
         let Crediting { deal, model, credits, house, overlays, entries, .. } = crediting.clone();
-        self.sales.insert(deal, Credited { model, credits, house, overlays, entries });
+        self.sales.insert(deal, Credited { model, credits, house, overlays, entries, late: 0 });
     }
 }
 
 impl Projection for Credits {
     const NAME: &'static str = "credits";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn apply(&mut self, recorded: &Recorded) {
         let Event::Deal(event) = &recorded.event else { return };
         match event {
             deal::Event::Registered { deal, basis: deal::Basis::Sale(_), gci } => {
                 self.worths.insert(deal.clone(), *gci);
+            }
+            deal::Event::Touched { deal, .. } => {
+                if let Some(credited) = self.sales.get_mut(deal) {
+                    credited.late = credited.late.saturating_add(1);
+                }
             }
             deal::Event::Collected { deal, entries, .. } => {
                 if let Some(credited) = self.sales.get_mut(deal) {
@@ -156,9 +174,27 @@ mod tests {
         let rows = credits.rows().into_iter().map(|row| {
             let payee = row.payee.map_or("nobody", PayeeId::as_str);
             let commission = row.commission.show(row.amount.currency());
-            format!("{} {payee} {} {} {commission}", row.deal, row.of.as_str(), row.amount.amount())
+            let late = if row.late == 0 { String::new() } else { format!(" {} late", row.late) };
+            format!("{} {payee} {} {} {commission}{late}", row.deal, row.of.as_str(), row.amount.amount())
         });
         rows.collect()
+    }
+
+    /// Who had an override and no credit was left out, so that the sums were not what the sales pay.
+    #[test]
+    fn whoever_is_paid_on_a_sale_has_a_row() {
+        let mut books = Books::with_two_payees();
+        books.with_a_team();
+        books.with_a_shop();
+        let sale = r#"{"amount":"100 USD","model":{"model":"even","version":1}}"#;
+        let touch = r#"{"touch":"t1","payee":"bo","type":"demo","at":"2026-01-02T12:00:00Z"}"#;
+        let record = format!(
+            r#"{{"deal.record_sale":{{"deal":"s-1","sale":{sale},"touches":[{touch}],"completed_at":"2026-01-05T17:00:00Z"}}}}"#
+        );
+        books.ask("ann", "2026-01-05", &record);
+        let collect = r#"{"deal.collect":{"deal":"s-1","payment":"p1","amount":"100 USD","on":"2026-01-06"}}"#;
+        books.ask("ann", "2026-01-06", collect);
+        assert_eq!(shown(&books), ["s-1 bo part 100.00 20.00", "s-1 el override 0.00 3.00"]);
     }
 
     #[test]
@@ -183,15 +219,18 @@ mod tests {
             "2026-01-06",
             r#"{"deal.collect":{"deal":"s-1","payment":"p1","amount":"50 USD","on":"2026-01-06"}}"#,
         );
-        assert_eq!(shown(&books), ["s-1 amy part 100.00 10.00", "s-1 bo overlay 50.00 5.00"]);
+        let on_top = "s-1 el override 0.00 0.75";
+        assert_eq!(shown(&books), ["s-1 amy part 100.00 10.00", "s-1 bo overlay 50.00 5.00", on_top]);
         let touch = touch.replace("amy", "bo").replace("t1", "t2");
         books.ask("ann", "2026-01-07", &format!(r#"{{"deal.touch":{{"deal":"s-1","touch":{touch}}}}}"#));
+        assert_eq!(shown(&books)[0], "s-1 amy part 100.00 10.00 1 late");
         books.ask("ann", "2026-01-07", r#"{"deal.recompute":{"deal":"s-1","reason":"late"}}"#);
         let halves = ["s-1 amy part 50.00 5.00", "s-1 bo part 50.00 5.00", "s-1 bo overlay 50.00 5.00"];
+        let halves = [&halves[..], &["s-1 el override 0.00 1.50"]].concat();
         assert_eq!(shown(&books), halves);
         let other = record.replace("s-1", "s-2").replace("2026-01-02T12", "2026-01-12T12");
         books.ask("ann", "2026-01-08", &other);
-        assert_eq!(shown(&books)[3], "s-2 nobody unattributed 100.00 0.00");
+        assert_eq!(shown(&books)[4], "s-2 nobody unattributed 100.00 0.00");
         books.ask("ann", "2026-01-08", r#"{"deal.reverse":{"deal":"s-1","reason":"refunded"}}"#);
         assert_eq!(shown(&books), ["s-2 nobody unattributed 100.00 0.00"]);
     }
@@ -212,6 +251,10 @@ mod tests {
                 *parts.entry(row.deal).or_insert(row.worth.minor()) -= row.amount.minor();
             }
             assert!(parts.values().all(|rest| *rest == 0), "seed {seed}: {parts:?}");
+            let shown: Sum = rows.iter().map(|row| row.commission).sum();
+            let entries = credits.sales.sorted().into_iter().flat_map(|(_, credited)| &credited.entries);
+            let paid: Sum = entries.map(|earned| Sum::from(earned.amount)).sum();
+            assert_eq!(shown, paid, "seed {seed}");
         }
         for name in [
             "deal.credited",

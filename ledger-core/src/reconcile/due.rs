@@ -14,8 +14,9 @@ use crate::id::{DealId, EntryId};
 use crate::money::Money;
 use crate::projection::audit::Action;
 use crate::recorded::Recorded;
+use crate::stream::StreamId;
 use crate::waterfall::Contribution;
-use crate::{attainment, cap, spend};
+use crate::{Date, attainment, cap, customer, spend};
 
 /// An event that is posted only because it is due.
 #[derive(Debug, Clone)]
@@ -35,6 +36,7 @@ impl Posted {
             Event::Cap(cap::Event::Contributed { .. } | cap::Event::Reached { .. } | cap::Event::Reversed { .. })
             | Event::Attainment(attainment::Event::Counted { .. } | attainment::Event::Reversed { .. })
             | Event::Spend(_)
+            | Event::Customer(_)
             | Event::Account(
                 account::Event::EntryReversed { .. }
                 | account::Event::EntryBooked { source: Source::Commission { .. } | Source::Clawback { .. }, .. },
@@ -80,6 +82,13 @@ pub(super) fn booking(deal: &DealId, sale::Earned { payee, entry, amount, on, ..
     book(payee, *entry, Source::Commission { deal: deal.clone() }, *amount, *on).1
 }
 
+/// Dates what is of the day of its request: a clawback.
+pub(super) fn date(event: &mut Event, day: Date) {
+    if let Event::Account(account::Event::EntryBooked { source: Source::Clawback { .. }, earned_on, .. }) = event {
+        *earned_on = day;
+    }
+}
+
 /// The entry of a deal that an event books.
 pub(super) fn booked(event: &Event) -> Option<EntryId> {
     match event {
@@ -104,6 +113,7 @@ pub(super) fn law(event: &Event) -> Law {
     match event {
         Event::Cap(cap::Event::Reached { .. }) => Law::CapIsReached,
         Event::Cap(_) | Event::Attainment(_) | Event::Spend(_) => Law::ContributionIsPosted,
+        Event::Customer(_) => Law::CustomerIsTold,
         Event::Account(
             account::Event::EntryReversed { .. } | account::Event::EntryBooked { source: Source::Clawback { .. }, .. },
         ) => Law::ReversalIsExact,
@@ -123,10 +133,21 @@ pub(super) fn key(event: &Event) -> String {
         Event::Spend(spend::Event::Counted { account, .. } | spend::Event::Reversed { account, .. }) => {
             spend::stream(account).to_string()
         }
+        Event::Customer(
+            customer::Event::Earned { customer, payee, .. } | customer::Event::Forgotten { customer, payee, .. },
+        ) => StreamId::Customer { customer: customer.clone(), payee: payee.clone() }.to_string(),
         Event::Account(account::Event::EntryBooked { entry, .. } | account::Event::EntryReversed { entry, .. }) => {
             entry.to_string()
         }
         _ => String::new(),
+    }
+}
+
+/// The sale that a customer is told of.
+pub(super) fn told_of(event: &Event) -> Option<&DealId> {
+    match event {
+        Event::Customer(customer::Event::Earned { deal, .. } | customer::Event::Forgotten { deal, .. }) => Some(deal),
+        _ => None,
     }
 }
 

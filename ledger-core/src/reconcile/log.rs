@@ -4,6 +4,8 @@
 //! Decisions guarantee these laws when they are made. This reader trusts no decision: it keeps its own small account of entries,
 //! payouts, caps and plans, and names every event that breaks a law, with the field that is wrong where it can tell.
 
+mod day;
+mod known;
 mod sales;
 
 use std::borrow::Cow;
@@ -12,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use rustc_hash::FxHashMap;
 
+use day::Day;
+use known::Met;
 use sales::Sold;
 
 use super::due::{self, Posted, by_completion, differing, differing_events, key, law, pairs};
@@ -22,7 +26,7 @@ use crate::chain::Digest;
 use crate::deal::sale::Payment;
 use crate::deal::{self, Basis, Completion, Earned, Line, PlanInForce, SideLines};
 use crate::event::Event;
-use crate::id::{Actor, CapProgramme, DealId, EntryId, LedgerName, PayeeId, PayoutId, PoolId, Text};
+use crate::id::{Actor, CapProgramme, CustomerId, DealId, EntryId, LedgerName, PayeeId, PayoutId, PoolId, Text};
 use crate::map::Small;
 use crate::money::{Currency, Money};
 use crate::payout::{self, Resolution, Status};
@@ -105,18 +109,28 @@ laws! {
     AttemptsAreCounted => "attempts_are_counted",
     /// Late news of a payment is of an attempt that failed, and until it is resolved the payout is neither retried nor voided.
     LatePaymentIsResolved => "late_payment_is_resolved",
+    /// A sale is credited on what is known: the versions that were chosen, its day, what its payees are on it, and their customers.
+    SaleIsOnWhatIsKnown => "sale_is_on_what_is_known",
+    /// A sale goes its way and no other. No touch and no payment of it is there twice.
+    SaleGoesItsWay => "sale_goes_its_way",
     /// What a deal finds on its caps, attainments and spend limits is what was left there.
     BeforeIsWhatWas => "before_is_what_was",
     /// A contribution never exceeds the room, but for a deal that crosses under a whole-deal plan.
     CapHolds => "cap_holds",
+    /// What a payee earns by a rate plan never exceeds the limit that was in force when it was earned.
+    SpendLimitHolds => "spend_limit_holds",
     /// The years of a payee or pool under one programme do not overlap, so that every day is in one of them.
     CapYearsDoNotOverlap => "cap_years_do_not_overlap",
     /// What a deal counts to its caps, attainments and spend limits, and nothing else, is posted with it.
     ContributionIsPosted => "contribution_is_posted",
+    /// Who earns on a sale is said to its customer with it, and nothing else is.
+    CustomerIsTold => "customer_is_told",
     /// That a cap is reached is said with the deal that reaches it, and with no other.
     CapIsReached => "cap_is_reached",
     /// What is contributed is never below zero.
     ContributedIsNotNegative => "contributed_is_not_negative",
+    /// What a request holds is of one day: that of the sale that it credits, or of the payment that it takes in.
+    RequestIsOfOneDay => "request_is_of_one_day",
     /// A deal that is calculated again, from what is stored, comes to what is stored.
     CalcDivergence => "calc_divergence",
     /// The counts and sums of payouts by status are those of all payouts.
@@ -157,6 +171,9 @@ pub struct Laws {
     years: FxHashMap<(CapProgramme, Owner), Vec<CapYear>>,
     pools: FxHashMap<(CapProgramme, PoolId), PoolTerms>,
     spent: FxHashMap<(spend::Account, Currency), Sum>,
+    /// The spend limits in force, by the crediting that met them last.
+    spend_limits: FxHashMap<(spend::Account, Currency), Sum>,
+    customers: FxHashMap<(CustomerId, PayeeId), Met>,
     terms: Terms,
     documents: Documents,
     /// The versions of plans, models and rate plans that are told to be wrong. No deal is calculated on them again.
@@ -165,6 +182,10 @@ pub struct Laws {
     doubted_deals: BTreeSet<DealId>,
     completed: FxHashMap<DealId, Completed>,
     sales: FxHashMap<DealId, Sold>,
+    /// The sales of which it cannot be told who earns on them.
+    untold: BTreeSet<DealId>,
+    /// The day of the request.
+    day: Day,
     /// What the rest of the request must hold: one of these.
     due: Vec<Vec<Event>>,
     /// What it holds of what must be due.
@@ -266,6 +287,7 @@ impl Laws {
         if self.within.is_none() {
             self.before = self.found.len();
         }
+        self.day.apply(recorded);
         balanced(recorded, &mut broken);
         self.terms.apply(&recorded.event);
         self.documents.apply(&recorded.event);
@@ -290,7 +312,7 @@ impl Laws {
             Event::Attainment(event) => self.attainment(event, &mut broken),
             Event::Account(event) => self.account(event, &mut broken),
             Event::Payout(event) => self.payout(event, &mut broken),
-            // What counts to spend limits is compared with what is due, at the request's end.
+            // What counts to spend limits and what customers are told is compared with what is due, at the request's end.
             Event::Settings(_) | Event::Payee(_) | Event::Spend(_) | Event::Customer(_) => {}
         }
         self.reports.apply(recorded);
@@ -325,7 +347,8 @@ impl Laws {
 
     fn end_of_request(&mut self, out: &mut Vec<Broken>) {
         self.within = None;
-        self.settle(out);
+        let day = self.day.end(out);
+        self.settle(day, out);
         for (payout, attempt) in self.accepted.drain(..) {
             let expected = format!("attempt {attempt} is paid");
             out.push(broken(Law::LatePaymentIsResolved, payout, expected, "nothing in the same request"));
@@ -343,7 +366,14 @@ impl Laws {
 
     /// Whether what the request says of a deal is told to be wrong, so that it need not clear.
     fn is_wrong_deal(&self, out: &[Broken]) -> bool {
-        let wrong = [Law::CalcDivergence, Law::PartsAreTheWhole, Law::EarnedIsBooked, Law::ReversalIsExact];
+        let wrong = [
+            Law::CalcDivergence,
+            Law::SaleIsOnWhatIsKnown,
+            Law::SaleGoesItsWay,
+            Law::PartsAreTheWhole,
+            Law::EarnedIsBooked,
+            Law::ReversalIsExact,
+        ];
         let told = self.found.iter().skip(self.before).map(|found| found.class);
         told.chain(out.iter().map(|broken| Class::Broken(broken.law)))
             .any(|class| wrong.iter().any(|law| class == Class::Broken(*law)))
@@ -367,8 +397,17 @@ impl Laws {
     }
 
     /// Compares what the request holds with what it must hold, in the way that it comes nearest to, and goes on with the latter.
-    fn settle(&mut self, out: &mut Vec<Broken>) {
-        let (ways, posted) = (std::mem::take(&mut self.due), std::mem::take(&mut self.posted));
+    fn settle(&mut self, day: Option<Date>, out: &mut Vec<Broken>) {
+        let (mut ways, mut posted) = (std::mem::take(&mut self.due), std::mem::take(&mut self.posted));
+        day.into_iter().for_each(|day| ways.iter_mut().flatten().for_each(|due| due::date(due, day)));
+        let untold = std::mem::take(&mut self.untold);
+        posted.retain(|Posted { event, .. }| match (event, due::told_of(event)) {
+            (Event::Customer(told), Some(deal)) if untold.contains(deal) => {
+                self.meet(told);
+                false
+            }
+            _ => true,
+        });
         let ways = ways.iter().map(|due| pairs(due, &posted));
         let wrong = |(due, posted): &&(Option<&Event>, Option<&Posted>)| *due != posted.map(|posted| &posted.event);
         let nearest = ways.min_by_key(|pairs| pairs.iter().filter(wrong).count());
@@ -411,8 +450,9 @@ impl Laws {
                 self.contribute(account, amount.negated(), out);
             }
             Event::Attainment(event) => self.count(event, out),
-            Event::Spend(spend::Event::Counted { account, amount, .. }) => self.spend(account, *amount),
-            Event::Spend(spend::Event::Reversed { account, amount, .. }) => self.spend(account, amount.negated()),
+            Event::Spend(spend::Event::Counted { account, amount, .. }) => self.spend(account, *amount, out),
+            Event::Spend(spend::Event::Reversed { account, amount, .. }) => self.spend(account, amount.negated(), out),
+            Event::Customer(event) => self.meet(event),
             Event::Account(account::Event::EntryReversed { payee, entry, .. }) => {
                 self.moved(payee, *entry, Place::Payable, Place::Reversed, out);
             }
@@ -457,19 +497,15 @@ impl Laws {
                 }
             }
             deal::Event::Completed(completion) => self.complete(completion, out),
-            deal::Event::Touched { deal, touch } => {
-                if let Some(sold) = self.sales.get_mut(deal) {
-                    sold.touches.push(touch.clone());
-                }
-            }
-            deal::Event::Credited(crediting) => self.credit(crediting, effective, out),
-            deal::Event::Recredited(recrediting) => self.credit(&recrediting.crediting, effective, out),
+            deal::Event::Touched { deal, touch } => self.touch(deal, touch, out),
+            deal::Event::Credited(crediting) => self.credit(crediting, false, out),
+            deal::Event::Recredited(recrediting) => self.credit(&recrediting.crediting, true, out),
             deal::Event::Collected { deal, payment, amount, on, entries } => {
                 let payment = Payment { payment: payment.clone(), amount: *amount, on: *on };
-                self.collect(deal, payment, entries, out);
+                self.collect(deal, payment, effective, entries, out);
             }
             deal::Event::Reversed { deal, sides, .. } if self.sales.contains_key(deal) => {
-                self.take_sale_back(deal, sides, effective, out);
+                self.take_sale_back(deal, sides, out);
             }
             deal::Event::Reversed { deal, sides, .. } => {
                 let Some(Completed { sides: known, posted }) = self.completed.remove(deal) else {
@@ -479,14 +515,14 @@ impl Laws {
                 if !known.contains(&digest(sides)) {
                     out.push(broken(Law::ReversalIsExact, deal, "the sides as completed", "others"));
                 }
-                let due = posted.into_iter().filter_map(|event| self.taken_back(event, effective)).collect();
+                let due = posted.into_iter().filter_map(|event| self.taken_back(event)).collect();
                 self.owe(due);
             }
         }
     }
 
-    /// What takes back, on a day, what a deal had posted.
-    fn taken_back(&self, event: Event, on: Date) -> Option<Event> {
+    /// What takes back what a deal had posted. It is of the day of the request.
+    fn taken_back(&self, event: Event) -> Option<Event> {
         Some(match event {
             Event::Cap(cap::Event::Contributed { account, deal, amount, .. }) => {
                 cap::Event::Reversed { account, deal, amount }.into()
@@ -507,12 +543,12 @@ impl Laws {
                 entry,
                 source: Source::Commission { deal },
                 amount,
-                ..
+                earned_on,
             }) => {
                 let is_paid = self.entries.get(&entry).is_some_and(|known| known.place == Place::Paid);
                 let event = if is_paid {
                     let (source, amount) = (Source::Clawback { deal, of: entry }, amount.negated());
-                    account::Event::EntryBooked { payee, entry, source, amount, earned_on: on }
+                    account::Event::EntryBooked { payee, entry, source, amount, earned_on }
                 } else {
                     account::Event::EntryReversed { payee, entry, because: Because::Deal(deal), amount }
                 };
@@ -658,8 +694,15 @@ impl Laws {
         self.doubted_documents.contains(&(StreamId::Plan(plan.clone()), *version))
     }
 
-    fn spend(&mut self, account: &spend::Account, amount: Money) {
-        self.spent.entry((account.clone(), amount.currency())).or_default().add(amount);
+    fn spend(&mut self, account: &spend::Account, amount: Money, out: &mut Vec<Broken>) {
+        let key = (account.clone(), amount.currency());
+        let spent = self.spent.entry(key.clone()).or_default();
+        spent.add(amount);
+        if let Some(limit) = self.spend_limits.get(&key).filter(|limit| amount.is_positive() && *spent > **limit) {
+            let [limit, spent] = [limit, spent].map(|sum| sum.show(amount.currency()));
+            let expected = format!("at most {limit}");
+            out.push(broken(Law::SpendLimitHolds, spend::stream(account), expected, spent).over(amount));
+        }
     }
 
     /// Checks a cap that a deal meets.

@@ -1,19 +1,20 @@
 //! The laws of sales: what a sale counts, books and takes back is what it comes to, calculated again.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Broken, Law, Laws, broken, differs};
+use crate::Date;
+use crate::attribute::Single;
 use crate::credit::touch::Touch;
 use crate::deal::SideLines;
-use crate::deal::sale::{self, Crediting, Sale, Spent};
+use crate::deal::sale::{self, Crediting, Payment, Sale, Spent};
 use crate::event::Event;
-use crate::id::{DealId, EntryId};
+use crate::id::{DealId, EntryId, PayeeId};
 use crate::money::Money;
 use crate::projection::sum::Sum;
 use crate::reconcile::due::{self, booking, differing};
 use crate::stream::StreamId;
-use crate::{Date, spend};
+use crate::{customer, spend};
 
 /// A sale, and what taking it back takes back.
 #[derive(Debug, Clone)]
@@ -21,7 +22,7 @@ pub(super) struct Sold {
     sale: Box<Sale>,
     worth: Money,
     pub(super) touches: Vec<Touch>,
-    payments: Vec<sale::Payment>,
+    payments: Vec<Payment>,
     /// As it was credited last, and how many touches were known then.
     credited: Option<(Crediting, usize)>,
     /// The entries that it has.
@@ -30,14 +31,30 @@ pub(super) struct Sold {
     pub(super) posted: Vec<Event>,
 }
 
+/// Who earns on a sale; nothing where that cannot be told.
+type Earners = Option<BTreeSet<PayeeId>>;
+
 impl Sold {
     pub(super) fn new(sale: &Sale, worth: Money) -> Self {
         let (touches, payments, live, posted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self { sale: Box::new(sale.clone()), worth, touches, payments, credited: None, live, posted }
     }
 
+    pub(super) fn sale(&self) -> &Sale {
+        &self.sale
+    }
+
+    pub(super) fn worth(&self) -> Money {
+        self.worth
+    }
+
+    /// As it was credited last.
+    pub(super) fn former(&self) -> Option<&Crediting> {
+        self.credited.as_ref().map(|(crediting, _)| crediting)
+    }
+
     /// What it counts to spend limits.
-    fn spent(&self) -> BTreeMap<&spend::Account, Sum> {
+    pub(super) fn spent(&self) -> BTreeMap<&spend::Account, Sum> {
         let mut sums = BTreeMap::<_, Sum>::new();
         for event in &self.posted {
             if let Event::Spend(spend::Event::Counted { account, amount, .. }) = event {
@@ -49,21 +66,50 @@ impl Sold {
 }
 
 impl Laws {
-    /// Calculates a sale again, and owes what it counts and books more than before, and the taking back of what is gone.
-    pub(super) fn credit(&mut self, crediting: &Crediting, on: Date, out: &mut Vec<Broken>) {
-        let deal = &crediting.deal;
-        let Some(mut sold) = self.sales.remove(deal) else {
-            out.push(broken(Law::CalcDivergence, deal, "a sale that is known", "none"));
+    /// Takes a touch of a sale in.
+    pub(super) fn touch(&mut self, deal: &DealId, touch: &Touch, out: &mut Vec<Broken>) {
+        let is_known = self.terms.payee(&touch.payee).is_some();
+        let Some(sold) = self.sales.get_mut(deal) else {
+            let found = format!("touch {}", touch.touch);
+            out.push(broken(Law::SaleGoesItsWay, deal, "a sale that is not reversed", found));
             return;
         };
-        let known = self.on_what_was_spent(&sold, crediting, out);
-        let calculated = self.credit_again(&sold, &known, out);
-        let mut ways = vec![self.by_crediting(&sold, crediting, on)];
-        if let Cow::Owned(known) = &known {
-            ways.push(self.by_crediting(&sold, known, on));
+        let is_new = sold.touches.iter().all(|known| known.touch != touch.touch);
+        let wrong = (!is_new, !is_known);
+        sold.touches.push(touch.clone());
+        let (field, expected, found) = match wrong {
+            (true, _) => ("touch.touch", "another name", touch.touch.to_string()),
+            (false, true) => ("touch.payee", "a payee that is known", touch.payee.to_string()),
+            (false, false) => return,
+        };
+        // What it would come to without that touch cannot be told.
+        self.doubted_deals.insert(deal.clone());
+        out.push(differs(Law::SaleGoesItsWay, deal, (field.to_owned(), expected.to_owned(), found)));
+    }
+
+    /// Calculates a sale again, and owes what it counts and books more than before, and the taking back of what is gone.
+    pub(super) fn credit(&mut self, crediting: &Crediting, anew: bool, out: &mut Vec<Broken>) {
+        let deal = &crediting.deal;
+        let Some(mut sold) = self.sales.remove(deal) else {
+            out.push(broken(Law::SaleGoesItsWay, deal, "a sale that is registered and not reversed", "none"));
+            return;
+        };
+        if anew != sold.credited.is_some() {
+            let [credited, open] = ["a sale that is credited", "a sale that is not credited"];
+            let (expected, found) = if anew { (credited, open) } else { (open, credited) };
+            out.push(broken(Law::SaleGoesItsWay, deal, expected, found).over(sold.worth));
         }
-        ways.extend(calculated.iter().map(|calculated| self.by_crediting(&sold, calculated, on)));
-        let right = calculated.unwrap_or_else(|| known.into_owned());
+        let (ways, right, earners) = self.judge(&sold, crediting, out);
+        match earners {
+            None => {
+                self.untold.insert(deal.clone());
+            }
+            Some(_) if sold.credited.is_none() => self.day.must_be(right.earned_on),
+            Some(_) => {}
+        }
+        let ways = ways.iter().map(|way| self.by_crediting(&sold, way, earners.as_ref())).collect();
+        let limits = self.limits_in_force(&right);
+        self.spend_limits.extend(limits);
         sold.posted.retain(|event| due::booked(event).is_none_or(|entry| has(&crediting.entries, entry)));
         sold.live.clone_from(&right.entries);
         sold.credited = Some((right, sold.touches.len()));
@@ -71,9 +117,9 @@ impl Laws {
         self.owe_either(ways);
     }
 
-    /// What a sale must post when it is credited, on a day.
-    fn by_crediting(&self, sold: &Sold, crediting: &Crediting, on: Date) -> Vec<Event> {
-        let Crediting { deal, entries, .. } = crediting;
+    /// What a sale must post when it is credited.
+    fn by_crediting(&self, sold: &Sold, crediting: &Crediting, earners: Option<&BTreeSet<PayeeId>>) -> Vec<Event> {
+        let Crediting { deal, earned_on, entries, .. } = crediting;
         let mut more = sold.spent();
         more.values_mut().for_each(|sum| *sum = Sum::ZERO.minus(*sum));
         for Spent { account, before, after } in &crediting.spent {
@@ -86,88 +132,119 @@ impl Laws {
                 due.push(spend::Event::Counted { account: account.clone(), deal: deal.clone(), amount }.into());
             }
         }
+        due.extend(earners.into_iter().flat_map(|earners| self.told(sold, deal, (earners, *earned_on))));
         let booked: Vec<_> = sold.posted.iter().filter_map(due::booked).collect();
         let new = entries.iter().filter(|earned| !booked.contains(&earned.entry));
         due.extend(new.map(|earned| booking(deal, earned)));
         let gone = |event: &&Event| due::booked(event).is_some_and(|entry| !has(entries, entry));
         let gone = sold.posted.iter().filter(gone).cloned();
-        due.extend(gone.filter_map(|event| self.taken_back(event, on)));
+        due.extend(gone.filter_map(|event| self.taken_back(event)));
         due
     }
 
-    /// Owes that a sale is taken back, on a day.
-    pub(super) fn take_sale_back(&mut self, deal: &DealId, sides: &[SideLines], on: Date, out: &mut Vec<Broken>) {
+    /// What the customer of a sale must be told when these earn on it, on its day.
+    fn told(&self, sold: &Sold, deal: &DealId, (earners, on): (&BTreeSet<PayeeId>, Date)) -> Vec<Event> {
+        let Some(customer) = &sold.sale.customer else { return Vec::new() };
+        let told = sold.sale.may_earn(&sold.touches).into_iter().filter_map(|payee| {
+            let was = self.met(customer, payee).and_then(|met| met.earned_on(deal));
+            let is = earners.contains(payee).then_some(on);
+            let (customer, payee, deal) = (customer.clone(), payee.clone(), deal.clone());
+            let event = match is {
+                _ if is == was => return None,
+                Some(on) => customer::Event::Earned { customer, payee, deal, on },
+                None => customer::Event::Forgotten { customer, payee, deal },
+            };
+            Some(event.into())
+        });
+        told.collect()
+    }
+
+    /// Owes that a sale is taken back.
+    pub(super) fn take_sale_back(&mut self, deal: &DealId, sides: &[SideLines], out: &mut Vec<Broken>) {
         if !sides.is_empty() {
             out.push(broken(Law::ReversalIsExact, deal, "a sale, which has no sides", "sides"));
         }
-        let Some(sold @ Sold { credited: Some(_), .. }) = self.sales.remove(deal) else {
+        let Some(sold @ Sold { credited: Some((Crediting { earned_on, .. }, _)), .. }) = &self.sales.remove(deal)
+        else {
             out.push(broken(Law::ReversalIsExact, deal, "a sale that is credited", "none"));
             return;
         };
         let mut due = Vec::new();
+        if self.doubted_deals.contains(deal) {
+            self.untold.insert(deal.clone());
+        } else {
+            due = self.told(sold, deal, (&BTreeSet::new(), *earned_on));
+        }
         for (account, sum) in sold.spent() {
             if let Some(amount) = sum.money(sold.worth.currency()).ok().filter(|amount| !amount.is_zero()) {
                 due.push(spend::Event::Reversed { account: account.clone(), deal: deal.clone(), amount }.into());
             }
         }
-        due.extend(sold.posted.into_iter().filter_map(|event| self.taken_back(event, on)));
+        due.extend(sold.posted.iter().filter_map(|event| self.taken_back(event.clone())));
         self.owe(due);
     }
 
-    /// The sale, on what others count to the spend limits of its payees.
-    fn on_what_was_spent<'a>(
-        &self,
+    /// Credits a sale again, on what is known of it: as it is stored and, where that is wrong, as it should be; which of them holds;
+    /// and who earns on it. What it is credited on is told, or else what comes out.
+    fn judge(
+        &mut self,
         sold: &Sold,
-        crediting: &'a Crediting,
+        stored: &Crediting,
         out: &mut Vec<Broken>,
-    ) -> Cow<'a, Crediting> {
-        let (own, mut known) = (sold.spent(), Cow::Borrowed(crediting));
-        for (index, Spent { account, before, .. }) in crediting.spent.iter().enumerate() {
-            let currency = before.currency();
-            let total = self.spent.get(&(account.clone(), currency)).copied().unwrap_or_default();
-            let was = total.minus(own.get(account).copied().unwrap_or_default()).max(Sum::ZERO);
-            if was == Sum::from(*before) {
-                continue;
-            }
-            let expected = format!("{} {currency}", was.show(currency));
-            let field = ("before".to_owned(), expected, before.to_string());
-            out.push(differs(Law::BeforeIsWhatWas, spend::stream(account), field));
-            if let (Ok(was), Some(spent)) = (was.money(currency), known.to_mut().spent.get_mut(index)) {
-                spent.before = was;
-            }
+    ) -> (Vec<Crediting>, Crediting, Earners) {
+        let (known, mut told) = self.on_what_is_known(sold, stored);
+        if self.is_doubted(stored) || self.is_doubted(&known) {
+            return (vec![stored.clone()], stored.clone(), None);
         }
-        known
-    }
-
-    /// Calculates a sale again, on what is known of it. It comes out as it should be where it is stored otherwise.
-    fn credit_again(&mut self, sold: &Sold, crediting: &Crediting, out: &mut Vec<Broken>) -> Option<Crediting> {
-        if self.is_doubted(crediting) {
-            return None;
-        }
-        let deal = &crediting.deal;
-        let again = crediting.recalculate(&sold.sale, &sold.touches, &sold.payments, &self.documents);
-        let (told, right) = match again {
-            Err(rejection) => (Some(broken(Law::CalcDivergence, deal, rejection, "what is stored")), None),
-            Ok((_, mut again)) => match crediting.divergence(&again) {
-                None => (None, None),
-                Some((place, stored, calculated)) => {
-                    name(&mut again.entries, &crediting.entries);
-                    (Some(differs(Law::CalcDivergence, deal, (place, calculated, stored))), Some(again))
+        let again = |way: &Crediting| way.credited_again(&sold.sale, &sold.touches, &sold.payments, &self.documents);
+        let comes_out = |way: &Crediting, again: &Crediting| way.divergence(again).is_none();
+        let mut ways = vec![stored.clone()];
+        ways.extend((known != *stored).then(|| known.clone()));
+        let right = ways.iter().rev().find_map(|way| match again(way) {
+            Ok((Single { earned, .. }, again)) if comes_out(way, &again) => Some((way.clone(), Some(earned))),
+            _ => None,
+        });
+        let (right, earners) = match right {
+            Some(right) => right,
+            None => {
+                let (told_of, right, earners) = match again(&known) {
+                    Err(rejection) => {
+                        (broken(Law::CalcDivergence, &stored.deal, rejection, "what is stored"), known, None)
+                    }
+                    Ok((Single { earned, .. }, mut again)) => {
+                        let (place, is, should) = known.divergence(&again).unwrap_or_default();
+                        name(&mut again.entries, &stored.entries);
+                        // Of other inputs it cannot be told who earns on them.
+                        let earners = (again.inputs == stored.inputs).then_some(earned);
+                        (differs(Law::CalcDivergence, &stored.deal, (place, should, is)), again, earners)
+                    }
+                };
+                match told.first_mut() {
+                    None => told.push(told_of.over(sold.worth)),
+                    // Nothing fits the instant, and everything the day.
+                    Some(told) if told.field == "earned_on" => {
+                        let (expected, found) = (format!("on {}", stored.earned_on), stored.completed_at.to_string());
+                        (told.field, told.expected, told.found) = ("completed_at".to_owned(), expected, found);
+                    }
+                    Some(_) => {}
                 }
-            },
+                // It may be the sale that is wrong: what follows is not blamed for it.
+                self.doubted_deals.insert(stored.deal.clone());
+                ways.push(right.clone());
+                (right, earners)
+            }
         };
-        if let Some(told) = told {
-            // It may be the sale that is wrong: what follows is not blamed for it.
-            self.doubted_deals.insert(deal.clone());
-            out.push(told.over(sold.worth));
+        if !told.is_empty() && right == *stored {
+            self.doubted_deals.insert(stored.deal.clone());
         }
-        let Crediting { credits, house, unattributed, .. } = right.as_ref().unwrap_or(crediting);
+        out.extend(told);
+        let Crediting { credits, house, unattributed, .. } = &right;
         let sum: Sum = credits.iter().map(|credit| credit.amount).chain(*house).map(Sum::from).sum();
         if !unattributed && sum != Sum::from(sold.worth) {
             let found = sum.show(sold.worth.currency());
-            out.push(broken(Law::PartsAreTheWhole, deal, sold.worth.amount(), found).over(sold.worth));
+            out.push(broken(Law::PartsAreTheWhole, &stored.deal, sold.worth.amount(), found).over(sold.worth));
         }
-        right
+        (ways, right, earners)
     }
 
     /// Whether what a sale is credited on is told to be wrong.
@@ -183,63 +260,80 @@ impl Laws {
     pub(super) fn collect(
         &mut self,
         deal: &DealId,
-        payment: sale::Payment,
+        payment: Payment,
+        effective: Date,
         entries: &[sale::Earned],
         out: &mut Vec<Broken>,
     ) {
         let Some(mut sold) = self.sales.remove(deal) else {
-            out.push(broken(Law::CalcDivergence, deal, "a sale that is known", "none"));
+            out.push(broken(Law::SaleGoesItsWay, deal, "a sale that is registered and not reversed", "none"));
             return;
         };
+        if sold.payments.iter().any(|known| known.payment == payment.payment) {
+            let field = ("payment".to_owned(), "another name".to_owned(), payment.payment.to_string());
+            out.push(differs(Law::SaleGoesItsWay, deal, field).over(payment.amount));
+            self.doubted_deals.insert(deal.clone());
+        }
+        let Some((crediting, touches)) = sold.credited.as_ref().map(|(known, touches)| (known.clone(), *touches))
+        else {
+            out.push(broken(Law::SaleGoesItsWay, deal, "a sale that is credited", "none"));
+            self.sales.insert(deal.clone(), sold);
+            return;
+        };
+        let day = payment.on.max(crediting.earned_on);
+        self.day.is_told(deal, "on", day);
+        let (on, mut right) = (payment.on, None);
         sold.payments.push(payment);
-        let mut ways = vec![entries];
-        let right = self.collect_again(deal, &sold, entries, out);
-        ways.extend(right.as_deref());
-        let ways = ways.iter().map(|entries| entries.iter().map(|earned| booking(deal, earned)).collect()).collect();
+        if !self.is_doubted(&crediting) {
+            let again = |sold: &Sold| self.release(sold, &crediting, touches, entries);
+            let told = again(&sold).err().and_then(|told| {
+                // It may be the day of the payment that is wrong.
+                sold.payments.iter_mut().rev().take(1).for_each(|payment| payment.on = effective);
+                let fits = day != effective && again(&sold).is_ok();
+                sold.payments.iter_mut().rev().take(1).filter(|_| !fits).for_each(|payment| payment.on = on);
+                (!fits).then_some(told)
+            });
+            if let Some((told, released)) = told {
+                out.push(told.over(sold.worth));
+                self.doubted_deals.insert(deal.clone());
+                right = released;
+            }
+        }
+        let ways = [Some(entries), right.as_deref()].into_iter().flatten();
+        let ways = ways.map(|entries| entries.iter().map(|earned| booking(deal, earned)).collect()).collect();
         sold.live.extend(right.unwrap_or_else(|| entries.to_vec()));
         self.sales.insert(deal.clone(), sold);
         self.owe_either(ways);
     }
 
-    /// What a payment should have released where that is stored otherwise.
-    fn collect_again(
-        &mut self,
-        deal: &DealId,
+    /// Calculates what the last payment releases: it is what is stored, or else what is wrong and, where it can be told, what it
+    /// should be.
+    fn release(
+        &self,
         sold: &Sold,
+        crediting: &Crediting,
+        touches: usize,
         entries: &[sale::Earned],
-        out: &mut Vec<Broken>,
-    ) -> Option<Vec<sale::Earned>> {
-        let Some((crediting, touches)) = &sold.credited else {
-            out.push(broken(Law::CalcDivergence, deal, "a sale that is credited", "none"));
-            return None;
-        };
-        if self.is_doubted(crediting) {
-            return None;
-        }
-        let touches = sold.touches.iter().take(*touches);
+    ) -> Result<(), (Broken, Option<Vec<sale::Earned>>)> {
+        let deal = &crediting.deal;
+        let touches = sold.touches.iter().take(touches);
         let again = crediting.recalculate(&sold.sale, touches, &sold.payments, &self.documents);
-        let (told, right) = match again {
-            Err(rejection) => (broken(Law::CalcDivergence, deal, rejection, "what is stored"), None),
-            Ok((_, again)) => {
-                let (mut left, mut released) = (sold.live.clone(), again.entries);
-                released.retain(|earned| {
-                    let place = left.iter().position(|known| known.equals(earned));
-                    place.map(|place| left.swap_remove(place)).is_none()
-                });
-                name(&mut released, entries);
-                match (left.first(), differing("entries", &released.as_slice(), &entries)) {
-                    (Some(earned), _) => {
-                        let found = format_args!("{} of {}", earned.amount, earned.payee);
-                        (broken(Law::CalcDivergence, deal, "what its payments release", found), None)
-                    }
-                    (None, Some(field)) => (differs(Law::CalcDivergence, deal, field), Some(released)),
-                    (None, None) => return None,
-                }
+        let (_, again) =
+            again.map_err(|rejection| (broken(Law::CalcDivergence, deal, rejection, "what is stored"), None))?;
+        let (mut left, mut released) = (sold.live.clone(), again.entries);
+        released.retain(|earned| {
+            let place = left.iter().position(|known| known.equals(earned));
+            place.map(|place| left.swap_remove(place)).is_none()
+        });
+        name(&mut released, entries);
+        match (left.first(), differing("entries", &released.as_slice(), &entries)) {
+            (Some(earned), _) => {
+                let found = format_args!("{} of {}", earned.amount, earned.payee);
+                Err((broken(Law::CalcDivergence, deal, "what its payments release", found), None))
             }
-        };
-        self.doubted_deals.insert(deal.clone());
-        out.push(told.over(sold.worth));
-        right
+            (None, Some(field)) => Err((differs(Law::CalcDivergence, deal, field), Some(released))),
+            (None, None) => Ok(()),
+        }
     }
 }
 

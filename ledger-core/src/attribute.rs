@@ -434,8 +434,10 @@ impl<'a> Desk<'a> {
             return Err(Fault::TooManyTouches(deal.touches.len()).at("touches"));
         }
         for touch in &deal.touches {
+            let at = || format!("touches.{}", touch.touch);
             let known = self.knows(&touch.payee).and_then(|_| touch.at.in_range());
-            known.map_err(|fault| fault.at(format!("touches.{}", touch.touch)))?;
+            known.map_err(|fault| fault.at(at()))?;
+            touch.check_length().map_err(|error| error.within(&at()))?;
         }
         for Weight { payee, .. } in &deal.custom {
             self.knows(payee).map_err(|fault| fault.at("custom"))?;

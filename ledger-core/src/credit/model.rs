@@ -16,7 +16,7 @@ use super::terms::{Deal, Payee};
 use super::touch::{Instant, Journey, Step, Touch};
 use crate::chain::Digest;
 use crate::id::{PayeeId, Text};
-use crate::limits::{MILESTONES_PER_TOUCH, PAYEES_PER_DEAL, RULES_PER_PLAN, TOUCHES_PER_DEAL};
+use crate::limits::{PAYEES_PER_DEAL, RULES_PER_PLAN, TOUCHES_PER_DEAL};
 use crate::rate::Rate;
 
 const DAY_MS: u64 = 86_400_000;
@@ -596,9 +596,7 @@ struct Listed<'a> {
 
 impl Listed<'_> {
     fn admit(&self, touch: &Touch, class: Option<&Text>) -> Result<(), Rejection> {
-        if touch.milestones.len() > MILESTONES_PER_TOUCH {
-            return Err(Fault::TooManyMilestones(touch.milestones.len()).at("milestones"));
-        }
+        touch.check_length()?;
         if !self.document.types.has(&touch.kind) {
             return Ok(());
         }

@@ -6,9 +6,10 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::refuse::Fault;
+use super::refuse::{Fault, Rejection};
 use crate::calendar::in_range;
 use crate::id::{PayeeId, Text, TouchId};
+use crate::limits::MILESTONES_PER_TOUCH;
 use crate::money::{FromText, excerpt};
 use crate::rate::Rate;
 
@@ -102,6 +103,16 @@ pub struct Touch {
     /// The milestones of the deal that it was, such as `lead`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub milestones: Vec<Text>,
+}
+
+impl Touch {
+    /// Makes sure that it names no more milestones than a touch may.
+    pub(crate) fn check_length(&self) -> Result<(), Rejection> {
+        match self.milestones.len() {
+            many if many > MILESTONES_PER_TOUCH => Err(Fault::TooManyMilestones(many).at("milestones")),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The touches that count, by time and then as listed, and their payees by their first touch.

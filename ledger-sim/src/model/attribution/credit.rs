@@ -6,9 +6,6 @@ use super::exact::{Exact, share, sum};
 use super::terms::{Class, Deal, Model, Payee, Rule, Sum, Touch, Types, Weights};
 use super::{Code, decay};
 
-/// Of one touch.
-const MOST_MILESTONES: usize = 100;
-
 /// How a deal is shared out: those who have a weight, in the order in which a rest goes to the first, then the house.
 pub(super) struct Credits {
     /// How many touches count.
@@ -102,9 +99,6 @@ fn qualifying<'a>(model: &Model, deal: &'a Deal) -> Vec<&'a Touch> {
 
 /// Whether a touch says nothing that the model has never heard of.
 fn must_be_known(model: &Model, touch: &Touch, payees: &BTreeMap<String, Payee>) -> Result<(), Code> {
-    if touch.milestones.len() > MOST_MILESTONES {
-        return Err(Code::TooMany);
-    }
     let in_one_of = |roles: &Weights| match &touch.role {
         Some(role) if roles.iter().all(|(known, _)| known != role) => Err(Code::UnknownRole),
         _ => Ok(()),

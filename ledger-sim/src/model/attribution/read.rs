@@ -22,6 +22,7 @@ type Read<T> = Result<T, Code>;
 
 const MOST_TOUCHES: usize = 100_000;
 const MOST_RULES: usize = 1_000;
+const MOST_MILESTONES: usize = 100;
 const MOST_CUSTOM: usize = 50;
 const MOST_MONTHS: u32 = 1_200;
 
@@ -272,7 +273,7 @@ fn touch(value: &Value) -> Read<Touch> {
         at: instant(fields.get("at")?)?,
         weight: fields.maybe("weight", rate)?,
         role: fields.maybe("role", name)?,
-        milestones: fields.list("milestones", name)?,
+        milestones: at_most(MOST_MILESTONES, fields.list("milestones", name)?)?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Attribution as a calculator: deals with their touches in, credits and commissions out, with the reasons. It stores nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::Date;
 use crate::allocation::{AllocationError, allocate_wide};
 use crate::attribution::Weight;
-use crate::calendar::in_range;
+use crate::calendar::{Zone, in_range};
 use crate::chain::Digest;
 use crate::credit::distinct;
 use crate::credit::explain::{Credited, Earned, Share, Unpaid, with_words};
@@ -17,7 +17,7 @@ use crate::credit::rates::{self, History, RatePlan, Released, Sale};
 use crate::credit::refuse::{Fault, Rejection, none_twice};
 use crate::credit::terms::{Deal, Payee, not_negative};
 use crate::id::{CustomerId, DealId, ModelId, PayeeId, RatesId, Text};
-use crate::limits::TOUCHES_PER_DEAL;
+use crate::limits::{ENTRIES_PER_CASE, PAYEES_PER_DEAL, TOUCHES_PER_DEAL};
 use crate::malformed;
 use crate::money::{Currency, Money};
 use crate::rate::{Rate, Rounding};
@@ -29,8 +29,11 @@ pub struct Case {
     /// What the answer is to be found by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub case: Option<String>,
-    /// The currency of everything.
+    /// The currency of everything but the rate plans that pay nothing.
     pub currency: Currency,
+    /// Where the days of deals begin.
+    #[serde(default, skip_serializing_if = "Zone::is_utc")]
+    pub zone: Zone,
     /// Everybody who is named.
     #[serde(deserialize_with = "distinct")]
     pub payees: BTreeMap<PayeeId, Payee>,
@@ -95,7 +98,7 @@ pub struct Attributed {
     pub model: ModelId,
     /// How many touches count.
     pub touches: usize,
-    /// Nobody has a claim: nothing is credited or paid, and somebody should look at it.
+    /// Nobody has a claim, nor has the house: nothing is credited or paid, and somebody should look at it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unattributed: bool,
     /// Who is credited with what; with what the house has they sum to the deal.
@@ -219,8 +222,8 @@ pub fn run(case: &Case) -> Result<Outcome, Refusal> {
 /// One deal, and what it leaves to later ones.
 pub(crate) struct Single {
     pub attributed: Attributed,
-    /// Who earns on the deal, before anything is collected, and on which day of its rate plan.
-    pub earned: BTreeMap<PayeeId, Date>,
+    /// Who earns on the deal, before anything is collected.
+    pub earned: BTreeSet<PayeeId>,
     /// What counts to the limit of a payee's rate plan over a month or year afterwards.
     pub spent: BTreeMap<PayeeId, Money>,
 }
@@ -229,25 +232,25 @@ pub(crate) struct Single {
 pub(crate) fn single(case: &Case) -> Result<Single, Rejection> {
     let mut desk = Desk::open(case)?;
     let deal = case.deals.first().ok_or(Fault::Conflicting("there is no deal"))?;
-    let (attributed, sales) = desk.deal(0, deal)?;
-    let earned = sales.into_iter().map(|(payee, on)| (payee.clone(), on)).collect();
-    Ok(Single { attributed, earned, spent: desk.history.over_time() })
+    let (attributed, earners) = desk.deal(0, deal, "")?;
+    Ok(Single { attributed, earned: earners.into_iter().cloned().collect(), spent: desk.history.over_time() })
 }
 
 /// Checks the one deal of a case before anything is known of its touches, and says what it is worth.
 pub(crate) fn check(case: &Case) -> Result<Money, Rejection> {
     let mut desk = Desk::open(case)?;
     let deal = case.deals.first().ok_or(Fault::Conflicting("there is no deal"))?;
-    desk.deal(0, deal)?;
+    desk.deal(0, deal, "")?;
     let amount = deal.worth(case.currency).map_err(|fault| fault.at("amount"))?;
     if let Some(plan) = desk.plan(deal.rates.as_ref())? {
-        plan.admits(Sale { deal, amount, place: 0 }).map_err(|fault| fault.at("rates"))?;
+        let on = in_range(case.zone.local_date(deal.completed_at.to_utc()))?;
+        plan.admits(Sale { deal, amount, on, place: 0 }).map_err(|fault| fault.at("rates"))?;
     }
     Ok(amount)
 }
 
-/// Who earns on a deal, and on which day of its rate plan.
-type Earners<'a> = Vec<(&'a PayeeId, Date)>;
+/// Who earns on a deal, before anything is collected.
+type Earners<'a> = BTreeSet<&'a PayeeId>;
 
 /// A case whose documents are checked, and what the deals so far left.
 struct Desk<'a> {
@@ -255,18 +258,20 @@ struct Desk<'a> {
     models: BTreeMap<&'a ModelId, Digest>,
     rates: BTreeMap<&'a RatesId, RatePlan<'a>>,
     history: History<'a>,
+    /// How many entries the deals so far came to.
+    entries: usize,
 }
 
 impl<'a> Desk<'a> {
     fn open(case: &'a Case) -> Result<Self, Rejection> {
-        let mut desk = Self { case, models: BTreeMap::new(), rates: BTreeMap::new(), history: History::default() };
+        let mut desk =
+            Self { case, models: BTreeMap::new(), rates: BTreeMap::new(), history: History::default(), entries: 0 };
         for (id, document) in &case.models {
             document.validate().map_err(|error| error.within(&format!("models.{id}")))?;
             desk.models.insert(id, document.hash());
         }
         for (id, document) in &case.rates {
-            let plan = RatePlan::new(id, document, case.currency);
-            desk.rates.insert(id, plan.map_err(|error| error.within(&format!("rates.{id}")))?);
+            desk.rates.insert(id, RatePlan::new(id, document).map_err(|error| error.within(&format!("rates.{id}")))?);
             for one in &document.overrides {
                 let known = desk.knows(&one.of).and_then(|_| desk.knows(&one.to));
                 known.map_err(|fault| fault.at(format!("rates.{id}.overrides.{}", one.name)))?;
@@ -305,39 +310,60 @@ impl<'a> Desk<'a> {
 
     fn deals(&mut self) -> Result<Vec<Attributed>, Rejection> {
         let deals = self.case.deals.iter().enumerate();
-        deals
-            .map(|(place, deal)| match self.deal(place, deal) {
-                Ok((attributed, _)) => Ok(attributed),
-                Err(error) => Err(error.within(&format!("deals.{}", deal.deal))),
-            })
-            .collect()
+        let attributed = deals.map(|(place, deal)| Ok(self.deal(place, deal, &format!("deals.{}", deal.deal))?.0));
+        attributed.collect()
     }
 
-    /// What comes of a deal, and who earns on it.
-    fn deal(&mut self, place: usize, deal: &'a Deal) -> Result<(Attributed, Earners<'a>), Rejection> {
-        let amount = self.check(deal)?;
-        let sale = Sale { deal, amount, place };
-        let unknown = || Fault::UnknownModel(deal.model.clone()).at("model");
-        let (document, hash) =
-            self.case.models.get(&deal.model).zip(self.models.get(&deal.model).copied()).ok_or_else(unknown)?;
-        let Claims { touches, claims, house } = document.claims(deal, &self.case.payees)?;
+    /// What comes of a deal, which is found at a path, and who earns on it.
+    fn deal(&mut self, place: usize, deal: &'a Deal, at: &str) -> Result<(Attributed, Earners<'a>), Rejection> {
+        let within = |error: Rejection| error.within(at);
+        let amount = self.check(deal).map_err(within)?;
+        let on = in_range(self.case.zone.local_date(deal.completed_at.to_utc()));
+        let on = on.map_err(|error| within(Fault::from(error).at("completed_at")))?;
+        let model = self.case.models.get(&deal.model).zip(self.models.get(&deal.model).copied());
+        let (document, hash) = model.ok_or_else(|| within(Fault::UnknownModel(deal.model.clone()).at("model")))?;
+        let claims = document.claims(deal, &self.case.payees).map_err(within)?;
+        self.check_currencies(deal, &claims)?;
+        self.credit(Sale { deal, amount, on, place }, hash, claims).map_err(within)
+    }
+
+    /// Makes sure that nobody who has a claim is paid by a plan of its own in another currency.
+    fn check_currencies(&self, deal: &Deal, claims: &Claims) -> Result<(), Rejection> {
+        let overlays =
+            deal.overlays.iter().map(|one| &one.payee).filter(|_| !claims.claims.is_empty() || claims.house.is_some());
+        for payee in claims.claims.iter().map(|claim| &claim.payee).chain(overlays) {
+            if let Some(plan) = self.plan(self.knows(payee)?.rates.as_ref())? {
+                plan.pays_in(self.case.currency).map_err(|fault| fault.at(format!("payees.{payee}.rates")))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Credits a deal to those who have a claim, and pays them.
+    fn credit(
+        &mut self,
+        sale: Sale<'a>,
+        hash: Digest,
+        Claims { touches, claims, house }: Claims,
+    ) -> Result<(Attributed, Earners<'a>), Rejection> {
+        let Sale { deal, amount, on, .. } = sale;
         let mut attributed = Attributed {
             deal: deal.deal.clone(),
             model: deal.model.clone(),
             touches,
-            unattributed: claims.is_empty(),
+            unattributed: claims.is_empty() && house.is_none(),
             credits: Vec::with_capacity(claims.len()),
             house: None,
             overlays: Vec::new(),
             entries: Vec::new(),
         };
-        if claims.is_empty() {
-            return Ok((attributed, Vec::new()));
+        if attributed.unattributed {
+            return Ok((attributed, Earners::new()));
         }
         let mut parts = Parts::new(claims.iter().map(|claim| claim.weight).chain(house).collect());
         let of = parts.weights.iter().try_fold(0_u128, |sum, weight| sum.checked_add(*weight)).ok_or(Fault::Scale)?;
         attributed.house = house.map(|_| parts.of(amount, claims.len())).transpose()?;
-        let mut sales = Vec::new();
+        let mut earners = Earners::new();
         for (index, claim) in claims.into_iter().enumerate() {
             let (payee, known) = self.named(&claim.payee)?;
             let mut because = Credited {
@@ -356,7 +382,7 @@ impl<'a> Desk<'a> {
                 (payee, known),
                 (rates, Kind::Commission),
                 part_of,
-                &mut sales,
+                &mut earners,
                 &mut attributed.entries,
             )?;
             attributed.credits.push(Credit { payee: claim.payee, amount: parts.of(amount, index)?, because });
@@ -374,17 +400,16 @@ impl<'a> Desk<'a> {
             };
             // The deal's own plan is for those whom the model credits.
             let rates = known.rates.as_ref();
-            let rounding = self.plan(rates)?.map_or_else(Rounding::default, |plan| plan.document.rounding);
-            let part_of = |whole| Ok(weight.of(whole, rounding)?);
+            // No plan says how a credit is rounded: what is paid on is what is credited.
+            let part_of = |whole| Ok(weight.of(whole, Rounding::HalfAwayFromZero)?);
             because.unpaid =
-                self.pay(sale, (payee, known), (rates, Kind::Overlay), part_of, &mut sales, &mut attributed.entries)?;
-            let amount = weight.of(amount, Rounding::HalfAwayFromZero)?;
-            attributed.overlays.push(Credit { payee: payee.clone(), amount, because });
+                self.pay(sale, (payee, known), (rates, Kind::Overlay), part_of, &mut earners, &mut attributed.entries)?;
+            attributed.overlays.push(Credit { payee: payee.clone(), amount: part_of(amount)?, because });
         }
         if let Some(customer) = &deal.customer {
-            sales.iter().for_each(|(payee, on)| self.history.earned(payee, customer, *on));
+            earners.iter().for_each(|payee| self.history.earned(payee, customer, on));
         }
-        Ok((attributed, sales))
+        Ok((attributed, earners))
     }
 
     /// What a deal is worth, once everything that it names is known and in range.
@@ -395,7 +420,8 @@ impl<'a> Desk<'a> {
         if let Some(cutoff) = deal.cutoff {
             cutoff.in_range().map_err(|fault| fault.at("cutoff"))?;
         }
-        self.plan(deal.rates.as_ref()).map_err(|fault| fault.at("rates"))?;
+        let plan = self.plan(deal.rates.as_ref()).and_then(|plan| plan.map_or(Ok(()), |plan| plan.pays_in(currency)));
+        plan.map_err(|fault| fault.at("rates"))?;
         if let Some(payee) = &deal.registered_by {
             self.knows(payee).map_err(|fault| fault.at("registered_by"))?;
         }
@@ -420,6 +446,9 @@ impl<'a> Desk<'a> {
     }
 
     fn check_overlays(&self, deal: &Deal) -> Result<(), Fault> {
+        if deal.overlays.len() > PAYEES_PER_DEAL {
+            return Err(Fault::TooManyPayees(deal.overlays.len()));
+        }
         none_twice(deal.overlays.iter().map(|one| &one.payee))?;
         deal.overlays.iter().try_for_each(|Weight { payee, weight }| match self.knows(payee) {
             Ok(_) if !weight.is_share() => {
@@ -452,7 +481,7 @@ impl<'a> Desk<'a> {
         payee: (&'a PayeeId, &'a Payee),
         (rates, kind): (Option<&RatesId>, Kind),
         part_of: impl FnMut(Money) -> Result<Money, Fault>,
-        sales: &mut Earners<'a>,
+        earners: &mut Earners<'a>,
         entries: &mut Vec<Entry>,
     ) -> Result<Option<Unpaid>, Rejection> {
         let Some(plan) = rates.and_then(|id| self.rates.get(id)) else { return Ok(Some(Unpaid::NoRates)) };
@@ -461,10 +490,16 @@ impl<'a> Desk<'a> {
             Err(unpaid) => return Ok(Some(unpaid)),
         };
         if earning.amount.is_positive() {
-            sales.push((payee.0, earning.on));
+            earners.insert(payee.0);
         }
         let released = plan.released(sale, earning)?;
         let unpaid = released.is_empty().then_some(Unpaid::NotCollected);
+        let overrides = || plan.document.overrides.iter().filter(|one| one.of == *payee.0);
+        let each = overrides().count().saturating_add(1);
+        self.entries = self.entries.saturating_add(released.len().saturating_mul(each));
+        if self.entries > ENTRIES_PER_CASE {
+            return Err(Fault::TooManyEntries.into());
+        }
         let mut so_far: Option<Money> = None;
         for Released { payment, amount, because } in released {
             let rule = because.rule.clone();
@@ -480,7 +515,7 @@ impl<'a> Desk<'a> {
             });
             let earned = so_far.map_or(Ok(amount), |so_far| so_far.plus(amount))?;
             let former = so_far.replace(earned);
-            for one in plan.document.overrides.iter().filter(|one| one.of == *payee.0) {
+            for one in overrides() {
                 // Rounded on all of them together, or many small payments would make more of it than one does.
                 let before = former.map(|former| one.rate.of(former, plan.document.rounding)).transpose()?;
                 let all = one.rate.of(earned, plan.document.rounding)?;

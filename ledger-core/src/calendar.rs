@@ -88,6 +88,12 @@ impl Zone {
         Self(Tz::UTC)
     }
 
+    /// Whether it is the zone without an offset, by its own name.
+    #[must_use]
+    pub fn is_utc(&self) -> bool {
+        *self == Self::UTC
+    }
+
     /// The IANA name, such as `America/New_York`.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -102,6 +108,12 @@ impl Zone {
         let offset = planted!(UtcDay => Tz::UTC, self.0).offset_from_utc_datetime(&utc).fix();
         // Only the first and last instants that can be written at all have no local time; there the day is that of UTC.
         utc.checked_add_offset(offset).unwrap_or(utc).date()
+    }
+}
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self::UTC
     }
 }
 

@@ -11,7 +11,7 @@ use crate::id::{CustomerId, DealId, PayeeId};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
-    /// The payee earns on a sale to the customer, or on another day of it than before.
+    /// The payee earns on a sale to the customer.
     Earned {
         /// The customer.
         customer: CustomerId,
@@ -19,7 +19,7 @@ pub enum Event {
         payee: PayeeId,
         /// The sale.
         deal: DealId,
-        /// The day of the sale in the rate plan's zone.
+        /// The day of the sale in the ledger's zone.
         on: Date,
     },
     /// The payee earns on a sale no more: it was reversed, or calculated anew.
@@ -69,12 +69,10 @@ impl Customer {
 
 pub(crate) fn evolve(state: &mut Customer, event: &Event) -> Result<(), Misfit> {
     match event {
-        Event::Earned { deal, on, .. } => match state.sales.iter_mut().find(|sale| sale.deal == *deal) {
-            None => state.sales.push(Sale { deal: deal.clone(), on: *on }),
-            Some(sale) if sale.on == *on => return Err(Misfit("a sale is earned on once")),
-            // It keeps its place: it does not come after what came after it.
-            Some(sale) => sale.on = *on,
-        },
+        Event::Earned { deal, on, .. } if state.earned_on(deal).is_none() => {
+            state.sales.push(Sale { deal: deal.clone(), on: *on });
+        }
+        Event::Earned { .. } => return Err(Misfit("a sale is earned on once")),
         Event::Forgotten { deal, .. } => {
             let place = state.sales.iter().position(|sale| sale.deal == *deal);
             state.sales.remove(place.ok_or(Misfit("what is forgotten was earned"))?);

@@ -33,7 +33,13 @@ pub const CACHED_STREAMS: usize = 20_000;
 pub const SNAPSHOT_EVERY: u64 = 1_000;
 /// The most touches that one deal is attributed by.
 pub const TOUCHES_PER_DEAL: usize = 100_000;
+/// The most milestones that one touch names.
+pub const MILESTONES_PER_TOUCH: usize = 100;
+/// The most entries that the deals of one case of attribution come to.
+pub const ENTRIES_PER_CASE: usize = 100_000;
 /// The most entries of one sale that stand, so that it can still be taken back, and be credited anew, as one request.
 pub const ENTRIES_PER_SALE: usize = 250;
 /// The most rules, overrides, milestones, roles or classes that one document lists.
 pub const RULES_PER_PLAN: usize = 1_000;
+/// The most months that a rate plan has a customer earn, a hundred years; longer is for ever, which a plan says by leaving it out.
+pub const MONTHS_PER_PLAN: u32 = 1_200;

@@ -99,6 +99,11 @@ impl<N: Name, D: Clone> Published<N, D> {
         u32::try_from(self.versions.len()).unwrap_or(u32::MAX)
     }
 
+    /// What its versions say, each with its number.
+    pub(crate) fn documents(&self) -> impl Iterator<Item = (u32, &D)> {
+        (1..).zip(self.versions.iter().map(|version| &version.document))
+    }
+
     /// Whether the last version says this.
     pub(crate) fn says(&self, document: &D) -> bool
     where

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::Digest;
 use crate::codec;
-use crate::credit::rates::{Document, Override};
+use crate::credit::rates::{Document, Override, SpendLimit};
+use crate::credit::refuse::Fault;
 use crate::decide::{Context, Decision, Misfit, Undecided};
 use crate::event;
 use crate::id::RatesId;
@@ -88,6 +89,13 @@ impl Command {
         for (place, Override { of, to, .. }) in document.overrides.iter().enumerate() {
             enrolled(slice, format_args!("overrides.{place}.of"), of)?;
             enrolled(slice, format_args!("overrides.{place}.to"), to)?;
+        }
+        let limited =
+            known.and_then(|known| known.documents().find_map(|(version, known)| Some((version, known.spend_limit?))));
+        if let (Some((version, SpendLimit { per, zone, .. })), Some(limit)) = (limited, document.spend_limit)
+            && let Some(field) = limit.differs(&SpendLimit { per, zone, ..limit })
+        {
+            return Err(Fault::OtherTime { version, per, zone }.at(field).into());
         }
         let (version, hash) = (next(known), document.hash());
         let event = Event::Published { rates: rates.clone(), version, hash, document: document.clone() };

@@ -1,7 +1,8 @@
 //! A spend account: what one payee earned by a rate plan in one month or year, as far as the plan limits that.
 //!
-//! It belongs to the rate plan, not to one of its versions, so a new version keeps what counts. A sale counts when it is credited
-//! and no more when it is reversed, always in the time of the sale.
+//! It belongs to the rate plan, not to one of its versions: all that have a limit limit the same time, so a new version keeps what
+//! counts. A version without one counts nothing. A sale counts when it is credited, as a whole, whether it is collected or not, and
+//! no more when it is reversed; always in the time of the sale.
 
 use serde::{Deserialize, Serialize};
 
@@ -64,8 +65,7 @@ pub fn stream(Account { rates, payee, period }: &Account) -> StreamId {
     StreamId::Spend { rates: rates.clone(), payee: payee.clone(), start: period.start }
 }
 
-/// Spend accounts that begin on one day. Versions of a rate plan may limit a month and a year, or be in different currencies:
-/// each of those counts apart.
+/// Spend accounts that begin on one day. Versions of a rate plan may be in different currencies: each of those counts apart.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spend {

@@ -18,7 +18,8 @@ use ledger_sim::workload::attributions::{Drawn, case};
 use serde_json::{Value, json};
 
 /// What of a case must have changed what it came to: that it was there in a case is not enough. `*` is anything.
-const MATTERS: [&str; 39] = [
+const MATTERS: [&str; 40] = [
+    "zone",
     "payees/*/type",
     "payees/*/tier",
     "payees/*/class",
@@ -95,7 +96,7 @@ const REACHED: [&str; 30] = [
 ];
 
 /// The codes that cases are refused with.
-const CODES: [Code; 20] = [
+const CODES: [Code; 22] = [
     Code::Malformed,
     Code::UnknownPayee,
     Code::UnknownModel,
@@ -109,6 +110,8 @@ const CODES: [Code; 20] = [
     Code::NotPositive,
     Code::WeightsDoNotSum,
     Code::RateOutOfBounds,
+    Code::Nobody,
+    Code::NeverReached,
     Code::Conflicting,
     Code::NamedTwice,
     Code::TooMany,

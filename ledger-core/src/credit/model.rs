@@ -3,7 +3,7 @@
 //! Weights are whole numbers on one scale, summed per payee and shared out once, by largest remainder on the money. No
 //! percentage is ever rounded on the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ use super::terms::{Deal, Payee};
 use super::touch::{Instant, Journey, Step, Touch};
 use crate::chain::Digest;
 use crate::id::{PayeeId, Text};
-use crate::limits::{PAYEES_PER_DEAL, RULES_PER_PLAN, TOUCHES_PER_DEAL};
+use crate::limits::{MILESTONES_PER_TOUCH, PAYEES_PER_DEAL, RULES_PER_PLAN, TOUCHES_PER_DEAL};
 use crate::rate::Rate;
 
 const DAY_MS: u64 = 86_400_000;
@@ -144,7 +144,7 @@ pub enum Sum {
     Strict,
     /// To anything: they are the whole, whatever they sum to.
     Normalise,
-    /// To 1 at the most: the house has the rest.
+    /// To 1 at the most: the house has the rest, all of it where there is no weight.
     ResidualToHouse,
 }
 
@@ -194,7 +194,7 @@ const fn nothing() -> Rate {
 pub struct Claims {
     /// How many touches count.
     pub touches: usize,
-    /// Those who have a claim, in payee order: by first touch, or as listed. None: the deal is unattributed.
+    /// Those who have a claim, in payee order: by first touch, or as listed. None, nor the house: the deal is unattributed.
     pub claims: Vec<Claim>,
     /// What the house has beside them, under [`Sum::ResidualToHouse`].
     pub house: Option<u128>,
@@ -212,23 +212,33 @@ pub struct Claim {
 }
 
 impl Document {
-    /// Checks the document as a whole.
+    /// Checks the document as a whole. A model under which nobody can ever be credited is none; where types weigh nothing, a touch
+    /// may state a weight of its own.
     ///
     /// # Errors
     /// [`Rejection`] that names the field and the rule.
     pub fn validate(&self) -> Result<(), Rejection> {
         match &self.types {
+            Types::Only(types) if types.is_empty() && !matches!(self.model, Model::Custom { .. }) => {
+                return Err(Fault::Nobody("no type of touch counts").at("types"));
+            }
             Types::Only(types) | Types::Except(types) => distinct_few(types).map_err(|fault| fault.at("types"))?,
         }
         match &self.model {
             Model::TimeDecay { half_life_days: 0 } => Err(Fault::NoHalfLife.at("model.time_decay.half_life_days")),
-            Model::UShaped { first, last } => at_most_one([*first, *last]).map_err(|fault| fault.at("model.u_shaped")),
-            Model::Milestones { milestones, rest } => distinct_few(milestones.iter().map(|one| &one.milestone))
-                .and_then(|()| at_most_one(milestones.iter().map(|one| one.weight).chain([*rest])))
-                .map_err(|fault| fault.at("model.milestones")),
-            Model::RoleWeighted { roles } => {
-                validate_roles(roles).map_err(|fault| fault.at("model.role_weighted.roles"))
+            Model::UShaped { first, last } => at_most_one([*first, *last])
+                .and_then(|()| some_weigh([*first, *last], "of two touches neither weighs anything"))
+                .map_err(|fault| fault.at("model.u_shaped")),
+            Model::Milestones { milestones, rest } => {
+                let weights = || milestones.iter().map(|one| one.weight).chain([*rest]);
+                distinct_few(milestones.iter().map(|one| &one.milestone))
+                    .and_then(|()| at_most_one(weights()))
+                    .and_then(|()| some_weigh(weights(), "neither a milestone nor the rest weighs anything"))
+                    .map_err(|fault| fault.at("model.milestones"))
             }
+            Model::RoleWeighted { roles } => validate_roles(roles)
+                .and_then(|()| some_weigh(roles.iter().map(|one| one.weight), "no role weighs anything"))
+                .map_err(|fault| fault.at("model.role_weighted.roles")),
             Model::Implementation { types } => {
                 distinct_few(types).map_err(|fault| fault.at("model.implementation.types"))
             }
@@ -236,10 +246,15 @@ impl Document {
                 distinct_few(classes.iter().map(|one| &one.class))
                     .and_then(|()| at_most_one(classes.iter().map(|one| one.weight)))
                     .map_err(|fault| fault.at("model.co_sell.classes"))?;
-                classes.iter().try_for_each(|class| {
+                for class in classes {
                     let field = || format!("model.co_sell.classes.{}.roles", class.class);
-                    validate_roles(&class.roles).map_err(|fault| fault.at(field()))
-                })
+                    validate_roles(&class.roles).map_err(|fault| fault.at(field()))?;
+                }
+                let reachable = classes
+                    .iter()
+                    .filter(|class| class.roles.is_empty() || class.roles.iter().any(|role| role.weight > Rate::ZERO));
+                some_weigh(reachable.map(|class| class.weight), "no class weighs anything, or none of its roles does")
+                    .map_err(|fault| fault.at("model.co_sell.classes"))
             }
             Model::FirstTouch {}
             | Model::LastTouch {}
@@ -257,35 +272,30 @@ impl Document {
         Digest::of(&crate::codec::canonical(self))
     }
 
-    /// Whether the model knows what a touch says: its type or its weight, its role, its milestones. Of a type that does not count
-    /// it may say anything. The role is one of those of the payee's class, if the class is known and has roles.
+    /// Makes sure that the model knows what a touch says: its type or its weight, its role, its milestones. Of a type that does not
+    /// count it may say anything. The role is one of those of the payee's class, if the class is known and has roles.
     ///
     /// # Errors
     /// [`Rejection`] that names the field of the touch, and what the model lists.
-    pub(crate) fn admits(&self, touch: &Touch, class: Option<&Text>) -> Result<(), Rejection> {
-        if !self.types.has(&touch.kind) {
-            return Ok(());
-        }
+    pub fn admits(&self, touch: &Touch, class: Option<&Text>) -> Result<(), Rejection> {
+        self.listed().admit(touch, class)
+    }
+
+    fn listed(&self) -> Listed<'_> {
+        let (mut roles, mut milestones) = (BTreeMap::new(), None);
         match &self.model {
-            Model::RoleBased { weights, other } => {
-                weight_by_type(touch, weights, *other).map(drop).map_err(|fault| fault.at("type"))
-            }
-            Model::RoleWeighted { roles } => is_in(roles, touch).map_err(|fault| fault.at("role")),
+            Model::RoleWeighted { roles: all } => drop(roles.insert(None, places(all.iter().map(|one| &one.role)))),
             Model::CoSell { classes } => {
-                let class = classes.iter().find(|one| Some(&one.class) == class && !one.roles.is_empty());
-                class.map_or(Ok(()), |class| is_in(&class.roles, touch)).map_err(|fault| fault.at("role"))
+                let divided = classes.iter().filter(|class| !class.roles.is_empty());
+                roles
+                    .extend(divided.map(|class| (Some(&class.class), places(class.roles.iter().map(|one| &one.role)))));
             }
-            Model::Milestones { milestones, .. } => {
-                let names = || milestones.iter().map(|one| &one.milestone);
-                let unknown = touch.milestones.iter().find(|milestone| names().all(|name| name != *milestone));
-                let fault = |milestone: &Text| Fault::UnknownMilestone {
-                    milestone: milestone.clone(),
-                    listed: listed(names()),
-                };
-                unknown.map_or(Ok(()), |milestone| Err(fault(milestone).at("milestones")))
+            Model::Milestones { milestones: all, .. } => {
+                milestones = Some(places(all.iter().map(|one| &one.milestone)));
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Listed { document: self, roles, milestones }
     }
 
     /// Who has a claim on the deal. The document is valid, and every payee of the deal is known.
@@ -312,9 +322,10 @@ impl Document {
             self.types.has(&touch.kind) && touch.at <= until && from.is_none_or(|from| touch.at.millis() >= from)
         };
         let journey = Journey::of(&deal.touches, counts).map_err(|fault| fault.at("touches"))?;
+        let listed = self.listed();
         for Step { touch, .. } in &journey.steps {
             let class = payees.get(&touch.payee).and_then(|known| known.class.as_ref());
-            self.admits(touch, class).map_err(|error| error.within(&format!("touches.{}", touch.touch)))?;
+            listed.admit(touch, class).map_err(|error| error.within(&format!("touches.{}", touch.touch)))?;
         }
         let touches = journey.steps.len();
         let claims = if touches == 0 {
@@ -393,23 +404,26 @@ impl Document {
                 by_touch(&weight, &|touches| Share::UShaped { touches, of: all })
             }
             Model::Milestones { milestones, rest } => {
-                let reached = |touch: &Touch, index: usize| {
-                    milestones.get(index).is_some_and(|one| touch.milestones.contains(&one.milestone))
+                // The rest is the pool of those on none.
+                let shares = milestones.iter().map(|one| units(one.weight)).chain([units(*rest)]);
+                let mut pools: Vec<Pool> = shares.map(|share| Pool { share, members: 0 }).collect();
+                let places = places(milestones.iter().map(|one| &one.milestone));
+                let on = |touch: &Touch| {
+                    let mut on: BTreeSet<usize> =
+                        touch.milestones.iter().filter_map(|one| places.get(one).copied()).collect();
+                    on.extend(Some(milestones.len()).filter(|_| on.is_empty()));
+                    on
                 };
-                let is_rest = |touch: &Touch| !(0..milestones.len()).any(|index| reached(touch, index));
-                let members = |of: &dyn Fn(&Touch) -> bool| count(steps.iter().filter(|step| of(step.touch)).count());
-                let mut pools: Vec<Pool> = Vec::with_capacity(milestones.len() + 1);
-                for (index, one) in milestones.iter().enumerate() {
-                    pools.push(Pool { share: units(one.weight), members: members(&|touch| reached(touch, index)) });
-                }
-                pools.push(Pool { share: units(*rest), members: members(&is_rest) });
-                let each = per_member(&pools)?;
-                let weight = |_, touch: &Touch| {
-                    if is_rest(touch) {
-                        return Ok(each.last().copied().unwrap_or_default());
+                let reached: Vec<BTreeSet<usize>> = steps.iter().map(|step| on(step.touch)).collect();
+                for place in reached.iter().flatten() {
+                    if let Some(pool) = pools.get_mut(*place) {
+                        pool.members += 1;
                     }
-                    let mut reached = each.iter().enumerate().filter(|(index, _)| reached(touch, *index));
-                    reached.try_fold(0_u128, |sum, (_, each)| sum.checked_add(*each)).ok_or(Fault::Scale)
+                }
+                let each = per_member(&pools)?;
+                let weight = |place: usize, _: &Touch| {
+                    let mut on = reached.get(place).into_iter().flatten().filter_map(|place| each.get(*place));
+                    on.try_fold(0_u128, |sum, each| sum.checked_add(*each)).ok_or(Fault::Scale)
                 };
                 by_touch(&weight, &|touches| Share::Milestones { touches, of: all })
             }
@@ -544,10 +558,10 @@ fn custom(deal: &Deal, sum: Sum) -> Result<Claims, Fault> {
     let whole: u128 = listed.iter().map(|one| units(one.weight)).sum();
     let house = match sum {
         Sum::Normalise => None,
-        Sum::ResidualToHouse => match units(Rate::ONE).checked_sub(whole) {
-            Some(rest) => Some(rest).filter(|_| whole > 0),
-            None => return Err(Fault::MoreThanTheWhole(total(listed.iter().map(|one| one.weight)))),
-        },
+        Sum::ResidualToHouse => {
+            let more = || Fault::MoreThanTheWhole(total(listed.iter().map(|one| one.weight)));
+            Some(units(Rate::ONE).checked_sub(whole).ok_or_else(more)?)
+        }
         Sum::Strict if whole == units(Rate::ONE) => None,
         Sum::Strict => return Err(Fault::NotTheWhole(total(listed.iter().map(|one| one.weight)))),
     };
@@ -565,19 +579,61 @@ fn weight_by_type(touch: &Touch, weights: &BTreeMap<Text, Rate>, other: Option<R
     stated.ok_or_else(|| Fault::UnknownType(touch.kind.clone()))
 }
 
-fn is_in(roles: &[Role], Touch { role, .. }: &Touch) -> Result<(), Fault> {
-    let names = || roles.iter().map(|one| &one.role);
-    let unknown = role.as_ref().filter(|role| names().all(|name| name != *role));
-    unknown.map_or(Ok(()), |role| Err(Fault::UnknownRole { role: role.clone(), listed: listed(names()) }))
+/// Names, each with its place.
+type Places<'a> = BTreeMap<&'a Text, usize>;
+
+fn places<'a>(names: impl Iterator<Item = &'a Text>) -> Places<'a> {
+    names.zip(0..).collect()
+}
+
+/// What the touches of a model may name, found by name.
+struct Listed<'a> {
+    document: &'a Document,
+    /// By class; under none if they are for all.
+    roles: BTreeMap<Option<&'a Text>, Places<'a>>,
+    milestones: Option<Places<'a>>,
+}
+
+impl Listed<'_> {
+    fn admit(&self, touch: &Touch, class: Option<&Text>) -> Result<(), Rejection> {
+        if touch.milestones.len() > MILESTONES_PER_TOUCH {
+            return Err(Fault::TooManyMilestones(touch.milestones.len()).at("milestones"));
+        }
+        if !self.document.types.has(&touch.kind) {
+            return Ok(());
+        }
+        if let Model::RoleBased { weights, other } = &self.document.model {
+            weight_by_type(touch, weights, *other).map_err(|fault| fault.at("type"))?;
+        }
+        let roles = self.roles.get(&class).or_else(|| self.roles.get(&None));
+        if let Some((role, roles)) = touch.role.as_ref().zip(roles)
+            && !roles.contains_key(role)
+        {
+            return Err(Fault::UnknownRole { role: role.clone(), listed: told(roles) }.at("role"));
+        }
+        let Some(milestones) = &self.milestones else { return Ok(()) };
+        match touch.milestones.iter().find(|milestone| !milestones.contains_key(milestone)) {
+            None => Ok(()),
+            Some(unknown) => {
+                let fault = Fault::UnknownMilestone { milestone: unknown.clone(), listed: told(milestones) };
+                Err(fault.at("milestones"))
+            }
+        }
+    }
 }
 
 /// The first of several names, as far as they help whoever mistyped one.
-fn listed<'a>(names: impl Iterator<Item = &'a Text>) -> String {
+fn told(names: &Places<'_>) -> Box<str> {
     const TOLD: usize = 10;
-    let (few, more): (Vec<_>, Vec<_>) = names.enumerate().partition(|(place, _)| *place < TOLD);
-    let mut told: Vec<String> = few.into_iter().map(|(_, name)| name.to_string()).collect();
-    told.extend(Some(format!("and {} more", more.len())).filter(|_| !more.is_empty()));
-    told.join(", ")
+    let mut told: Vec<String> = names.keys().take(TOLD).map(ToString::to_string).collect();
+    match names.len().saturating_sub(TOLD) {
+        0 if told.is_empty() => "it lists none".into(),
+        0 => told.join(", ").into(),
+        more => {
+            told.push(format!("and {more} more"));
+            told.join(", ").into()
+        }
+    }
 }
 
 fn decayed(at: Instant, latest: Instant, half_life_days: u32) -> Result<u128, Fault> {
@@ -598,6 +654,10 @@ fn distinct_few<'a>(names: impl IntoIterator<Item = &'a Text> + Clone) -> Result
     }
 }
 
+fn some_weigh(weights: impl IntoIterator<Item = Rate>, otherwise: &'static str) -> Result<(), Fault> {
+    if weights.into_iter().any(|weight| weight > Rate::ZERO) { Ok(()) } else { Err(Fault::Nobody(otherwise)) }
+}
+
 fn at_most_one(shares: impl IntoIterator<Item = Rate> + Clone) -> Result<(), Fault> {
     let sum: u128 = shares.clone().into_iter().map(units).sum();
     if sum <= units(Rate::ONE) { Ok(()) } else { Err(Fault::MoreThanTheWhole(total(shares))) }
@@ -611,8 +671,4 @@ fn total(rates: impl IntoIterator<Item = Rate>) -> String {
 
 fn units(rate: Rate) -> u128 {
     rate.mantissa().unsigned_abs().into()
-}
-
-fn count(of: usize) -> u128 {
-    u128::try_from(of).unwrap_or(u128::MAX)
 }

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::explain::{Collected, Commission, Limited, Unpaid};
 use super::refuse::{Fault, Rejection, none_twice};
 use super::terms::{Deal, Line, Payee, in_currency, not_negative};
+use super::touch::Instant;
 use crate::Date;
-use crate::calendar::{Zone, in_range};
+use crate::calendar::{CalendarError, Zone, in_range};
 use crate::chain::Digest;
 use crate::id::{CustomerId, PayeeId, RatesId, Text};
-use crate::limits::RULES_PER_PLAN;
+use crate::limits::{MONTHS_PER_PLAN, RULES_PER_PLAN};
 use crate::money::{Currency, Money, MoneyError};
 use crate::rate::{Rate, Rounding, mul_div};
 use crate::spend;
@@ -22,7 +23,7 @@ use crate::spend;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
-    /// The currency of the deals and of every amount in the plan.
+    /// The currency of the deals that it pays and of every amount in the plan.
     pub currency: Currency,
     /// How a fraction of a minor unit becomes whole.
     #[serde(default)]
@@ -52,7 +53,7 @@ pub struct Document {
     /// no correction, since nobody could tell what the limit had held back: reverse the deal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spend_limit: Option<SpendLimit>,
-    /// How many months a payee earns on a customer, from its first commission on; 0 for the first sale only, which is the one that
+    /// How many months a payee earns on a customer, from the day of its first commission on, where the case has its days; 0 for the first sale only, which is the one that
     /// the payee earned on before all others, whatever their days are; without it for ever. The day on which they end earns
     /// nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,7 +61,7 @@ pub struct Document {
     /// When a commission is earned.
     #[serde(default)]
     pub earned: Earned,
-    /// What others earn on an entry.
+    /// What others earn on an entry; of one payee's, the whole at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<Override>,
 }
@@ -104,7 +105,8 @@ pub struct When {
     /// The payee is of this tier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<Text>,
-    /// Some eligible line is of this product line.
+    /// Some eligible line is of this product line. The rule pays on the whole deal all the same, not on such lines only: for a
+    /// rate of their own, make them a deal of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product_line: Option<Text>,
     /// The deal is worth so much or more.
@@ -118,7 +120,8 @@ pub struct When {
 pub enum Pays {
     /// So much of the payee's part of the base.
     Rate(Rate),
-    /// The payee's part of so much for each eligible unit.
+    /// The payee's part of so much for each eligible unit, whatever the deal is worth: it may be more than the deal itself.
+    /// `maximum` bounds it, `bounds` does not.
     PerUnit(Money),
 }
 
@@ -132,15 +135,17 @@ pub struct Bounds {
     pub to: Rate,
 }
 
-/// The most that one payee earns by a plan in a time.
+/// The most that one payee earns by a plan in a time. Also of what is [collected](Earned::AsCollected) a sale counts as a whole, when
+/// it is credited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpendLimit {
     /// The most.
     pub amount: Money,
-    /// In which time.
+    /// In which time. All versions of a rate plan limit the same one, or what has counted would fit none: the first of them that
+    /// has a limit says which.
     pub per: Per,
-    /// Where that time begins and ends.
+    /// Where that month or year begins and ends. Nothing else goes by it.
     pub zone: Zone,
 }
 
@@ -173,7 +178,8 @@ pub enum Earned {
     /// At once, when the deal is won.
     #[default]
     OnInvoice,
-    /// As the customer pays, in the same proportion.
+    /// As the customer pays, in the same proportion. The sale counts as the customer's first one, and to the spend limit, when it is
+    /// credited and not when it is collected.
     AsCollected,
 }
 
@@ -214,10 +220,14 @@ impl Document {
         {
             return Err(Fault::Conflicting("the minimum is above the maximum").at("minimum"));
         }
+        if let Some(months) = self.max_duration_months.filter(|&months| months > MONTHS_PER_PLAN) {
+            return Err(Fault::TooManyMonths(months).at("max_duration_months"));
+        }
         if let Some(eligible) = &self.eligible {
             none_twice(eligible).map_err(|fault| fault.at("eligible"))?;
         }
-        self.validate_overrides()
+        self.validate_overrides()?;
+        self.validate_reached()
     }
 
     fn validate_rules(&self, bounds: Bounds) -> Result<(), Rejection> {
@@ -239,12 +249,30 @@ impl Document {
         otherwise.map_err(|fault| fault.at("otherwise"))
     }
 
+    /// A rule table that contradicts itself is refused: each rule is for some deal.
+    fn validate_reached(&self) -> Result<(), Rejection> {
+        let mut before: Vec<&Rule> = Vec::with_capacity(self.rules.len());
+        for one in in_order(&self.rules) {
+            let Rule { rule, when, .. } = one;
+            if let Some((product_line, eligible)) = when.product_line.as_ref().zip(self.eligible.as_ref())
+                && !eligible.contains(product_line)
+            {
+                return Err(Fault::NotEligible(product_line.clone()).at(format!("rules.{rule}.when.product_line")));
+            }
+            if let Some(known) = before.iter().find(|known| known.when.covers(when)) {
+                return Err(Fault::NeverReached(known.rule.clone()).at(format!("rules.{rule}")));
+            }
+            before.push(one);
+        }
+        Ok(())
+    }
+
     fn validate_overrides(&self) -> Result<(), Rejection> {
         let refuse = |fault: Fault| Err(fault.at("overrides"));
         if self.overrides.len() > RULES_PER_PLAN {
             return refuse(Fault::TooManyRules(self.overrides.len()));
         }
-        let mut seen = std::collections::BTreeSet::new();
+        let (mut seen, mut whole) = (BTreeSet::new(), BTreeMap::new());
         for Override { name, of, to, rate } in &self.overrides {
             if of == to {
                 return refuse(Fault::Conflicting("an override on one's own entry"));
@@ -255,6 +283,11 @@ impl Document {
             if !seen.insert((name, of, to)) {
                 return refuse(Fault::NamedTwice(format!("override {name} of {of} to {to}")));
             }
+            let sum = whole.entry(of).or_insert(Rate::ZERO);
+            *sum = sum.plus(*rate).map_err(|error| Fault::MoreThanTheWhole(error.to_string()).at("overrides"))?;
+            if *sum > Rate::ONE {
+                return refuse(Fault::MoreThanTheWhole(sum.to_string()));
+            }
         }
         Ok(())
     }
@@ -263,11 +296,6 @@ impl Document {
     #[must_use]
     pub fn hash(&self) -> Digest {
         Digest::of(&crate::codec::canonical(self))
-    }
-
-    /// Where the plan's months and days begin.
-    pub(crate) fn zone(&self) -> Zone {
-        self.spend_limit.map_or(Zone::UTC, |limit| limit.zone)
     }
 }
 
@@ -281,6 +309,25 @@ impl Pays {
     }
 }
 
+impl When {
+    /// Whether it holds whenever another does.
+    fn covers(&self, other: &Self) -> bool {
+        let is = |stated: &Option<Text>, other: &Option<Text>| stated.is_none() || stated == other;
+        let least = |from: &Option<Money>| from.map_or(0, Money::minor);
+        is(&self.programme, &other.programme)
+            && is(&self.payee_type, &other.payee_type)
+            && is(&self.tier, &other.tier)
+            && is(&self.product_line, &other.product_line)
+            && least(&self.deal_from) <= least(&other.deal_from)
+    }
+}
+
+fn in_order(rules: &[Rule]) -> Vec<&Rule> {
+    let mut rules: Vec<&Rule> = rules.iter().collect();
+    rules.sort_by_key(|rule| rule.priority);
+    rules
+}
+
 /// A valid rate plan, its rules in their order.
 pub(crate) struct RatePlan<'a> {
     pub id: &'a RatesId,
@@ -290,11 +337,12 @@ pub(crate) struct RatePlan<'a> {
     eligible: Option<BTreeSet<&'a Text>>,
 }
 
-/// A deal that is paid on, and its place among the deals.
+/// A deal that is paid on, its day, and its place among the deals.
 #[derive(Clone, Copy)]
 pub(crate) struct Sale<'a> {
     pub deal: &'a Deal,
     pub amount: Money,
+    pub on: Date,
     pub place: usize,
 }
 
@@ -314,6 +362,20 @@ enum Period {
 }
 
 impl SpendLimit {
+    /// The field in which it is of another time than this one.
+    pub(crate) fn differs(&self, known: &Self) -> Option<&'static str> {
+        match self.per {
+            per if per != known.per => Some("spend_limit.per"),
+            Per::Month | Per::Year if self.zone != known.zone => Some("spend_limit.zone"),
+            _ => None,
+        }
+    }
+
+    /// The day of an instant by which months and years are told.
+    pub(crate) fn day(&self, at: Instant) -> Result<Date, CalendarError> {
+        in_range(self.zone.local_date(at.to_utc()))
+    }
+
     /// The month or the year that a day is in, if it is not each deal that is limited.
     pub(crate) fn over(&self, day: Date) -> Option<spend::Period> {
         let (start, months) = match self.per {
@@ -379,10 +441,9 @@ impl<'a> History<'a> {
     }
 }
 
-/// What one payee earns on a deal, before it is collected, and on which day of the plan.
+/// What one payee earns on a deal, before it is collected.
 pub(crate) struct Earning {
     pub amount: Money,
-    pub on: Date,
     pub because: Commission,
 }
 
@@ -404,15 +465,19 @@ fn holds(when: &When, sale: Sale<'_>, payee: &Payee, sold: &BTreeSet<&Text>) -> 
 }
 
 impl<'a> RatePlan<'a> {
-    pub fn new(id: &'a RatesId, document: &'a Document, currency: Currency) -> Result<Self, Rejection> {
-        if document.currency != currency {
-            return Err(Fault::WrongCurrency { found: document.currency, currency }.at("currency"));
-        }
+    pub fn new(id: &'a RatesId, document: &'a Document) -> Result<Self, Rejection> {
         document.validate()?;
-        let mut rules: Vec<&Rule> = document.rules.iter().collect();
-        rules.sort_by_key(|rule| rule.priority);
+        let rules = in_order(&document.rules);
         let eligible = document.eligible.as_ref().map(|eligible| eligible.iter().collect());
         Ok(Self { id, document, hash: document.hash(), rules, eligible })
+    }
+
+    /// Makes sure that the plan can pay what is in a currency.
+    pub fn pays_in(&self, currency: Currency) -> Result<(), Fault> {
+        match self.document.currency {
+            found if found == currency => Ok(()),
+            found => Err(Fault::PaidInAnother { rates: self.id.clone(), found, currency }),
+        }
     }
 
     fn counts(&self, line: &Line) -> bool {
@@ -501,8 +566,7 @@ impl<'a> RatePlan<'a> {
         let document = self.document;
         let base_part = part_of(self.base(sale)?)?;
         let Some((rule, pays)) = self.pays(sale, known) else { return Ok(Err(Unpaid::NoRule)) };
-        let on = in_range(document.zone().local_date(sale.deal.completed_at.to_utc()))?;
-        if let Some(over) = self.over(sale, payee, on, history)? {
+        if let Some(over) = self.over(sale, payee, history) {
             return Ok(Err(over));
         }
         let (part, commission) = match pays {
@@ -517,13 +581,14 @@ impl<'a> RatePlan<'a> {
         let mut limited = None;
         if let Some(limit) = document.spend_limit {
             let mirrored = |amount: Money| if sale.amount.is_negative() { amount.negated() } else { amount };
-            let left = history.left(limit.amount, self.id, payee, limit.period(on, sale.place))?;
+            let day = limit.day(sale.deal.completed_at)?;
+            let left = history.left(limit.amount, self.id, payee, limit.period(day, sale.place))?;
             if mirrored(amount).compare(left)?.is_gt() {
                 amount = mirrored(left);
                 limited = Some(Limited { limit: limit.amount, per: limit.per, left });
             }
             if mirrored(amount).is_positive() {
-                history.spend(self.id, payee, limit.period(on, sale.place), mirrored(amount))?;
+                history.spend(self.id, payee, limit.period(day, sale.place), mirrored(amount))?;
             }
         }
         if amount.is_zero() {
@@ -541,21 +606,16 @@ impl<'a> RatePlan<'a> {
             limited,
             collected: None,
         };
-        Ok(Ok(Earning { amount, on, because }))
+        Ok(Ok(Earning { amount, because }))
     }
 
     /// Why the customer no longer earns, if it does not. A correction is of what was earned once.
-    fn over(&self, sale: Sale<'_>, payee: &PayeeId, on: Date, history: &History<'_>) -> Result<Option<Unpaid>, Fault> {
-        let (Some(months), Some(customer)) = (self.document.max_duration_months, &sale.deal.customer) else {
-            return Ok(None);
-        };
-        let Some(&first) = history.first.get(&(payee, customer)).filter(|_| !sale.amount.is_negative()) else {
-            return Ok(None);
-        };
-        let end = first.checked_add_months(Months::new(months)).and_then(|end| in_range(end).ok());
-        let end = end.ok_or(Fault::TooLong { first, months })?;
-        let over = months == 0 || on >= end;
-        Ok(over.then_some(Unpaid::Over { first, months }))
+    fn over(&self, sale: Sale<'_>, payee: &PayeeId, history: &History<'_>) -> Option<Unpaid> {
+        let (months, customer) = (self.document.max_duration_months?, sale.deal.customer.as_ref()?);
+        let first = *history.first.get(&(payee, customer)).filter(|_| !sale.amount.is_negative())?;
+        let end = first.checked_add_months(Months::new(months));
+        let over = months == 0 || end.is_some_and(|end| sale.on >= end);
+        over.then_some(Unpaid::Over { first, months })
     }
 
     /// The commission on a part above zero, not below the minimum and not above the maximum; of a correction, mirrored.

@@ -3,11 +3,13 @@
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
-use crate::Date;
+use super::rates::Per;
 use crate::allocation::AllocationError;
-use crate::calendar::CalendarError;
+use crate::calendar::{CalendarError, Zone};
 use crate::id::{ModelId, PayeeId, RatesId, Text};
-use crate::limits::{PAYEES_PER_DEAL, RULES_PER_PLAN, TOUCHES_PER_DEAL};
+use crate::limits::{
+    ENTRIES_PER_CASE, MILESTONES_PER_TOUCH, MONTHS_PER_PLAN, PAYEES_PER_DEAL, RULES_PER_PLAN, TOUCHES_PER_DEAL,
+};
 use crate::money::{Currency, Money, MoneyError};
 use crate::rate::Rate;
 
@@ -35,7 +37,7 @@ pub enum Fault {
         /// The role.
         role: Text,
         /// The roles that are listed, the first of them.
-        listed: String,
+        listed: Box<str>,
     },
     /// A touch of a milestone that the model does not list.
     #[error("milestone {milestone} is none that the model lists: {listed}")]
@@ -43,7 +45,7 @@ pub enum Fault {
         /// The milestone.
         milestone: Text,
         /// The milestones that are listed, the first of them.
-        listed: String,
+        listed: Box<str>,
     },
     /// The payee has no class.
     #[error("payee {0} has no class: give it one of the model's")]
@@ -62,6 +64,16 @@ pub enum Fault {
         /// What was found.
         found: Currency,
         /// What all the rest is in.
+        currency: Currency,
+    },
+    /// A credit in one currency that a rate plan in another would pay.
+    #[error("rate plan {rates} is in {found} and cannot pay what is in {currency}: give one in {currency}")]
+    PaidInAnother {
+        /// The rate plan.
+        rates: RatesId,
+        /// Its currency.
+        found: Currency,
+        /// The currency of the deal.
         currency: Currency,
     },
     /// An amount below zero.
@@ -98,6 +110,25 @@ pub enum Fault {
     /// Too many payees.
     #[error("a deal is shared among at most {PAYEES_PER_DEAL} payees by hand, this one among {0}")]
     TooManyPayees(usize),
+    /// Too many milestones.
+    #[error("a touch is of at most {MILESTONES_PER_TOUCH} milestones, this one of {0}")]
+    TooManyMilestones(usize),
+    /// Too many entries: payments, payees and overrides multiply.
+    #[error(
+        "the deals of a case come to at most {ENTRIES_PER_CASE} entries: give payments as one sum, or fewer deals at a time"
+    )]
+    TooManyEntries,
+    /// A model under which nobody is ever credited.
+    #[error("{0}, so that nobody could ever be credited")]
+    Nobody(&'static str),
+    /// A rule behind one that holds whenever it does.
+    #[error(
+        "rule {0} goes before it and holds whenever it does, so that it is never reached: give it a lower priority, or drop it"
+    )]
+    NeverReached(Text),
+    /// A rule for a product line that is not paid on.
+    #[error("product line {0} is not eligible, so that the rule never holds: list it in `eligible`, or drop the rule")]
+    NotEligible(Text),
     /// Too many rules.
     #[error("a document lists at most {RULES_PER_PLAN} of a kind, this one {0}")]
     TooManyRules(usize),
@@ -118,13 +149,20 @@ pub enum Fault {
     /// A day outside the years that a ledger keeps.
     #[error(transparent)]
     Year(#[from] CalendarError),
-    /// A period that ends after the years that a ledger keeps.
-    #[error("{months} months after {first} are beyond the years that a ledger keeps")]
-    TooLong {
-        /// The first commission.
-        first: Date,
-        /// How long the period is.
-        months: u32,
+    /// More months than a customer earns.
+    #[error("a customer earns for at most {MONTHS_PER_PLAN} months, not for {0}: leave it out if it earns for ever")]
+    TooManyMonths(u32),
+    /// A rate plan that limits another time than its earlier versions do.
+    #[error(
+        "version {version} limits a {per} in {zone}, and what has counted to that fits no other time: publish another rate plan"
+    )]
+    OtherTime {
+        /// The first version that has a limit.
+        version: u32,
+        /// Its time.
+        per: Per,
+        /// Where that begins and ends.
+        zone: Zone,
     },
     /// A decay whose eighteenth decimal cannot be told.
     #[error("a touch {age_ms} ms before the latest weighs what 128 bits cannot round: change the half-life")]
@@ -156,17 +194,26 @@ impl Fault {
             Self::UnknownRole { .. } => "unknown_role",
             Self::UnknownMilestone { .. } => "unknown_milestone",
             Self::NoClass(_) | Self::UnknownClass { .. } => "unknown_class",
-            Self::WrongCurrency { .. } | Self::Money(MoneyError::CurrencyMismatch { .. }) => "wrong_currency",
+            Self::WrongCurrency { .. }
+            | Self::PaidInAnother { .. }
+            | Self::Money(MoneyError::CurrencyMismatch { .. }) => "wrong_currency",
             Self::Negative(_) => "negative",
             Self::NoHalfLife => "not_positive",
             Self::NotTheWhole(_) | Self::MoreThanTheWhole(_) => "weights_do_not_sum",
             Self::RateOutOfBounds { .. } => "rate_out_of_bounds",
-            Self::Conflicting(_) => "conflicting",
+            Self::Conflicting(_) | Self::OtherTime { .. } => "conflicting",
             Self::NamedTwice(_) => "named_twice",
-            Self::TooManyTouches(_) | Self::TooManyPayees(_) | Self::TooManyRules(_) => "too_many",
+            Self::TooManyTouches(_)
+            | Self::TooManyPayees(_)
+            | Self::TooManyRules(_)
+            | Self::TooManyMonths(_)
+            | Self::TooManyMilestones(_)
+            | Self::TooManyEntries => "too_many",
+            Self::Nobody(_) => "nobody",
+            Self::NeverReached(_) | Self::NotEligible(_) => "never_reached",
             Self::NoLines(_) | Self::NoCost(_) => "no_lines",
             Self::TooMuchCollected { .. } => "too_much_collected",
-            Self::Year(_) | Self::TooLong { .. } => "year",
+            Self::Year(_) => "year",
             Self::Decay { .. } | Self::Scale | Self::Money(_) | Self::Allocation(_) => "overflow",
         }
     }
@@ -196,8 +243,8 @@ impl Rejection {
     /// The same, seen from further out.
     #[must_use]
     pub fn within(self, outer: &str) -> Self {
-        let at = if self.at.is_empty() { outer.to_owned() } else { format!("{outer}.{}", self.at) };
-        Self { at, ..self }
+        let between = if outer.is_empty() || self.at.is_empty() { "" } else { "." };
+        Self { at: format!("{outer}{between}{}", self.at), ..self }
     }
 }
 

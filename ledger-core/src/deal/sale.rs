@@ -14,7 +14,7 @@ use super::{Basis, Deal, Event, Rejection, Stage, book, evolve, first_difference
 use crate::account::Source;
 use crate::attribute::{self, Attributed, Case, FirstCommission, Kind, Single};
 use crate::attribution::{Credit, Weight};
-use crate::calendar::in_range;
+use crate::calendar::{Zone, in_range};
 use crate::chain::Digest;
 use crate::codec::canonical;
 use crate::credit::distinct;
@@ -28,6 +28,7 @@ use crate::id::{CustomerId, DealId, EntryId, ModelId, PayeeId, PaymentId, RatesI
 use crate::limits::{ENTRIES_PER_SALE, TOUCHES_PER_DEAL};
 use crate::money::{Currency, Money, MoneyError};
 use crate::payee::enrolled;
+use crate::settings::Settings;
 use crate::slice::Slice;
 use crate::stream::StreamId;
 use crate::{Date, customer, model, rates, spend};
@@ -188,6 +189,8 @@ pub trait Documents {
     fn model(&self, model: &ModelId, version: u32) -> Option<&model::Version>;
     /// A version of a rate plan.
     fn rates(&self, rates: &RatesId, version: u32) -> Option<&rates::Version>;
+    /// The ledger's zone, in which the days of its sales begin.
+    fn zone(&self) -> Option<Zone>;
 }
 
 impl Documents for Slice {
@@ -197,6 +200,10 @@ impl Documents for Slice {
 
     fn rates(&self, rates: &RatesId, version: u32) -> Option<&rates::Version> {
         Self::rates(self, rates).ok()?.version(version).ok()
+    }
+
+    fn zone(&self) -> Option<Zone> {
+        self.find_settings().ok()?.map(Settings::zone)
     }
 }
 
@@ -336,6 +343,7 @@ impl Crediting {
         Ok(Case {
             case: None,
             currency: sale.currency()?,
+            zone: documents.zone().ok_or(Fault::Conflicting("the ledger is not open, so it has no days"))?,
             payees: payees.collect(),
             models: BTreeMap::from([(model_id, model.document.clone())]),
             rates,
@@ -550,11 +558,11 @@ fn calculate(
     }
 
     let earners = sale.may_earn(touches);
-    let plans = plans(slice, &crediting, sale, touches)?;
+    let currency = deal.gci.currency();
+    let plans = plans(slice, &crediting, sale, touches, currency)?;
     let accounts = spend_accounts(&plans, completed_at)?;
     let customers = earners.iter().filter_map(|payee| customer_stream(sale, payee));
     slice.require(accounts.iter().map(spend::stream).chain(customers))?;
-    let currency = deal.gci.currency();
     let (mut spent, mut first_commissions) = (Vec::new(), Vec::new());
     for account in accounts {
         let total = slice.spend(&account)?.total(account.period.end, currency);
@@ -583,7 +591,7 @@ fn calculate(
     Ok(Calculated { crediting, single })
 }
 
-/// By which rate plan each payee is paid: by its own, or, if it may be credited, by the sale's.
+/// By which rate plan each payee is paid: by its own, or, if it may be credited, by the sale's. One in another currency pays nobody.
 type Plans<'a> = BTreeMap<&'a PayeeId, (&'a rates::InForce, &'a Document)>;
 
 fn plans<'a>(
@@ -591,13 +599,17 @@ fn plans<'a>(
     crediting: &'a Crediting,
     sale: &'a Sale,
     touches: &'a [Touch],
+    currency: Currency,
 ) -> Result<Plans<'a>, Undecided> {
     let credited: BTreeSet<&PayeeId> = sale.may_be_credited(touches).collect();
     let mut plans = BTreeMap::new();
     for payee in sale.may_earn(touches) {
         let own = crediting.payees.get(payee).and_then(|known| known.rates.as_ref());
         let Some(in_force) = own.or(crediting.rates.as_ref().filter(|_| credited.contains(payee))) else { continue };
-        plans.insert(payee, (in_force, &slice.rates(&in_force.rates)?.version(in_force.version)?.document));
+        let document = &slice.rates(&in_force.rates)?.version(in_force.version)?.document;
+        if document.currency == currency {
+            plans.insert(payee, (in_force, document));
+        }
     }
     Ok(plans)
 }
@@ -606,8 +618,8 @@ fn plans<'a>(
 fn spend_accounts(plans: &Plans<'_>, completed_at: Instant) -> Result<Vec<spend::Account>, Undecided> {
     let mut accounts = Vec::new();
     for (payee, (in_force, document)) in plans {
-        let day = in_range(document.zone().local_date(completed_at.to_utc()))?;
-        if let Some(period) = document.spend_limit.and_then(|limit| limit.over(day)) {
+        let Some(limit) = document.spend_limit else { continue };
+        if let Some(period) = limit.over(limit.day(completed_at)?) {
             accounts.push(spend::Account { rates: in_force.rates.clone(), payee: PayeeId::clone(payee), period });
         }
     }
@@ -693,7 +705,8 @@ pub(super) fn complete(
     crediting.entries = crediting.earned(&single.attributed, &[], (0..).map(|index| context.new_entry(index)))?;
     let new = crediting.entries.clone();
     let day = crediting.earned_on;
-    let moves = Moves { spent: own_spent(&[], &crediting.spent)?, earned: single.earned, new, gone: Vec::new() };
+    let spent = own_spent(&[], &crediting.spent)?;
+    let moves = Moves { spent, earned: single.earned, new, gone: Vec::new(), on: day };
     mark!(SaleUnattributed, crediting.unattributed);
     let event = Event::Credited(Box::new(crediting));
     follow(context, deal, sale, decision.effective(day).with(StreamId::Deal(deal.id.clone()), event), moves)
@@ -830,7 +843,7 @@ pub(super) fn recompute(
     let after = u32::try_from(crediting.entries.len()).unwrap_or(u32::MAX);
     let gone = gone.into_iter().map(|(place, earned)| (after.saturating_add(place), earned)).collect();
     let spent = own_spent(&former.spent, &crediting.spent)?;
-    let moves = Moves { spent, earned: single.earned, new, gone };
+    let moves = Moves { spent, earned: single.earned, new, gone, on: crediting.earned_on };
     let event = Event::Recredited(Box::new(Recrediting { reason: reason.clone(), crediting }));
     follow(context, deal, sale, context.decision().with(StreamId::Deal(deal.id.clone()), event), moves)
 }
@@ -863,7 +876,7 @@ pub(super) fn reverse(
         }
     }
     if !planted!(CustomerKept) {
-        decision = meet(slice, deal, sale, &BTreeMap::new(), decision)?;
+        decision = meet(slice, deal, sale, (&BTreeSet::new(), crediting.earned_on), decision)?;
     }
     for (index, Earned { payee, entry, .. }) in (0..).zip(live) {
         decision = take_back(context, decision, deal, (payee, *entry), index)?;
@@ -875,12 +888,14 @@ pub(super) fn reverse(
 struct Moves {
     /// By how much more or less it counts to spend limits.
     spent: Vec<(spend::Account, Money)>,
-    /// Who earns on it, and on which day of its rate plan.
-    earned: BTreeMap<PayeeId, Date>,
+    /// Who earns on it.
+    earned: BTreeSet<PayeeId>,
     /// The entries that are new.
     new: Vec<Earned>,
     /// Those that are taken back, each with the number that a clawback of it has in the request.
     gone: Vec<(u32, Earned)>,
+    /// The day of the sale.
+    on: Date,
 }
 
 /// Adds to a decision what follows from a crediting.
@@ -889,7 +904,7 @@ fn follow(
     deal: &Deal,
     sale: &Sale,
     mut decision: Decision,
-    Moves { spent, earned, new, gone }: Moves,
+    Moves { spent, earned, new, gone, on }: Moves,
 ) -> Result<Decision, Undecided> {
     let (slice, currency) = (context.slice, deal.gci.currency());
     let entries = new.iter().chain(gone.iter().map(|(_, earned)| earned));
@@ -902,7 +917,7 @@ fn follow(
             decision = decision.with(stream, spend::Event::Counted { account, deal: deal.id.clone(), amount });
         }
     }
-    decision = meet(slice, deal, sale, &earned, decision)?;
+    decision = meet(slice, deal, sale, (&earned, on), decision)?;
     decision = new.iter().fold(decision, |decision, earned| booked(decision, deal, earned));
     for (index, Earned { payee, entry, .. }) in &gone {
         decision = take_back(context, decision, deal, (payee, *entry), *index)?;
@@ -916,17 +931,17 @@ fn addable(slice: &Slice, account: &spend::Account, amount: Money) -> Result<(),
     Ok(total.plus(amount).map(drop)?)
 }
 
-/// Says to the customer of a sale who earns on it now.
+/// Says to the customer of a sale who earns on it now, and on which day it is.
 fn meet(
     slice: &Slice,
     deal: &Deal,
     sale: &Sale,
-    earned: &BTreeMap<PayeeId, Date>,
+    (earned, on): (&BTreeSet<PayeeId>, Date),
     mut decision: Decision,
 ) -> Result<Decision, Undecided> {
     let Some(customer) = &sale.customer else { return Ok(decision) };
     for payee in sale.may_earn(&deal.touches) {
-        let (was, is) = (slice.customer(customer, payee)?.earned_on(&deal.id), earned.get(payee).copied());
+        let (was, is) = (slice.customer(customer, payee)?.earned_on(&deal.id), earned.contains(payee).then_some(on));
         if was == is {
             continue;
         }

@@ -4,6 +4,7 @@ use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::Zone;
 use crate::chain::Digest;
 use crate::credit;
 use crate::deal::sale;
@@ -13,7 +14,7 @@ use crate::id::{ModelId, PlanId, RatesId};
 use crate::map::{Map, Small};
 use crate::published::Version;
 use crate::waterfall::{Cap, CapOf, Contribution, Document, Owner};
-use crate::{model, plan, rates};
+use crate::{model, plan, rates, settings};
 
 /// Every version of every document of a kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,15 +78,16 @@ impl Plans {
     }
 }
 
-/// The documents by which sales are credited.
+/// The documents by which sales are credited, and where their days begin.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Documents {
     models: Versions<ModelId, credit::model::Document>,
     rates: Versions<RatesId, credit::rates::Document>,
+    zone: Option<Zone>,
 }
 
 impl Documents {
-    /// Takes a version in, if that is what happened.
+    /// Takes a version in, or the ledger's zone, if that is what happened.
     pub fn apply(&mut self, event: &Event) {
         match event {
             Event::Model(model::Event::Published { model, version, hash, document }) => {
@@ -94,6 +96,7 @@ impl Documents {
             Event::Rates(rates::Event::Published { rates, version, hash, document }) => {
                 self.rates.insert(rates, *version, *hash, document);
             }
+            Event::Settings(settings::Event::Opened { zone, .. }) => self.zone = Some(*zone),
             _ => {}
         }
     }
@@ -106,5 +109,9 @@ impl sale::Documents for Documents {
 
     fn rates(&self, rates: &RatesId, version: u32) -> Option<&rates::Version> {
         self.rates.version(rates, version)
+    }
+
+    fn zone(&self) -> Option<Zone> {
+        self.zone
     }
 }

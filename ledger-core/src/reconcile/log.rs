@@ -21,7 +21,7 @@ use sales::Sold;
 use super::due::{self, Posted, by_completion, differing, differing_events, key, law, pairs};
 use super::{Against, Class, Difference, Report};
 use crate::account::{self, Because, Source};
-use crate::calendar::{CapYear, Zone};
+use crate::calendar::CapYear;
 use crate::chain::Digest;
 use crate::deal::sale::Payment;
 use crate::deal::{self, Basis, Completion, Earned, Line, PlanInForce, SideLines};
@@ -42,7 +42,7 @@ use crate::stream::StreamId;
 use crate::waterfall::{
     Account, Attained, BonusState, Contribution, Crossing, Gci, Owner, Party, PoolTerms, Progress as Counted, Side,
 };
-use crate::{Date, attainment, cap, codec, model, plan, rates, settings, spend};
+use crate::{Date, attainment, cap, codec, model, plan, rates, spend};
 
 macro_rules! laws {
     ($($(#[doc = $doc:literal])+ $law:ident => $name:literal,)+) => {
@@ -174,7 +174,6 @@ pub struct Laws {
     /// The spend limits in force, by the crediting that met them last.
     spend_limits: FxHashMap<(spend::Account, Currency), Sum>,
     customers: FxHashMap<(CustomerId, PayeeId), Met>,
-    zone: Option<Zone>,
     terms: Terms,
     documents: Documents,
     /// The versions of plans, models and rate plans that are told to be wrong. No deal is calculated on them again.
@@ -313,7 +312,6 @@ impl Laws {
             Event::Attainment(event) => self.attainment(event, &mut broken),
             Event::Account(event) => self.account(event, &mut broken),
             Event::Payout(event) => self.payout(event, &mut broken),
-            Event::Settings(settings::Event::Opened { zone, .. }) => self.zone = Some(*zone),
             // What counts to spend limits and what customers are told is compared with what is due, at the request's end.
             Event::Settings(_) | Event::Payee(_) | Event::Spend(_) | Event::Customer(_) => {}
         }

@@ -80,6 +80,35 @@ fn v10_the_first_sale_alone_earns_and_each_payee_has_its_own() {
     assert_eq!(answer["deals"][1]["credits"][0]["because"]["unpaid"]["over"]["first"], "2025-06-01");
 }
 
+/// The months of a customer were counted in UTC, unless the plan had a spend limit: a sale at half past eleven in the evening of New
+/// York was of the day after, and a year later one sale too many was paid.
+#[test]
+fn v10_months_are_counted_where_the_case_has_its_days() {
+    let plan = json!({"currency": "USD", "otherwise": {"rate": "0.1"}, "max_duration_months": 12});
+    let case = with(paid_by(plan, "100 USD"), "deals.0.customer", json!("acme"));
+    let on =
+        |name: &str, at: &str| with(with(case["deals"][0].clone(), "deal", json!(name)), "completed_at", json!(at));
+    // May 31, 23:30, and a year later May 30, 23:30, and May 31, 12:00.
+    let deals =
+        json!([on("D1", "2025-06-01T03:30:00Z"), on("D2", "2026-05-31T03:30:00Z"), on("D3", "2026-05-31T16:00:00Z")]);
+    let earned = |case: &Value| {
+        let answer = answer(case);
+        (0..3).map(|deal| entries(&answer["deals"][deal]).len()).collect::<Vec<_>>()
+    };
+    let case = with(case.clone(), "deals", deals);
+    assert_eq!(earned(&case), [1, 1, 1]);
+    let new_york = with(case, "zone", json!("America/New_York"));
+    assert_eq!(earned(&new_york), [1, 1, 0]);
+    let limit = json!({"amount": "1000 USD", "per": "month", "zone": "Asia/Tokyo"});
+    assert_eq!(
+        earned(&with(new_york.clone(), "rates.ten.spend_limit", limit)),
+        [1, 1, 0],
+        "a limit has a zone for itself"
+    );
+    let read = ledger_core::attribute::read(&with(new_york, "zone", json!("UTC")).to_string()).unwrap();
+    assert!(serde_json::to_value(read).unwrap().get("zone").is_none(), "UTC is left out");
+}
+
 #[test]
 fn v11_an_override_is_rounded_half_away() {
     let plan = json!({"currency": "USD", "otherwise": {"rate": "1"},
@@ -220,7 +249,7 @@ fn v82_a_payee_takes_part_by_its_best_role_and_present_roles_are_the_whole() {
     let ninety = roles(&[("sourcer", "0.9"), ("closer", "0.1")]);
     assert_eq!(credits(&acting(&ninety, &[("a", "sourcer"), ("b", "closer")])), ["a 9000.00", "b 1000.00"]);
     let nothing = roles(&[("sourcer", "0"), ("closer", "0")]);
-    assert_eq!(first(&acting(&nothing, &[("a", "sourcer"), ("b", "closer")]))["unattributed"], true);
+    assert_eq!(refusal(&acting(&nothing, &[("a", "sourcer"), ("b", "closer")])).0, "nobody");
     let nobody = without(acting(&four, &[("a", "closer")]), "deals.0.touches.0.role");
     assert_eq!(first(&nobody)["unattributed"], true, "nobody has a role");
 }
@@ -267,6 +296,13 @@ fn v88_custom_weights_that_are_not_the_whole_are_a_matter_of_policy() {
     assert_eq!(refusal(&sold("strict")), ("weights_do_not_sum".into(), "deals.D1.custom".into()));
     assert_eq!(credits(&sold("residual_to_house")), ["a 5000.00", "b 3000.00"]);
     assert_eq!(first(&sold("residual_to_house"))["house"], "2000.00 USD");
+    for nobody in [json!([]), json!([{"payee": "a", "weight": "0"}])] {
+        let all = first(&with(sold("residual_to_house"), "deals.0.custom", nobody));
+        assert_eq!(
+            (&all["house"], &all["credits"], all.get("unattributed")),
+            (&json!("10000.00 USD"), &json!([]), None)
+        );
+    }
 }
 
 #[test]
@@ -282,6 +318,11 @@ fn v88_an_overlay_is_beside_the_whole() {
     assert_eq!(deal["overlays"][0]["amount"], "2500.00 USD");
     assert_eq!(deal["overlays"][1]["amount"], "1000.00 USD");
     assert_eq!(entries(&deal), ["a 700.00", "b 400.00"], "an overlay earns by a rate plan of its own only");
+    let even = json!({"currency": "USD", "rounding": "half_even", "otherwise": {"rate": "1"}});
+    let even = with(with(case.clone(), "rates.even", even), "payees.d.rates", json!("even"));
+    let even = with(with(even, "deals.0.overlays.0.weight", json!("0.5")), "deals.0.amount", json!("0.25 USD"));
+    assert_eq!(first(&even)["overlays"][0]["amount"], "0.13 USD");
+    assert_eq!(entries(&first(&even)).last().unwrap(), "d overlay 0.13", "what is paid on is what is credited");
     let paid = with(case, "payees.d.rates", json!("ten"));
     assert_eq!(entries(&first(&paid)), ["a 700.00", "b 400.00", "d overlay 250.00"]);
 }

@@ -380,6 +380,78 @@ fn v10_a_customer_earns_for_so_many_months_over_all_versions_of_a_rate_plan() {
     sound(&story);
 }
 
+/// Who only registered a sale, and is paid in another currency elsewhere, kept it from being completed.
+#[test]
+fn a_rate_plan_in_another_currency_keeps_nobody_elses_sale_open() {
+    let mut story = shop();
+    rates(&mut story, "euros", json!({"currency": "EUR", "otherwise": {"rate": "0.1"}}));
+    let in_euros = json!({"payee.classify": {"payee": "cat", "from": "2026-01-01", "rates": of("euros", 1)}});
+    story.given("ann", in_euros);
+    let mut registered = sale("1000 USD");
+    registered["registered_by"] = json!("cat");
+    let by = |payee: &str| json!([touched("t", payee, "2026-01-05")]);
+    let credited = story.given("ann", record("d1", registered.clone(), by("amy"), "2026-01-10"));
+    assert_eq!(entries(&credited), ["amy 100.00"]);
+    let refused = story.refused("ann", record("d2", registered.clone(), by("cat"), "2026-01-10")).to_string();
+    assert!(refused.starts_with("payees.cat.rates: rate plan euros.v1 is in EUR"), "{refused}");
+    registered["rates"] = of("euros", 1);
+    let refused = story.refused("ann", register("d3", registered)).to_string();
+    assert!(refused.starts_with("sale.rates: rate plan euros.v1 is in EUR"), "{refused}");
+    sound(&story);
+}
+
+/// Sixty a month and a hundred a year, one after the other under one name, came to 220 in a year.
+#[test]
+fn all_versions_of_a_rate_plan_limit_the_same_time() {
+    let mut story = shop();
+    let plan = |per: &str, zone: &str| {
+        let limit = json!({"amount": "60 USD", "per": per, "zone": zone});
+        json!({"rates.publish": {"rates": "limited", "document":
+            {"currency": "USD", "otherwise": {"rate": "0.1"}, "spend_limit": limit}}})
+    };
+    let without = json!({"currency": "USD", "otherwise": {"rate": "0.2"}});
+    rates(&mut story, "limited", without.clone());
+    story.given("ann", plan("month", "UTC"));
+    rates(&mut story, "limited", without);
+    for (per, zone, field) in [("year", "UTC", "per"), ("deal", "UTC", "per"), ("month", "America/New_York", "zone")] {
+        let refused = story.refused("ann", plan(per, zone)).to_string();
+        assert!(refused.starts_with(&format!("spend_limit.{field}: version 2 limits a month in UTC")), "{refused}");
+    }
+    story.given("ann", plan("month", "UTC"));
+    let each = |zone: &str| {
+        let mut each = plan("deal", zone);
+        each["rates.publish"]["rates"] = json!("each");
+        each
+    };
+    story.given("ann", each("UTC"));
+    story.given("ann", each("Asia/Tokyo"));
+}
+
+/// Credited on January 31 in New York, a sale began the customer's twelve months on February 1: the day in UTC.
+#[test]
+fn a_customers_months_run_from_the_day_of_the_sale() {
+    let mut story = shop();
+    story.at("2026-03-02T15:00:00Z");
+    let plan = json!({"currency": "USD", "otherwise": {"rate": "0.1"}, "max_duration_months": 1});
+    rates(&mut story, "month", plan);
+    let mut sell = |deal: &str, at: &str| {
+        let mut sale = sale_to("acme", "100 USD");
+        sale["rates"] = of("month", 1);
+        let mut record = record(deal, sale, json!([touched("t", "amy", "2025-01-01")]), "2025-01-31");
+        record["deal.record_sale"]["completed_at"] = json!(at);
+        story.given("ann", record)
+    };
+    let first = sell("d1", "2026-01-31T04:30:00Z");
+    let met = first.events.iter().find_map(|(_, event)| match event {
+        Event::Customer(customer::Event::Earned { on, .. }) => Some(on.to_string()),
+        _ => None,
+    });
+    assert_eq!((crediting(&first).earned_on.to_string(), met.as_deref()), ("2026-01-30".into(), Some("2026-01-30")));
+    assert_eq!(entries(&sell("d2", "2026-02-28T04:59:59.999Z")), ["amy 10.00"], "the end of February 27");
+    assert_eq!(entries(&sell("d3", "2026-02-28T05:00:00Z")), Vec::<String>::new());
+    sound(&story);
+}
+
 #[test]
 fn a_first_sale_stays_the_first_when_it_is_credited_anew() {
     // It lost its commission once a later sale of the customer had earned by another rate plan.
@@ -406,20 +478,15 @@ fn a_first_sale_stays_the_first_when_it_is_credited_anew() {
     assert_eq!(anew(&mut story, "d1"), (vec!["amy 5.00".into(), "bob 5.00".into()], 0));
     assert_eq!(anew(&mut story, "d2"), (nothing, 2));
 
-    // Under a plan that ends on another day it is still the same sale, in the same place.
+    // The zone of a limit is for the limit: the sale stays on its day.
     let mut elsewhere = once;
     elsewhere["spend_limit"] = json!({"amount": "1000 USD", "per": "month", "zone": "Pacific/Kiritimati"});
     rates(&mut story, "once", elsewhere);
-    for (version, day) in [(2, "2026-01-11"), (1, "2026-01-10")] {
+    for version in [2, 1] {
         let named = json!({"deal.recompute": {"deal": "d1", "reason": "agreed", "rates": of("once", version)}});
-        let moved = story.given("ann", named);
-        assert_eq!(entries(&moved), ["amy 5.00", "bob 5.00"]);
-        let met = moved.events.iter().filter_map(|(_, event)| match event {
-            Event::Customer(customer::Event::Earned { on, .. }) => Some(on.to_string()),
-            Event::Customer(forgotten) => panic!("{forgotten:?}"),
-            _ => None,
-        });
-        assert_eq!(met.collect::<Vec<_>>(), [day, day]);
+        let again = story.given("ann", named);
+        assert_eq!(entries(&again), ["amy 5.00", "bob 5.00"]);
+        assert!(!types(&again).iter().any(|of| of.starts_with("customer.")), "{:?}", types(&again));
     }
 
     // What was reversed is nobody's first sale, but the third one came before the second is paid.

@@ -173,7 +173,7 @@ impl From<attribution::Code> for Why {
             | Code::RateOutOfBounds
             | Code::TooMuchCollected => Self::WrongAmount,
             Code::NamedTwice | Code::TooMany => Self::WrongCount,
-            Code::Conflicting | Code::NoLines => Self::Conflicting,
+            Code::Conflicting | Code::NoLines | Code::Nobody | Code::NeverReached => Self::Conflicting,
             Code::Year => Self::WrongDay,
             Code::Overflow => Self::TooLarge,
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::table::Table;
 use super::{Asked, Ruling, Step, Why, attribution, sha256};
-use crate::sale::{self, Model, ModelPin, Rates, RatesPin};
+use crate::sale::{self, Model, ModelPin, Per, Rates, RatesPin};
 
 /// The versions of a document, from 1.
 #[derive(Debug, Clone)]
@@ -73,6 +73,14 @@ pub(super) fn publish_rates(asked: Asked<'_>, rates: &str, document: &Rates) -> 
     let mut paid = document.overrides.iter().flat_map(|paid| [&paid.of, &paid.to]);
     if paid.any(|payee| asked.model.payees.get(payee).is_none()) {
         return Err(Why::Unknown);
+    }
+    // What was counted by the month of one place says nothing of another time.
+    let known = asked.model.rates.get(rates).map_or([].as_slice(), |known| &known.versions);
+    let known = known.iter().find_map(|version| version.document.spend_limit.as_ref());
+    if let (Some(known), Some(new)) = (known, &document.spend_limit)
+        && (known.per != new.per || known.zone != new.zone && new.per != Per::Deal)
+    {
+        return Err(Why::Conflicting);
     }
     publish(asked, ("rates", "rates.published"), rates, (document, json), &asked.model.rates, Step::Rates)
 }

@@ -572,6 +572,7 @@ fn calculate(asked: Asked<'_>, deal: &Deal, sale: &Sale, terms: &Terms) -> Resul
         let own = named.get(*payee).and_then(|known| known.rates.as_ref());
         let pin = own.or(terms.rates.as_ref().filter(|_| credited.contains(payee)));
         let plan = pin.map(|pin| asked.model.rates_of(pin)).transpose()?.map(|plan| &plan.document);
+        let plan = plan.filter(|plan| plan.currency == *currency);
         // Who earns on the first sale only keeps that, whatever came after it.
         let first_only = plan.is_some_and(|plan| plan.max_duration_months == Some(0));
         if let Some(customer) = &sale.customer
@@ -616,7 +617,7 @@ fn calculate(asked: Asked<'_>, deal: &Deal, sale: &Sale, terms: &Terms) -> Resul
         spent.push((account, after - before));
     }
     told += &format!(r#","spent":[{}]"#, spent_told.join(","));
-    if outcome.credits.is_empty() {
+    if outcome.credits.is_empty() && outcome.house.is_none() {
         told += r#","unattributed":true"#;
     }
     told += &format!(r#","credits":[{}]"#, credits(&outcome.credits, *currency));
@@ -686,7 +687,8 @@ fn case(
     let (model, currency) = (name_of(&terms.model.model, terms.model.version), sale.currency().0);
     let document = &asked.model.model_of(&terms.model)?.json;
     let plans: Vec<String> = plans.iter().map(|(name, plan)| format!(r#""{name}":{}"#, plan.json)).collect();
-    let mut case = format!(r#"{{"currency":"{currency}","payees":{{{}}}"#, of_payees.join(","));
+    let zone = maybe("zone", Some(asked.settings.zone.name()).filter(|zone| *zone != "UTC"));
+    let mut case = format!(r#"{{"currency":"{currency}"{zone},"payees":{{{}}}"#, of_payees.join(","));
     case += &format!(r#","models":{{"{model}":{document}}},"rates":{{{}}}"#, plans.join(","));
     let mut list = |name: &str, items: &[String]| {
         if !items.is_empty() {

@@ -73,7 +73,7 @@ impl Laws {
         }
         known.model = self.model_of(sold, stored);
         known.rates = self.rates_of(sold, stored);
-        if let Some(zone) = self.zone {
+        if let Some(zone) = self.documents.zone() {
             known.earned_on = zone.local_date(known.completed_at.to_utc());
         }
         self.particulars(sold, &mut known);

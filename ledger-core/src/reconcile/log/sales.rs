@@ -1,6 +1,6 @@
 //! The laws of sales: what a sale counts, books and takes back is what it comes to, calculated again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Broken, Law, Laws, broken, differs};
 use crate::Date;
@@ -31,8 +31,8 @@ pub(super) struct Sold {
     pub(super) posted: Vec<Event>,
 }
 
-/// Who earns on a sale, and on which day; nothing where that cannot be told.
-type Earners = Option<BTreeMap<PayeeId, Date>>;
+/// Who earns on a sale; nothing where that cannot be told.
+type Earners = Option<BTreeSet<PayeeId>>;
 
 impl Sold {
     pub(super) fn new(sale: &Sale, worth: Money) -> Self {
@@ -118,13 +118,8 @@ impl Laws {
     }
 
     /// What a sale must post when it is credited.
-    fn by_crediting(
-        &self,
-        sold: &Sold,
-        crediting: &Crediting,
-        earners: Option<&BTreeMap<PayeeId, Date>>,
-    ) -> Vec<Event> {
-        let Crediting { deal, entries, .. } = crediting;
+    fn by_crediting(&self, sold: &Sold, crediting: &Crediting, earners: Option<&BTreeSet<PayeeId>>) -> Vec<Event> {
+        let Crediting { deal, earned_on, entries, .. } = crediting;
         let mut more = sold.spent();
         more.values_mut().for_each(|sum| *sum = Sum::ZERO.minus(*sum));
         for Spent { account, before, after } in &crediting.spent {
@@ -137,7 +132,7 @@ impl Laws {
                 due.push(spend::Event::Counted { account: account.clone(), deal: deal.clone(), amount }.into());
             }
         }
-        due.extend(earners.into_iter().flat_map(|earners| self.told(sold, deal, earners)));
+        due.extend(earners.into_iter().flat_map(|earners| self.told(sold, deal, (earners, *earned_on))));
         let booked: Vec<_> = sold.posted.iter().filter_map(due::booked).collect();
         let new = entries.iter().filter(|earned| !booked.contains(&earned.entry));
         due.extend(new.map(|earned| booking(deal, earned)));
@@ -147,12 +142,12 @@ impl Laws {
         due
     }
 
-    /// What the customer of a sale must be told when these earn on it.
-    fn told(&self, sold: &Sold, deal: &DealId, earners: &BTreeMap<PayeeId, Date>) -> Vec<Event> {
+    /// What the customer of a sale must be told when these earn on it, on its day.
+    fn told(&self, sold: &Sold, deal: &DealId, (earners, on): (&BTreeSet<PayeeId>, Date)) -> Vec<Event> {
         let Some(customer) = &sold.sale.customer else { return Vec::new() };
         let told = sold.sale.may_earn(&sold.touches).into_iter().filter_map(|payee| {
             let was = self.met(customer, payee).and_then(|met| met.earned_on(deal));
-            let is = earners.get(payee).copied();
+            let is = earners.contains(payee).then_some(on);
             let (customer, payee, deal) = (customer.clone(), payee.clone(), deal.clone());
             let event = match is {
                 _ if is == was => return None,
@@ -169,7 +164,8 @@ impl Laws {
         if !sides.is_empty() {
             out.push(broken(Law::ReversalIsExact, deal, "a sale, which has no sides", "sides"));
         }
-        let Some(sold @ Sold { credited: Some(_), .. }) = self.sales.remove(deal) else {
+        let Some(sold @ Sold { credited: Some((Crediting { earned_on, .. }, _)), .. }) = &self.sales.remove(deal)
+        else {
             out.push(broken(Law::ReversalIsExact, deal, "a sale that is credited", "none"));
             return;
         };
@@ -177,14 +173,14 @@ impl Laws {
         if self.doubted_deals.contains(deal) {
             self.untold.insert(deal.clone());
         } else {
-            due = self.told(&sold, deal, &BTreeMap::new());
+            due = self.told(sold, deal, (&BTreeSet::new(), *earned_on));
         }
         for (account, sum) in sold.spent() {
             if let Some(amount) = sum.money(sold.worth.currency()).ok().filter(|amount| !amount.is_zero()) {
                 due.push(spend::Event::Reversed { account: account.clone(), deal: deal.clone(), amount }.into());
             }
         }
-        due.extend(sold.posted.into_iter().filter_map(|event| self.taken_back(event)));
+        due.extend(sold.posted.iter().filter_map(|event| self.taken_back(event.clone())));
         self.owe(due);
     }
 

@@ -6,6 +6,9 @@ use super::exact::{Exact, share, sum};
 use super::terms::{Class, Deal, Model, Payee, Rule, Sum, Touch, Types, Weights};
 use super::{Code, decay};
 
+/// Of one touch.
+const MOST_MILESTONES: usize = 100;
+
 /// How a deal is shared out: those who have a weight, in the order in which a rest goes to the first, then the house.
 pub(super) struct Credits {
     /// How many touches count.
@@ -54,7 +57,7 @@ impl Credits {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.payees.is_empty()
+        self.payees.is_empty() && self.house.is_none()
     }
 
     /// Shares an amount out, to the payees and then to the house. What is below zero is the mirror of what is above.
@@ -99,6 +102,9 @@ fn qualifying<'a>(model: &Model, deal: &'a Deal) -> Vec<&'a Touch> {
 
 /// Whether a touch says nothing that the model has never heard of.
 fn must_be_known(model: &Model, touch: &Touch, payees: &BTreeMap<String, Payee>) -> Result<(), Code> {
+    if touch.milestones.len() > MOST_MILESTONES {
+        return Err(Code::TooMany);
+    }
     let in_one_of = |roles: &Weights| match &touch.role {
         Some(role) if roles.iter().all(|(known, _)| known != role) => Err(Code::UnknownRole),
         _ => Ok(()),

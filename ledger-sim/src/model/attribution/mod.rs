@@ -51,6 +51,10 @@ pub enum Code {
     WeightsDoNotSum,
     /// A rate is outside of its bounds, or a share more than the whole.
     RateOutOfBounds,
+    /// Nobody can ever be credited.
+    Nobody,
+    /// A rule that no deal comes to.
+    NeverReached,
     /// Two things exclude one another.
     Conflicting,
     /// Something is named twice.
@@ -137,7 +141,7 @@ fn attributed(case: &Case, deal: &Deal, books: &mut Books) -> Result<Attributed,
         deal: deal.name.clone(),
         model: deal.model.clone(),
         touches,
-        unattributed: credits.is_empty().then_some(true),
+        unattributed: (credits.is_empty() && house.is_none()).then_some(true),
         credits: credits.into_iter().map(credited).collect(),
         house: house.as_ref().map(money),
         overlays: overlays.into_iter().map(credited).collect(),

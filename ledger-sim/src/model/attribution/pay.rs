@@ -36,7 +36,12 @@ pub(super) struct Books {
     first: BTreeMap<(String, String), Day>,
     /// Of a plan, by a payee, in a year and a month, or in a deal.
     spent: BTreeMap<Account, Exact>,
+    /// How many entries there are, those of nothing included.
+    entries: usize,
 }
+
+/// The most entries of a case.
+const MOST_ENTRIES: usize = 100_000;
 
 /// A plan, a payee and a time.
 type Account = (String, String, Period);
@@ -50,7 +55,7 @@ enum Period {
 
 impl Books {
     pub fn open(case: &Case) -> Result<Self, Code> {
-        let mut books = Self { first: BTreeMap::new(), spent: BTreeMap::new() };
+        let mut books = Self { first: BTreeMap::new(), spent: BTreeMap::new(), entries: 0 };
         for (payee, customer, on) in &case.first_commissions {
             books.first_commission(payee, customer, *on);
         }
@@ -75,7 +80,12 @@ impl Books {
 
     pub fn pay(&mut self, case: &Case, deal: &Deal, credits: &Credits) -> Result<Paid, Code> {
         let mut paid = Paid::default();
-        let mut earn = |kind, name: &String, plan: Option<&String>, part: &dyn Fn(&Plan, &Exact) -> Exact| {
+        let own = |name| case.payees.get(name).and_then(|payee: &Payee| payee.plan.as_ref());
+        let mut plans = credits.payees.iter().chain(&deal.overlays).filter_map(|(name, _)| case.plans.get(own(name)?));
+        if plans.any(|plan| plan.currency != case.currency) {
+            return Err(Code::WrongCurrency);
+        }
+        let mut earn = |kind, name: &String, plan: Option<&String>, part: &dyn Fn(&Exact) -> Exact| {
             let Some(plan) = plan else { return Ok::<_, Code>(()) };
             let earner = Earner {
                 kind,
@@ -85,18 +95,19 @@ impl Books {
                 plan: case.plans.get(plan).ok_or(Code::UnknownRates)?,
                 part,
             };
-            let (earned, on) = self.earn(deal, &earner)?;
-            paid.entries.extend(earned);
-            paid.earners.extend(on.map(|on| (name.clone(), on)));
+            let (entries, earned) = self.earn(deal, &earner)?;
+            paid.entries.extend(entries);
+            if earned {
+                paid.earners.push((name.clone(), deal.on));
+            }
             Ok(())
         };
-        let own = |name| case.payees.get(name).and_then(|payee: &Payee| payee.plan.as_ref());
         for (place, (name, _)) in credits.payees.iter().enumerate() {
-            let part = |_: &Plan, whole: &Exact| credits.share(whole).get(place).cloned().unwrap_or_else(Exact::zero);
+            let part = |whole: &Exact| credits.share(whole).get(place).cloned().unwrap_or_else(Exact::zero);
             earn("commission", name, own(name).or(deal.plan.as_ref()), &part)?;
         }
         for (name, weight) in &deal.overlays {
-            let part = |plan: &Plan, whole: &Exact| (whole * weight).round(plan.half_even);
+            let part = |whole: &Exact| (whole * weight).round(false);
             earn("overlay", name, own(name), &part)?;
         }
         // All that one deal pays is one sale.
@@ -108,8 +119,8 @@ impl Books {
         Ok(paid)
     }
 
-    /// What somebody earns on a deal, and the day of it if it is a commission on a sale.
-    fn earn(&mut self, deal: &Deal, earner: &Earner<'_>) -> Result<(Vec<Entry>, Option<Day>), Code> {
+    /// What somebody is paid on a deal, and whether it earns on it, before anything is collected.
+    fn earn(&mut self, deal: &Deal, earner: &Earner<'_>) -> Result<(Vec<Entry>, bool), Code> {
         let plan = earner.plan;
         if plan.as_collected && deal.amount.is_negative() {
             return Err(Code::Conflicting);
@@ -120,15 +131,13 @@ impl Books {
         if plan.max_months.is_some() && deal.customer.is_none() && !deal.amount.is_negative() {
             return Err(Code::Conflicting);
         }
-        let base = (earner.part)(plan, &fits(base(deal, plan)?)?);
-        let Some((rule, pays)) = rule(deal, earner) else { return Ok((Vec::new(), None)) };
-        let zone = plan.limit.as_ref().map_or(chrono_tz::UTC, |limit| limit.zone);
-        let on = calendar::today(deal.completed_at.div_euclid(1_000), zone).map_err(|_| Code::Year)?;
-        if !self.in_time(deal, earner, on)? {
-            return Ok((Vec::new(), None));
+        let base = (earner.part)(&fits(base(deal, plan)?)?);
+        let Some((rule, pays)) = rule(deal, earner) else { return Ok((Vec::new(), false)) };
+        if !self.in_time(deal, earner)? {
+            return Ok((Vec::new(), false));
         }
         let commission = commission(deal, earner, &base, pays)?;
-        let commission = self.within_limit(deal, earner, on, commission);
+        let commission = self.within_limit(deal, earner, commission)?;
         let mut entries = Vec::new();
         // An override is on all that was released so far, as one amount.
         let mut released = Exact::zero();
@@ -136,6 +145,10 @@ impl Books {
             let payment = plan.as_collected.then_some(place);
             if amount.is_zero() {
                 continue;
+            }
+            self.entries += 1 + plan.overrides.iter().filter(|rule| rule.of == earner.name).count();
+            if self.entries > MOST_ENTRIES {
+                return Err(Code::TooMany);
             }
             let former = released.clone();
             released = &released + &amount;
@@ -162,21 +175,21 @@ impl Books {
             });
             entries.extend(overrides);
         }
-        Ok((entries, Some(on).filter(|_| commission.is_positive())))
+        Ok((entries, commission.is_positive()))
     }
 
     /// Whether the payee still earns on the customer. A correction takes back what it must, however late.
-    fn in_time(&self, deal: &Deal, earner: &Earner<'_>, on: Day) -> Result<bool, Code> {
+    fn in_time(&self, deal: &Deal, earner: &Earner<'_>) -> Result<bool, Code> {
         let Some(months) = earner.plan.max_months.filter(|_| !deal.amount.is_negative()) else { return Ok(true) };
         let first = deal.customer.clone().and_then(|customer| self.first.get(&(earner.name.to_owned(), customer)));
         let Some(first) = first else { return Ok(true) };
-        let end = calendar::months_after(*first, months).ok_or(Code::Year)?;
-        Ok(months > 0 && on < calendar::in_range(end).map_err(|_| Code::Year)?)
+        Ok(months > 0 && deal.on < calendar::months_after(*first, months).ok_or(Code::Year)?)
     }
 
     /// What is left of a commission under the limit of what may be spent. A negative one leaves no more for others.
-    fn within_limit(&mut self, deal: &Deal, earner: &Earner<'_>, on: Day, commission: Exact) -> Exact {
-        let Some(limit) = &earner.plan.limit else { return commission };
+    fn within_limit(&mut self, deal: &Deal, earner: &Earner<'_>, commission: Exact) -> Result<Exact, Code> {
+        let Some(limit) = &earner.plan.limit else { return Ok(commission) };
+        let on = calendar::today(deal.completed_at.div_euclid(1_000), limit.zone).map_err(|_| Code::Year)?;
         let period = match limit.per {
             Per::Month => Period::Month(on.0, on.1),
             Per::Year => Period::Year(on.0),
@@ -188,7 +201,7 @@ impl Books {
         let mirrored = |amount: Exact| if deal.amount.is_negative() { amount.negated() } else { amount };
         let paid = mirrored(commission).min((&limit.amount - &*spent).or_zero());
         *spent = &*spent + &paid.clone().or_zero();
-        mirrored(paid)
+        Ok(mirrored(paid))
     }
 }
 
@@ -211,7 +224,7 @@ struct Earner<'a> {
     plan_name: &'a str,
     plan: &'a Plan,
     /// Its part of a whole.
-    part: &'a dyn Fn(&Plan, &Exact) -> Exact,
+    part: &'a dyn Fn(&Exact) -> Exact,
 }
 
 /// The name of the rule that pays, if it has one, and what it pays.
@@ -233,7 +246,7 @@ fn commission(deal: &Deal, earner: &Earner<'_>, base: &Exact, pays: &Pays) -> Re
         Pays::Rate(rate) => (base * rate).round(plan.half_even),
         Pays::PerUnit(amount) => {
             let units: Vec<&Exact> = eligible(deal, plan)?.into_iter().map(|line| &line.units).collect();
-            (earner.part)(plan, &fits(mirrored(amount * sum(units)))?)
+            (earner.part)(&fits(mirrored(amount * sum(units)))?)
         }
     };
     let amount = mirrored(fits(amount)?);

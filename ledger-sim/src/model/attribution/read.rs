@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono_tz::Tz;
 use serde_json::Value;
 
 use super::Code;
@@ -22,6 +23,7 @@ type Read<T> = Result<T, Code>;
 const MOST_TOUCHES: usize = 100_000;
 const MOST_RULES: usize = 1_000;
 const MOST_CUSTOM: usize = 50;
+const MOST_MONTHS: u32 = 1_200;
 
 impl From<Malformed> for Code {
     fn from(_: Malformed) -> Self {
@@ -31,15 +33,16 @@ impl From<Malformed> for Code {
 
 pub(super) fn case(input: &str) -> Read<Case> {
     let value: Value = serde_json::from_str(input).map_err(|_| Code::Malformed)?;
-    let fields = ["case", "currency", "payees", "models", "rates", "first_commissions", "spent", "deals"];
+    let fields = ["case", "currency", "zone", "payees", "models", "rates", "first_commissions", "spent", "deals"];
     let fields = Object::of(&value, &fields)?;
-    let read = Reader { currency: currency(fields.get("currency")?)? };
+    let zone = fields.maybe("zone", zone)?.unwrap_or(Tz::UTC);
+    let read = Reader { currency: currency(fields.get("currency")?)?, zone };
     let case = Case {
         name: fields.maybe("case", text)?,
         currency: read.currency,
         payees: named(fields.get("payees")?, payee)?,
         models: named_by(is_document, fields.get("models")?, model)?,
-        plans: named_by(is_document, fields.get("rates")?, |plan| read.plan(plan))?,
+        plans: named_by(is_document, fields.get("rates")?, rates)?,
         first_commissions: fields.list("first_commissions", first_commission)?,
         spent: fields.list("spent", |spent| read.spent(spent))?,
         deals: list(fields.get("deals")?, |deal| read.deal(deal))?,
@@ -51,7 +54,7 @@ pub(super) fn case(input: &str) -> Read<Case> {
 
 /// A rate plan alone, by its own currency.
 pub(super) fn rates(value: &Value) -> Read<Plan> {
-    Reader { currency: currency(value.get("currency").ok_or(Code::Malformed)?)? }.plan(value)
+    Reader { currency: currency(value.get("currency").ok_or(Code::Malformed)?)?, zone: Tz::UTC }.plan(value)
 }
 
 /// Whatever is named is there.
@@ -70,6 +73,11 @@ fn agree(case: &Case) -> Read<()> {
     known(plans, &case.plans, Code::UnknownRates)?;
     known(deals().map(|deal| &deal.model), &case.models, Code::UnknownModel)?;
     for deal in deals() {
+        // Whatever pays a deal is in its currency; whose own plan is not is asked when it is paid.
+        let plan = deal.plan.as_ref().and_then(|plan| case.plans.get(plan));
+        if plan.is_some_and(|plan| plan.currency != case.currency) {
+            return Err(Code::WrongCurrency);
+        }
         let custom = case.models.get(&deal.model).is_some_and(|model| matches!(model.rule, Rule::Custom(_)));
         if custom && !deal.touches.is_empty() || !custom && !deal.custom.is_empty() {
             return Err(Code::Conflicting);
@@ -108,6 +116,10 @@ fn instant(value: &Value) -> Read<i64> {
     let at = json::instant(value)?;
     calendar::today(at.div_euclid(1_000), chrono_tz::UTC).map_err(|_| Code::Year)?;
     Ok(at)
+}
+
+fn zone(value: &Value) -> Read<Tz> {
+    text(value)?.parse().map_err(|_| Code::Malformed)
 }
 
 fn share(value: &Value) -> Read<Exact> {
@@ -155,6 +167,11 @@ fn whole<'a>(shares: impl Iterator<Item = &'a Exact>) -> Read<()> {
     if sum(shares) > Exact::one() { Err(Code::WeightsDoNotSum) } else { Ok(()) }
 }
 
+/// Whether somebody can have a part.
+fn somebody<'a>(mut weights: impl Iterator<Item = &'a Exact>) -> Read<()> {
+    if weights.any(Exact::is_positive) { Ok(()) } else { Err(Code::Nobody) }
+}
+
 fn types(value: &Value) -> Read<Vec<String>> {
     let all: Vec<String> = list(value, name)?;
     once(all.iter().map(String::as_str), Code::NamedTwice)?;
@@ -168,8 +185,12 @@ pub(super) fn model(value: &Value) -> Read<Model> {
         ("except", value) => types(value).map(Types::Except),
         _ => Err(Code::Malformed),
     })?;
+    let rule = rule(fields.get("model")?)?;
+    if matches!(&types, Some(Types::Only(none)) if none.is_empty()) && !matches!(rule, Rule::Custom(_)) {
+        return Err(Code::Nobody);
+    }
     Ok(Model {
-        rule: rule(fields.get("model")?)?,
+        rule,
         types: types.unwrap_or_else(|| Types::Except(vec!["crm_sync".to_owned()])),
         lookback: fields.maybe("lookback_days", count)?.map(|days| i64::from(days) * calendar::DAY_MILLIS),
         registration_wins: fields.word("registration", &["wins", "ignored"])? == 0,
@@ -192,12 +213,15 @@ fn rule(value: &Value) -> Read<Rule> {
             let fields = Object::of(value, &["first", "last"])?;
             let (first, last) = (share(fields.get("first")?)?, share(fields.get("last")?)?);
             whole([&first, &last].into_iter())?;
+            somebody([&first, &last].into_iter())?;
             Rule::UShaped { first, last }
         }
         "milestones" => {
             let fields = Object::of(value, &["milestones", "rest"])?;
             let rest = fields.maybe("rest", share)?.unwrap_or_else(Exact::zero);
-            Rule::Milestones { milestones: shares(fields.get("milestones")?, "milestone", &rest)?, rest }
+            let milestones = shares(fields.get("milestones")?, "milestone", &rest)?;
+            somebody(milestones.iter().map(|(_, weight)| weight).chain([&rest]))?;
+            Rule::Milestones { milestones, rest }
         }
         "role_based" => {
             let fields = Object::of(value, &["weights", "other"])?;
@@ -205,13 +229,19 @@ fn rule(value: &Value) -> Read<Rule> {
         }
         "role_weighted" => {
             let fields = Object::of(value, &["roles"])?;
-            Rule::RoleWeighted(shares(fields.get("roles")?, "role", &Exact::zero())?)
+            let roles = shares(fields.get("roles")?, "role", &Exact::zero())?;
+            somebody(roles.iter().map(|(_, weight)| weight))?;
+            Rule::RoleWeighted(roles)
         }
         "implementation" => Rule::Implementation(types(Object::of(value, &["types"])?.get("types")?)?),
         "co_sell" => {
             let classes: Vec<Class> = list(Object::of(value, &["classes"])?.get("classes")?, class)?;
             once(classes.iter().map(|class| class.class.as_str()), Code::NamedTwice)?;
             whole(classes.iter().map(|class| &class.weight))?;
+            let of_some = |class: &&Class| {
+                class.roles.as_ref().is_none_or(|roles| roles.iter().any(|(_, weight)| weight.is_positive()))
+            };
+            somebody(classes.iter().filter(of_some).map(|class| &class.weight))?;
             Rule::CoSell(classes)
         }
         "custom" => match Object::of(value, &["sum"])?.word("sum", &["strict", "normalise", "residual_to_house"])? {
@@ -263,9 +293,10 @@ fn touches(value: &Value) -> Read<Vec<Touch>> {
     Ok(kept)
 }
 
-/// What reads amounts of a currency.
+/// What reads amounts of a currency, and deals whose days begin in a zone.
 struct Reader {
     currency: Currency,
+    zone: Tz,
 }
 
 impl Reader {
@@ -321,6 +352,7 @@ impl Reader {
         if sum(&collected) > amount.clone().max(amount.negated()) {
             return Err(Code::TooMuchCollected);
         }
+        let completed_at = instant(fields.get("completed_at")?)?;
         Ok(Deal {
             name: name(fields.get("deal")?)?,
             customer: fields.maybe("customer", name)?,
@@ -329,12 +361,16 @@ impl Reader {
             plan: fields.maybe("rates", document)?,
             amount,
             lines,
-            completed_at: instant(fields.get("completed_at")?)?,
+            completed_at,
+            on: calendar::today(completed_at.div_euclid(1_000), self.zone).map_err(|_| Code::Year)?,
             cutoff: fields.maybe("cutoff", instant)?,
             registered_by: fields.maybe("registered_by", name)?,
             touches: fields.maybe("touches", touches)?.unwrap_or_default(),
             custom: at_most(MOST_CUSTOM, fields.maybe("custom", custom)?.unwrap_or_default())?,
-            overlays: fields.maybe("overlays", |all| weights(all, "payee", share))?.unwrap_or_default(),
+            overlays: at_most(
+                MOST_CUSTOM,
+                fields.maybe("overlays", |all| weights(all, "payee", share))?.unwrap_or_default(),
+            )?,
             collected,
         })
     }
@@ -366,10 +402,8 @@ impl Reader {
             "overrides",
         ];
         let fields = Object::of(value, &fields)?;
-        if currency(fields.get("currency")?)? != self.currency {
-            return Err(Code::WrongCurrency);
-        }
         let plan = Plan {
+            currency: self.currency,
             half_even: fields.word("rounding", &["half_away_from_zero", "half_even"])? == 1,
             margin: fields.word("base", &["amount", "margin"])? == 1,
             eligible: fields.maybe("eligible", types)?,
@@ -383,10 +417,6 @@ impl Reader {
             overrides: fields.list("overrides", override_of)?,
         };
         once(plan.rules.iter().map(|when| when.rule.as_str()), Code::NamedTwice)?;
-        let overrides: BTreeSet<_> = plan.overrides.iter().map(|rule| (&rule.name, &rule.of, &rule.to)).collect();
-        if overrides.len() < plan.overrides.len() {
-            return Err(Code::NamedTwice);
-        }
         let mut priorities: Vec<u32> = plan.rules.iter().map(|when| when.priority).collect();
         priorities.sort_unstable();
         priorities.dedup();
@@ -399,6 +429,23 @@ impl Reader {
         let mut rates = pays.filter_map(|pays| if let Pays::Rate(rate) = pays { Some(rate) } else { None });
         if rates.any(|rate| *rate < from || *rate > to) {
             return Err(Code::RateOutOfBounds);
+        }
+        if plan.max_months.is_some_and(|months| months > MOST_MONTHS) {
+            return Err(Code::TooMany);
+        }
+        let overrides: BTreeSet<_> = plan.overrides.iter().map(|rule| (&rule.name, &rule.of, &rule.to)).collect();
+        if overrides.len() < plan.overrides.len() {
+            return Err(Code::NamedTwice);
+        }
+        for rule in &plan.overrides {
+            whole(plan.overrides.iter().filter(|other| other.of == rule.of).map(|other| &other.rate))?;
+        }
+        for when in &plan.rules {
+            let idle = |line: &String| plan.eligible.as_ref().is_some_and(|eligible| !eligible.contains(line));
+            let mut before = plan.rules.iter().filter(|other| other.priority < when.priority);
+            if when.product_line.as_ref().is_some_and(idle) || before.any(|other| leaves_nothing(other, when)) {
+                return Err(Code::NeverReached);
+            }
         }
         Ok(plan)
     }
@@ -431,7 +478,6 @@ impl Reader {
     fn limit(&self, value: &Value) -> Read<Limit> {
         let fields = Object::of(value, &["amount", "per", "zone"])?;
         fields.get("per")?;
-        let zone = text(fields.get("zone")?)?;
         Ok(Limit {
             amount: self.sum(fields.get("amount")?)?,
             per: match fields.word("per", &["month", "year", "deal"])? {
@@ -439,9 +485,17 @@ impl Reader {
                 1 => Per::Year,
                 _ => Per::Deal,
             },
-            zone: zone.parse().map_err(|_| Code::Malformed)?,
+            zone: zone(fields.get("zone")?)?,
         })
     }
+}
+
+/// Whether a rule takes every deal that comes to another one after it.
+fn leaves_nothing(first: &When, second: &When) -> bool {
+    let stated = |of: &When| [of.programme.clone(), of.payee_type.clone(), of.tier.clone(), of.product_line.clone()];
+    let narrower = stated(first).iter().zip(&stated(second)).any(|(first, second)| first.is_some() && first != second);
+    let from = |of: &When| of.deal_from.clone().unwrap_or_else(Exact::zero);
+    !narrower && from(first) <= from(second)
 }
 
 fn bounds(value: &Value) -> Read<(Exact, Exact)> {

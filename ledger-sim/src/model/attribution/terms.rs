@@ -45,6 +45,8 @@ pub(super) struct Deal {
     /// None when they are not known one by one.
     pub lines: Option<Vec<Line>>,
     pub completed_at: i64,
+    /// Its day in the zone of the case.
+    pub on: Day,
     pub cutoff: Option<i64>,
     pub registered_by: Option<String>,
     pub touches: Vec<Touch>,
@@ -122,6 +124,7 @@ pub(super) enum Sum {
 }
 
 pub(super) struct Plan {
+    pub currency: Currency,
     pub half_even: bool,
     pub margin: bool,
     pub eligible: Option<Vec<String>>,

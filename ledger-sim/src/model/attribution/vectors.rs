@@ -146,8 +146,8 @@ fn v82_role_weighted() {
     assert_eq!(credits(model, of(roles(&shared))), "a 3333.34, b 3333.33, c 3333.33");
     let two = [("a", "sourcer"), ("b", "closer")];
     assert_eq!(credits(listed(&[("sourcer", "0.9"), ("closer", "0.1")]), of(roles(&two))), "a 9000.00, b 1000.00");
-    let nothing = run(&case(listed(&[("sourcer", "0"), ("closer", "0")]), of(roles(&two)))).unwrap();
-    assert_eq!((told(&nothing, "credits").as_str(), &nothing["deals"][0]["unattributed"]), ("", &json!(true)));
+    let nothing = run(&case(listed(&[("sourcer", "0"), ("closer", "0")]), of(roles(&two))));
+    assert_eq!(nothing, Err(Code::Nobody));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn v83_co_sell() {
     let pools = |all: &[(&str, &str)]| credits(model.clone(), json!({ "touches": roles(all) }));
     assert_eq!(pools(&[("b", "sourcer"), ("d", "closer"), ("c", "x")]), "b 3000.00, d 1000.00, c 6000.00");
     assert_eq!(credits(model.clone(), json!({ "touches": one_a_day("bc") })), "c 10000.00");
-    assert_eq!(run(&case(model.clone(), json!({ "touches": roles(&[("b", "x")]) }))), Err(Code::UnknownRole));
+    assert_eq!(run(&case(model, json!({ "touches": roles(&[("b", "x")]) }))), Err(Code::UnknownRole));
 }
 
 #[test]
@@ -222,6 +222,8 @@ fn v88_sums_of_custom_weights_and_overlays() {
     let residual = run(&case(sum("residual_to_house"), deal)).unwrap();
     assert_eq!(told(&residual, "credits"), "a 5000.00, b 3000.00");
     assert_eq!(residual["deals"][0]["house"], "2000.00 USD");
+    let all = run(&case(sum("residual_to_house"), json!({ "custom": [] }))).unwrap();
+    assert_eq!((&all["deals"][0]["house"], told(&all, "credits").as_str()), (&json!("10000.00 USD"), ""));
     let split = run(&case(
         sum("strict"),
         json!({
@@ -326,6 +328,23 @@ fn v10_a_commission_ends_after_its_months() {
     // January 31 and one month is February 28.
     assert_eq!(earns(plan(1), on(&["2025-01-31", "2025-02-27", "2025-02-28"])), ["10.00", "10.00", ""]);
     assert_eq!(paid(plan(1), json!([{"amount": "1 USD", "customer": "x"}])).map(|_| ()), Ok(()));
+}
+
+/// Months are those of the calendar on the wall where the case is, whatever the clock of the spend limit says.
+#[test]
+fn v10_counts_the_days_of_the_case() {
+    let mut one = case(json!({"equal": {}}), json!({"customer": "acme", "touches": one_a_day("a")}));
+    one["rates"]["tenth"]["max_duration_months"] = 12.into();
+    let mut second = one["deals"][0].clone();
+    one["deals"][0]["completed_at"] = "2025-07-01T03:30:00Z".into();
+    second["deal"] = "D2".into();
+    second["completed_at"] = "2026-06-30T12:00:00Z".into();
+    one["deals"].as_array_mut().unwrap().push(second);
+    assert_eq!(told(&run(&one).unwrap(), "entries"), "a 1000.00");
+    one["zone"] = "America/New_York".into();
+    assert_eq!(told(&run(&one).unwrap(), "entries"), "");
+    one["rates"]["tenth"]["spend_limit"] = json!({"amount": "9999 USD", "per": "month", "zone": "Asia/Tokyo"});
+    assert_eq!(told(&run(&one).unwrap(), "entries"), "");
 }
 
 #[test]

@@ -110,6 +110,10 @@ struct Drawing<'a> {
     corrections: bool,
     /// Models list every role and milestone that there is.
     complete: bool,
+    /// Half of what happens is so many days from here, so that times come to their ends.
+    around: i64,
+    /// What customers earn by comes to its end there.
+    ends: bool,
 }
 
 impl<'a> Drawing<'a> {
@@ -133,6 +137,8 @@ impl<'a> Drawing<'a> {
             customers: choices.maybe(800),
             corrections: choices.maybe(400),
             complete: false,
+            around: choices.one_of(&MOMENTS).copied().unwrap_or(0),
+            ends: choices.maybe(150),
             choices,
         }
     }
@@ -140,7 +146,7 @@ impl<'a> Drawing<'a> {
     /// Of deals with customers, without corrections, whose touches are drawn by somebody else.
     fn sound(choices: &'a mut Choices, currency: Code, lines: bool) -> Self {
         let (payees, flaw, costs, customers, corrections, complete) = (Vec::new(), None, true, true, false, true);
-        Self { choices, currency, payees, flaw, lines, costs, customers, corrections, complete }
+        Self { choices, currency, payees, flaw, lines, costs, customers, corrections, complete, around: 0, ends: false }
     }
 
     fn flawed(&self, by: Flaw) -> bool {
@@ -256,9 +262,14 @@ impl<'a> Drawing<'a> {
     }
 
     fn moment(&mut self) -> i64 {
-        let moment = self.choices.one_of(&MOMENTS).copied().unwrap_or(0);
-        let days = [0, 1, -1, 28, 31, 365, 366, -30].get(self.choices.index(8)).copied().unwrap_or(0);
-        moment + days * DAY + i64::from(self.choices.work(3)) - 1
+        let other = self.choices.one_of(&MOMENTS).copied().unwrap_or(0);
+        let moment = if self.choices.maybe(500) { self.around } else { other };
+        let at_end = self.ends && self.choices.maybe(600);
+        let (moment, most) = if at_end { (self.around, 1) } else { (moment, 8) };
+        let days = [0, 1, -1, 28, 31, 365, 366, -30].get(self.choices.index(most)).copied().unwrap_or(0);
+        // Midnight in one of the zones.
+        let hours = [0, 0, 4, 5, -9, -14].get(self.choices.index(6)).copied().unwrap_or(0);
+        moment + days * DAY + hours * 3_600_000 + i64::from(self.choices.work(3)) - 1
     }
 
     fn case(&mut self) -> Value {
@@ -273,7 +284,9 @@ impl<'a> Drawing<'a> {
             "models": models.iter().cloned().collect::<Map<_, _>>(),
         });
         self.put(100, &mut case, "case", |_| "a case".into());
-        self.put(300, &mut case, "first_commissions", |draw| draw.first_commissions());
+        self.put(500, &mut case, "zone", |draw| draw.one(&ZONES).into());
+        let known = if self.ends { 1_000 } else { 300 };
+        self.put(known, &mut case, "first_commissions", |draw| draw.first_commissions());
         let named: Vec<String> = case["rates"].as_object().into_iter().flat_map(Map::keys).cloned().collect();
         self.put(400, &mut case, "spent", |draw| draw.spent(&named));
         let plan = |draw: &mut Self| {
@@ -303,7 +316,8 @@ impl<'a> Drawing<'a> {
     fn first_commissions(&mut self) -> Value {
         let payees = self.payees.clone();
         let all = payees.into_iter().map(|payee| {
-            let on = self.moment() - 365 * DAY * i64::from(self.choices.work(2));
+            let years = if self.ends { 1 } else { i64::from(self.choices.work(2)) };
+            let on = if self.ends { self.around } else { self.moment() } - 365 * DAY * years;
             json!({"payee": payee, "customer": self.one(&CUSTOMERS), "on": self.day(on)})
         });
         all.collect()
@@ -318,7 +332,8 @@ impl<'a> Drawing<'a> {
     }
 
     fn model(&mut self) -> Value {
-        let kind = self.one(&MODELS);
+        let listing: &[&str] = &["milestones", "role_weighted", "co_sell"];
+        let kind = self.one(if self.flawed(Flaw::Listed) { listing } else { &MODELS });
         let terms = match kind {
             "time_decay" => json!({"half_life_days": self.choices.one_of(&HALF_LIVES)}),
             "u_shaped" => {
@@ -405,6 +420,9 @@ impl<'a> Drawing<'a> {
             let priority = (place * 7 + usize::try_from(priorities).unwrap_or(0)) % 20;
             json!({"rule": format!("rule {place}"), "priority": priority, "when": draw.when(), "pays": draw.pays()})
         });
+        if !self.choices.maybe(30) {
+            keep_reached(&mut plan);
+        }
         self.put(600, &mut plan, "otherwise", |draw| draw.pays());
         if self.choices.maybe(200) {
             plan["bounds"] = json!({"from": "0", "to": self.one(&["1", "1.5"])});
@@ -430,7 +448,12 @@ impl<'a> Drawing<'a> {
         );
         let ends = self.unless(Flaw::Customer, if self.customers { 250 } else { 0 }, 500);
         self.put(ends, &mut plan, "max_duration_months", |draw| {
-            if draw.flawed(Flaw::Months) { MOST } else { draw.number(&[0, 1, 12, 2, 13]) }.into()
+            if draw.flawed(Flaw::Months) {
+                draw.number(&[MOST, 1_201])
+            } else {
+                draw.number(if draw.ends { &[12] } else { &[0, 1, 12, 2, 13, 1_200] })
+            }
+            .into()
         });
         let collects = self.unless(Flaw::CollectedCorrection, if self.corrections { 0 } else { 400 }, 800);
         self.put(collects, &mut plan, "earned", |draw| draw.one(&["as_collected", "on_invoice"]).into());
@@ -594,6 +617,24 @@ fn roles_of<'a>(model: &'a Value, class: &Value) -> Option<&'a Value> {
     let of_class =
         || model.pointer("/co_sell/classes")?.as_array()?.iter().find(|one| one["class"] == *class)?.get("roles");
     model.pointer("/role_weighted/roles").or_else(of_class)
+}
+
+/// Keeps the rules of a plan that some deal may come to.
+fn keep_reached(plan: &mut Value) {
+    let eligible = plan["eligible"].as_array().cloned();
+    let Some(rules) = plan["rules"].as_array_mut() else { return };
+    let all = rules.clone();
+    let before = |one: &Value, other: &Value| one["priority"].as_i64() < other["priority"].as_i64();
+    let covers = |one: &Value, other: &Value| {
+        one["when"]
+            .as_object()
+            .is_some_and(|stated| stated.iter().all(|(field, value)| other["when"].get(field) == Some(value)))
+    };
+    rules.retain(|rule| {
+        let line = rule["when"].get("product_line");
+        line.is_none_or(|line| eligible.as_ref().is_none_or(|eligible| eligible.contains(line)))
+            && !all.iter().any(|one| before(one, rule) && covers(one, rule))
+    });
 }
 
 /// Keeps the names that are in a list, if there is one.

@@ -13,7 +13,7 @@ use crate::choice::Choices;
 impl Drawing<'_> {
     /// Spoils one thing, if the case has it.
     pub(super) fn spoil(&mut self, case: &mut Value) -> Option<&'static str> {
-        const KINDS: [&str; 28] = [
+        const KINDS: [&str; 33] = [
             "a field is gone",
             "a field is unknown",
             "a value is of another kind",
@@ -42,6 +42,11 @@ impl Drawing<'_> {
             "an override to itself",
             "a role twice",
             "a needless zero",
+            "a model of nobody",
+            "a rule behind all",
+            "too many overlays",
+            "overrides beyond the whole",
+            "too many milestones",
         ];
         let kind = self.one(&KINDS);
         let huge = 9_223_372_036_854_775_807;
@@ -194,6 +199,51 @@ impl Drawing<'_> {
                 true
             }
             "a needless zero" => set(case, "/rates/r0/otherwise/rate", json!("00.1")),
+            "a model of nobody" => {
+                let terms = [
+                    json!({"model": {"u_shaped": {"first": "0", "last": "0"}}}),
+                    json!({"model": {"milestones": {"milestones": [{"milestone": "first", "weight": "0"}]}}}),
+                    json!({"model": {"role_weighted": {"roles": []}}}),
+                    json!({"model": {"co_sell": {"classes": [{"class": "a", "weight": "0"}]}}}),
+                    json!({"model": {"co_sell": {"classes": [
+                        {"class": "a", "weight": "1", "roles": [{"role": "a", "weight": "0"}]}]}}}),
+                    json!({"model": {"equal": {}}, "types": {"only": []}}),
+                    json!({"model": {"custom": {}}, "types": {"only": []}}),
+                ];
+                case["models"]["unused"] = self.choices.one_of(&terms).cloned().unwrap_or_default();
+                true
+            }
+            "a rule behind all" => {
+                let rule = |name: &str, priority: u32, when: Value| json!({"rule": name, "priority": priority, "when": when, "pays": {"rate": "0"}});
+                let (low, high) = (self.amount_of(5), self.amount_of(6));
+                let whens = [
+                    (json!({}), json!({"tier": "gold"})),
+                    (json!({"tier": "gold"}), json!({"tier": "gold", "programme": "friends"})),
+                    (json!({"deal_from": low}), json!({"deal_from": high})),
+                    (json!({"deal_from": high}), json!({"deal_from": low})),
+                    (json!({"tier": "gold"}), json!({"tier": "silver"})),
+                    (json!({"deal_from": low}), json!({})),
+                    (json!({}), json!({"product_line": "unheard"})),
+                ];
+                let (first, second) = self.choices.one_of(&whens).cloned().unwrap_or_default();
+                set(case, "/rates/r0/rules", json!([rule("b", 7, second), rule("a", 3, first)]))
+            }
+            "too many overlays" => {
+                let all = (0..51).map(|place| format!("q{place}"));
+                case["deals"][deal]["overlays"] =
+                    all.clone().map(|name| json!({"payee": name, "weight": "1"})).collect();
+                all.for_each(|name| case["payees"][name] = json!({}));
+                true
+            }
+            "overrides beyond the whole" => {
+                again(case, "/rates/r0/overrides", 0)
+                    && set(case, "/rates/r0/overrides/0/name", json!("another"))
+                    && set(case, "/rates/r0/overrides/0/rate", json!("0.999999999999"))
+            }
+            "too many milestones" => {
+                let many: Vec<&str> = std::iter::repeat_n("first", 100 + self.choices.index(2)).collect();
+                case.pointer_mut(&format!("{at}/touches/0")).map(|touch| touch["milestones"] = json!(many)).is_some()
+            }
             _ => false,
         };
         done.then_some(kind)

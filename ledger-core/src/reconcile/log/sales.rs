@@ -286,10 +286,10 @@ impl Laws {
         sold.payments.push(payment);
         if !self.is_doubted(&crediting) {
             let again = |sold: &Sold| self.release(sold, &crediting, touches, entries);
-            let told = again(&sold).err().and_then(|told| {
+            let told = again(&sold).and_then(|told| {
                 // It may be the day of the payment that is wrong.
                 sold.payments.iter_mut().rev().take(1).for_each(|payment| payment.on = effective);
-                let fits = day != effective && again(&sold).is_ok();
+                let fits = day != effective && again(&sold).is_none();
                 sold.payments.iter_mut().rev().take(1).filter(|_| !fits).for_each(|payment| payment.on = on);
                 (!fits).then_some(told)
             });
@@ -306,20 +306,22 @@ impl Laws {
         self.owe_either(ways);
     }
 
-    /// Calculates what the last payment releases: it is what is stored, or else what is wrong and, where it can be told, what it
-    /// should be.
+    /// Calculates what the last payment releases: what is wrong with what is stored, if anything, and what it should be, if that can
+    /// be told.
     fn release(
         &self,
         sold: &Sold,
         crediting: &Crediting,
         touches: usize,
         entries: &[sale::Earned],
-    ) -> Result<(), (Broken, Option<Vec<sale::Earned>>)> {
+    ) -> Option<(Broken, Option<Vec<sale::Earned>>)> {
         let deal = &crediting.deal;
         let touches = sold.touches.iter().take(touches);
         let again = crediting.recalculate(&sold.sale, touches, &sold.payments, &self.documents);
-        let (_, again) =
-            again.map_err(|rejection| (broken(Law::CalcDivergence, deal, rejection, "what is stored"), None))?;
+        let again = match again {
+            Ok((_, again)) => again,
+            Err(rejection) => return Some((broken(Law::CalcDivergence, deal, rejection, "what is stored"), None)),
+        };
         let (mut left, mut released) = (sold.live.clone(), again.entries);
         released.retain(|earned| {
             let place = left.iter().position(|known| known.equals(earned));
@@ -329,10 +331,10 @@ impl Laws {
         match (left.first(), differing("entries", &released.as_slice(), &entries)) {
             (Some(earned), _) => {
                 let found = format_args!("{} of {}", earned.amount, earned.payee);
-                Err((broken(Law::CalcDivergence, deal, "what its payments release", found), None))
+                Some((broken(Law::CalcDivergence, deal, "what its payments release", found), None))
             }
-            (None, Some(field)) => Err((differs(Law::CalcDivergence, deal, field), Some(released))),
-            (None, None) => Ok(()),
+            (None, Some(field)) => Some((differs(Law::CalcDivergence, deal, field), Some(released))),
+            (None, None) => None,
         }
     }
 }

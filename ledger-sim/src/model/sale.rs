@@ -131,10 +131,14 @@ impl Deal {
             }
         };
         let nobody = (parts.is_empty() && house.is_none()).then(|| credit(None, "unattributed", self.gci.0));
+        // Who only has something on top of what others have.
+        let on_top = live.iter().filter(|live| live.owed.kind != "overlay").map(|live| &live.owed.payee);
+        let on_top: BTreeSet<&String> = on_top.filter(|payee| parts.iter().all(|(known, _)| known != *payee)).collect();
+        let on_top = on_top.into_iter().map(|payee| credit(Some(payee), "override", 0));
         let parts = parts.iter().map(|(payee, units)| credit(Some(payee), "part", *units));
         let house = house.iter().map(|units| credit(None, "house", *units));
         let overlays = overlays.iter().map(|(payee, units)| credit(Some(payee), "overlay", *units));
-        parts.chain(house).chain(nobody).chain(overlays).collect()
+        parts.chain(house).chain(nobody).chain(overlays).chain(on_top).collect()
     }
 }
 

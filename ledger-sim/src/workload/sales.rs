@@ -296,10 +296,10 @@ impl Workload {
 /// Makes a touch say nothing that a model does not understand.
 fn fit(world: &mut World<'_>, model: &Rule, touch: &mut Touch) {
     match model {
-        Rule::RoleWeighted { roles } => {
-            if touch.role.as_ref().is_some_and(|role| roles.iter().all(|known| known.role != *role)) {
-                touch.role = world.choices.one_of(roles).map(|known| known.role.clone());
-            }
+        Rule::RoleWeighted { roles }
+            if touch.role.as_ref().is_some_and(|role| roles.iter().all(|known| known.role != *role)) =>
+        {
+            touch.role = world.choices.one_of(roles).map(|known| known.role.clone());
         }
         // The class of the payee may be another one on the day of the sale.
         Rule::CoSell { classes } => {
@@ -451,13 +451,15 @@ pub(super) fn spoil_rates(world: &mut World<'_>, document: &mut Rates) {
     }
 }
 
-/// Touches of nobody, of one name, or at a time that cannot be.
+/// Touches of nobody, of one name, in a role or at a milestone that no model lists, or at a time that cannot be.
 pub(super) fn spoil_touches(world: &mut World<'_>, touches: &mut Vec<Touch>) {
     let Some(mut touch) = touches.last().cloned() else { return };
-    match world.choices.work(4) {
+    match world.choices.work(6) {
         0 => touch.payee = nobody(),
         1 => touch.kind = "another".into(),
         2 => touch.at = unlikely(world),
+        3 => touch.role = Some("clsoer".into()),
+        4 => touch.milestones = vec!["laed".into()],
         _ => {}
     }
     touches.push(touch);

@@ -96,14 +96,12 @@ const REACHED: [&str; 30] = [
 ];
 
 /// The codes that cases are refused with.
-const CODES: [Code; 22] = [
+const CODES: [Code; 20] = [
     Code::Malformed,
     Code::UnknownPayee,
     Code::UnknownModel,
     Code::UnknownRates,
     Code::UnknownType,
-    Code::UnknownRole,
-    Code::UnknownMilestone,
     Code::UnknownClass,
     Code::WrongCurrency,
     Code::Negative,

@@ -272,30 +272,44 @@ impl Document {
         Digest::of(&crate::codec::canonical(self))
     }
 
-    /// Makes sure that the model knows what a touch says: its type or its weight, its role, its milestones. Of a type that does not
-    /// count it may say anything. The role is one of those of the payee's class, if the class is known and has roles.
+    /// Makes sure that the model understands what is told of a touch: its type or its weight, its role, its milestones. Of a type
+    /// that does not count it may say anything. What it says is looked at again when the deal is credited, and there a role or
+    /// milestone that the model does not list is none: the deal may be credited by another model than the one that it was told for.
     ///
     /// # Errors
     /// [`Rejection`] that names the field of the touch, and what the model lists.
-    pub fn admits(&self, touch: &Touch, class: Option<&Text>) -> Result<(), Rejection> {
-        self.listed().admit(touch, class)
+    pub(crate) fn admits(&self, touch: &Touch) -> Result<(), Rejection> {
+        self.reads(touch)?;
+        if !self.types.has(&touch.kind) {
+            return Ok(());
+        }
+        match &self.model {
+            Model::RoleWeighted { roles } => {
+                let names = || roles.iter().map(|one| &one.role);
+                let unknown = touch.role.as_ref().filter(|role| names().all(|name| name != *role));
+                let fault = |role: &Text| Fault::UnknownRole { role: role.clone(), listed: told(names()) };
+                unknown.map_or(Ok(()), |role| Err(fault(role).at("role")))
+            }
+            Model::Milestones { milestones, .. } => {
+                let names = || milestones.iter().map(|one| &one.milestone);
+                let unknown = touch.milestones.iter().find(|milestone| names().all(|name| name != *milestone));
+                let fault =
+                    |milestone: &Text| Fault::UnknownMilestone { milestone: milestone.clone(), listed: told(names()) };
+                unknown.map_or(Ok(()), |milestone| Err(fault(milestone).at("milestones")))
+            }
+            _ => Ok(()),
+        }
     }
 
-    fn listed(&self) -> Listed<'_> {
-        let (mut roles, mut milestones) = (BTreeMap::new(), None);
+    /// Makes sure that a touch is not too long, and that its type has a weight if the model asks for one.
+    fn reads(&self, touch: &Touch) -> Result<(), Rejection> {
+        touch.check_length()?;
         match &self.model {
-            Model::RoleWeighted { roles: all } => drop(roles.insert(None, places(all.iter().map(|one| &one.role)))),
-            Model::CoSell { classes } => {
-                let divided = classes.iter().filter(|class| !class.roles.is_empty());
-                roles
-                    .extend(divided.map(|class| (Some(&class.class), places(class.roles.iter().map(|one| &one.role)))));
+            Model::RoleBased { weights, other } if self.types.has(&touch.kind) => {
+                weight_by_type(touch, weights, *other).map(drop).map_err(|fault| fault.at("type"))
             }
-            Model::Milestones { milestones: all, .. } => {
-                milestones = Some(places(all.iter().map(|one| &one.milestone)));
-            }
-            _ => {}
+            _ => Ok(()),
         }
-        Listed { document: self, roles, milestones }
     }
 
     /// Who has a claim on the deal. The document is valid, and every payee of the deal is known.
@@ -322,10 +336,8 @@ impl Document {
             self.types.has(&touch.kind) && touch.at <= until && from.is_none_or(|from| touch.at.millis() >= from)
         };
         let journey = Journey::of(&deal.touches, counts).map_err(|fault| fault.at("touches"))?;
-        let listed = self.listed();
         for Step { touch, .. } in &journey.steps {
-            let class = payees.get(&touch.payee).and_then(|known| known.class.as_ref());
-            listed.admit(touch, class).map_err(|error| error.within(&format!("touches.{}", touch.touch)))?;
+            self.reads(touch).map_err(|error| error.within(&format!("touches.{}", touch.touch)))?;
         }
         let touches = journey.steps.len();
         let claims = if touches == 0 {
@@ -560,7 +572,7 @@ fn custom(deal: &Deal, sum: Sum) -> Result<Claims, Fault> {
         Sum::Normalise => None,
         Sum::ResidualToHouse => {
             let more = || Fault::MoreThanTheWhole(total(listed.iter().map(|one| one.weight)));
-            Some(units(Rate::ONE).checked_sub(whole).ok_or_else(more)?)
+            Some(units(Rate::ONE).checked_sub(whole).ok_or_else(more)?).filter(|_| !listed.is_empty())
         }
         Sum::Strict if whole == units(Rate::ONE) => None,
         Sum::Strict => return Err(Fault::NotTheWhole(total(listed.iter().map(|one| one.weight)))),
@@ -586,52 +598,13 @@ fn places<'a>(names: impl Iterator<Item = &'a Text>) -> Places<'a> {
     names.zip(0..).collect()
 }
 
-/// What the touches of a model may name, found by name.
-struct Listed<'a> {
-    document: &'a Document,
-    /// By class; under none if they are for all.
-    roles: BTreeMap<Option<&'a Text>, Places<'a>>,
-    milestones: Option<Places<'a>>,
-}
-
-impl Listed<'_> {
-    fn admit(&self, touch: &Touch, class: Option<&Text>) -> Result<(), Rejection> {
-        touch.check_length()?;
-        if !self.document.types.has(&touch.kind) {
-            return Ok(());
-        }
-        if let Model::RoleBased { weights, other } = &self.document.model {
-            weight_by_type(touch, weights, *other).map_err(|fault| fault.at("type"))?;
-        }
-        let roles = self.roles.get(&class).or_else(|| self.roles.get(&None));
-        if let Some((role, roles)) = touch.role.as_ref().zip(roles)
-            && !roles.contains_key(role)
-        {
-            return Err(Fault::UnknownRole { role: role.clone(), listed: told(roles) }.at("role"));
-        }
-        let Some(milestones) = &self.milestones else { return Ok(()) };
-        match touch.milestones.iter().find(|milestone| !milestones.contains_key(milestone)) {
-            None => Ok(()),
-            Some(unknown) => {
-                let fault = Fault::UnknownMilestone { milestone: unknown.clone(), listed: told(milestones) };
-                Err(fault.at("milestones"))
-            }
-        }
-    }
-}
-
 /// The first of several names, as far as they help whoever mistyped one.
-fn told(names: &Places<'_>) -> Box<str> {
+fn told<'a>(names: impl Iterator<Item = &'a Text>) -> Box<str> {
     const TOLD: usize = 10;
-    let mut told: Vec<String> = names.keys().take(TOLD).map(ToString::to_string).collect();
-    match names.len().saturating_sub(TOLD) {
-        0 if told.is_empty() => "it lists none".into(),
-        0 => told.join(", ").into(),
-        more => {
-            told.push(format!("and {more} more"));
-            told.join(", ").into()
-        }
-    }
+    let (few, more): (Vec<_>, Vec<_>) = names.zip(0..).partition(|(_, place)| *place < TOLD);
+    let mut told: Vec<String> = few.into_iter().map(|(name, _)| name.to_string()).collect();
+    told.extend(Some(format!("and {} more", more.len())).filter(|_| !more.is_empty()));
+    told.join(", ").into()
 }
 
 fn decayed(at: Instant, latest: Instant, half_life_days: u32) -> Result<u128, Fault> {

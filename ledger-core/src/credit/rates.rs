@@ -488,11 +488,11 @@ impl<'a> RatePlan<'a> {
     /// Whether it can pay on a deal, whoever is credited.
     pub fn admits(&self, sale: Sale<'_>) -> Result<(), Fault> {
         self.base(sale)?;
-        let mut pays = self.rules.iter().map(|rule| &rule.pays).chain(&self.document.otherwise);
-        match pays.any(|pays| matches!(pays, Pays::PerUnit(_))) {
-            true if sale.deal.lines.is_empty() => Err(Fault::NoLines(self.id.clone())),
-            _ => Ok(()),
-        }
+        // Without lines, no rule for a product line holds.
+        let rules = self.rules.iter().filter(|rule| rule.when.product_line.is_none()).map(|rule| &rule.pays);
+        let mut pays = rules.chain(&self.document.otherwise).peekable();
+        let by_unit = pays.peek().is_some() && pays.all(|pays| matches!(pays, Pays::PerUnit(_)));
+        if by_unit && sale.deal.lines.is_empty() { Err(Fault::NoLines(self.id.clone())) } else { Ok(()) }
     }
 
     /// What the plan pays on the whole deal at rate 1.

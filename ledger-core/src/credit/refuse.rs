@@ -123,7 +123,7 @@ pub enum Fault {
     Nobody(&'static str),
     /// A rule behind one that holds whenever it does.
     #[error(
-        "rule {0} goes before it and holds whenever it does, so that it is never reached: give it a lower priority, or drop it"
+        "rule {0} goes before it and holds whenever it does, so that it is never reached: give this one a lower number as its priority, or drop it"
     )]
     NeverReached(Text),
     /// A rule for a product line that is not paid on.

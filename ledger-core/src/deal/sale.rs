@@ -657,9 +657,14 @@ impl Deal {
 /// What a touch of a sale becomes; nothing if it is known already.
 pub(super) fn touch(context: &Context<'_>, deal: &Deal, touch: &Touch) -> Result<Option<Event>, Undecided> {
     let sale = sale_of(deal)?;
-    let model = context.slice.model(&sale.model.model)?.version(sale.model.version)?;
+    // By the model that it was credited by, or else will be.
+    let (name, version) = match &deal.stage {
+        Stage::Credited(credited) => (&credited.crediting.model.model, credited.crediting.model.version),
+        _ => (&sale.model.model, sale.model.version),
+    };
+    let model = context.slice.model(name)?.version(version)?;
     if matches!(model.document.model, Model::Custom { .. }) {
-        return Err(Rejection::TakesNoTouches { deal: deal.id.clone(), model: sale.model.model.clone() }.into());
+        return Err(Rejection::TakesNoTouches { deal: deal.id.clone(), model: name.clone() }.into());
     }
     match deal.touches.iter().find(|known| known.touch == touch.touch) {
         Some(known) if known == touch => return Ok(None),
@@ -681,8 +686,7 @@ pub(super) fn touch(context: &Context<'_>, deal: &Deal, touch: &Touch) -> Result
     let place = format!("touches.{}", touch.touch);
     enrolled(context.slice, format_args!("{place}.payee"), &touch.payee)?;
     touch.at.in_range().map_err(|fault| fault.at("at").within(&place))?;
-    // What a payee's class is shows on the day of the sale.
-    model.document.admits(touch, None).map_err(|error| error.within(&place))?;
+    model.document.admits(touch).map_err(|error| error.within(&place))?;
     Ok(Some(Event::Touched { deal: deal.id.clone(), touch: touch.clone() }))
 }
 
@@ -845,7 +849,16 @@ pub(super) fn recompute(
     let spent = own_spent(&former.spent, &crediting.spent)?;
     let moves = Moves { spent, earned: single.earned, new, gone, on: crediting.earned_on };
     let event = Event::Recredited(Box::new(Recrediting { reason: reason.clone(), crediting }));
-    follow(context, deal, sale, context.decision().with(StreamId::Deal(deal.id.clone()), event), moves)
+    let decision = no_earlier(context, former, live).with(StreamId::Deal(deal.id.clone()), event);
+    follow(context, deal, sale, decision, moves)
+}
+
+/// A decision for today, or for the day of the sale or of what it has, if a request says that it is earlier than those.
+fn no_earlier(context: &Context<'_>, crediting: &Crediting, live: &[Earned]) -> Decision {
+    let days = live.iter().map(|earned| earned.on).chain([crediting.earned_on]);
+    let decision = context.decision();
+    let day = days.fold(decision.effective, Date::max);
+    decision.effective(day)
 }
 
 /// Takes a credited sale back.
@@ -865,7 +878,7 @@ pub(super) fn reverse(
     slice.require(accounts.chain(spent).chain(customers))?;
 
     let reversed = Event::Reversed { deal: deal.id.clone(), reason: reason.clone(), sides: Vec::new() };
-    let mut decision = context.decision().with(StreamId::Deal(deal.id.clone()), reversed);
+    let mut decision = no_earlier(context, crediting, live).with(StreamId::Deal(deal.id.clone()), reversed);
     for spent in &crediting.spent {
         let amount = spent.own()?;
         if !amount.is_zero() && !planted!(SpendKept) {

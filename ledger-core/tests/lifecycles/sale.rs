@@ -277,6 +277,65 @@ fn a_touch_that_its_model_does_not_understand_is_refused_when_it_is_told() {
 }
 
 #[test]
+fn a_touch_is_asked_of_the_model_that_the_sale_was_credited_by() {
+    // Registered under types, credited by equal parts: a touch that equal parts takes was refused for ever.
+    let mut story = shop();
+    model(&mut story, "types", json!({"model": {"role_based": {"weights": {"referral": "1"}}}}));
+    let mut by_type = sale("1000 USD");
+    by_type["model"]["model"] = json!("types");
+    story.given("ann", record("d", by_type, json!([touched("t1", "amy", "2026-01-05")]), "2026-01-10"));
+    let mut demo = touch("d", "t2", "bob", "2026-01-06");
+    demo["deal.touch"]["touch"]["type"] = json!("demo");
+    refused!(story, "ann", demo.clone(), Rejection::Credit(_));
+    let by = |model: &str| {
+        let chosen = json!({"model": model, "version": 1});
+        json!({"deal.recompute": {"deal": "d", "reason": "agreed", "model": chosen}})
+    };
+    story.given("ann", by("main"));
+    story.given("ann", demo);
+    assert_eq!(entries(&story.given("ann", recompute("d"))), ["amy 50.00", "bob 50.00"]);
+    refused!(story, "ann", by("types"), Rejection::Credit(_));
+    sound(&story);
+}
+
+#[test]
+fn a_sale_is_not_taken_back_before_it_is_there() {
+    // Told with an instant before it, a reversal stood alone in every report as of the days between.
+    let mut story = shop();
+    shared(&mut story);
+    story.at("2026-01-07T15:00:00Z");
+    story.given("ann", touch("d", "t3", "cat", "2026-01-07"));
+    assert_eq!(story.given("ann", recompute("d")).effective.to_string(), "2026-01-10");
+    assert_eq!(story.given("ann", reverse("d")).effective.to_string(), "2026-01-10");
+    sound(&story);
+}
+
+#[test]
+fn a_plan_that_pays_some_lines_by_the_unit_takes_a_sale_without_lines() {
+    let mut story = shop();
+    let rule =
+        json!({"rule": "seats", "priority": 1, "when": {"product_line": "seats"}, "pays": {"per_unit": "5 USD"}});
+    rates(&mut story, "mixed", json!({"currency": "USD", "rules": [rule], "otherwise": {"rate": "0.1"}}));
+    let mut mixed = sale("1000 USD");
+    mixed["rates"] = of("mixed", 1);
+    let touches = json!([touched("t1", "amy", "2026-01-05")]);
+    assert_eq!(entries(&story.given("ann", record("d", mixed, touches, "2026-01-10"))), ["amy 100.00"]);
+    sound(&story);
+}
+
+#[test]
+fn a_sale_whose_rest_is_the_houses_is_nobodys_until_weights_are_told() {
+    // A table of sales has no weights: the house got all of them, and no word was said.
+    let mut story = shop();
+    model(&mut story, "rest", json!({"model": {"custom": {"sum": "residual_to_house"}}}));
+    let mut rest = sale("1000 USD");
+    rest["model"]["model"] = json!("rest");
+    let credited = story.given("ann", record("d", rest, json!([]), "2026-01-10"));
+    assert!(crediting(&credited).unattributed && crediting(&credited).house.is_none());
+    sound(&story);
+}
+
+#[test]
 fn an_override_names_somebody_known() {
     let mut story = shop();
     let plan = json!({"currency": "USD", "otherwise": {"rate": "1"},

@@ -369,8 +369,11 @@ fn earned(calculated: &Calculated) -> Result<Vec<(String, i128)>, Why> {
 
 fn reverse(asked: Asked<'_>, mut deal: Deal, reason: &str) -> Result<Ruling, Why> {
     let (id, currency) = (&deal.id, deal.gci.1);
-    let mut ruling =
-        Ruling::on(if let Stage::Completed(day) = deal.stage { day.max(asked.today) } else { asked.today });
+    let mut day = asked.today;
+    if let Stage::Completed(completed_on) = deal.stage {
+        day = day.max(completed_on).max(deal.sold.latest().unwrap_or(day));
+    }
+    let mut ruling = Ruling::on(day);
     let (text, sides) = (Text(reason), &deal.calculated);
     let payload = format!(r#"{{"deal":"{id}","reason":{text},"sides":[{sides}]}}"#);
     ruling.fact(format!("deal/{id}"), "deal.reversed", payload);

@@ -159,13 +159,9 @@ impl From<attribution::Code> for Why {
         use attribution::Code;
         match code {
             Code::Malformed => Self::Malformed,
-            Code::UnknownPayee
-            | Code::UnknownModel
-            | Code::UnknownRates
-            | Code::UnknownType
-            | Code::UnknownRole
-            | Code::UnknownMilestone
-            | Code::UnknownClass => Self::Unknown,
+            Code::UnknownPayee | Code::UnknownModel | Code::UnknownRates | Code::UnknownType | Code::UnknownClass => {
+                Self::Unknown
+            }
             Code::WrongCurrency => Self::WrongCurrency,
             Code::Negative
             | Code::NotPositive

@@ -90,6 +90,12 @@ impl Sold {
         self.credited.as_ref().map(|credited| credited.terms.completed_at)
     }
 
+    /// The last day of what it has: nothing of it is taken back before.
+    pub(super) fn latest(&self) -> Option<Day> {
+        let credited = self.credited.as_ref()?;
+        credited.live.iter().map(|live| live.on).chain([credited.terms.earned_on]).max()
+    }
+
     /// The versions by which it was last calculated.
     #[must_use]
     pub fn pins(&self) -> Option<(&ModelPin, Option<&RatesPin>)> {
@@ -259,9 +265,10 @@ fn new(asked: Asked<'_>, ruling: &mut Ruling, id: &str, sale: &Sale) -> Result<D
 
 /// A rate plan that needs to know more of a sale than is told never pays on it.
 fn can_pay(plan: &Rates, sale: &Sale) -> Result<(), Why> {
-    let mut pays = plan.rules.iter().map(|case| &case.pays).chain(&plan.otherwise);
-    let by_line =
-        plan.eligible.is_some() || plan.base == Base::Margin || pays.any(|pays| matches!(pays, Pays::PerUnit(_)));
+    let for_all = plan.rules.iter().filter(|case| case.when.product_line.is_none());
+    let pays: Vec<&Pays> = for_all.map(|case| &case.pays).chain(&plan.otherwise).collect();
+    let by_unit = !pays.is_empty() && pays.iter().all(|pays| matches!(pays, Pays::PerUnit(_)));
+    let by_line = plan.eligible.is_some() || plan.base == Base::Margin || by_unit;
     let costs_told = sale.lines.iter().all(|line| line.unit_cost.is_some() || !is_eligible(plan, line));
     let without = (by_line && sale.lines.is_empty())
         || (plan.base == Base::Margin && !costs_told)
@@ -302,7 +309,10 @@ fn tell(asked: Asked<'_>, (deal, sale): (&Deal, &Sale), touch: &Touch) -> Result
 }
 
 fn touched(asked: Asked<'_>, ruling: &mut Ruling, deal: &mut Deal, sale: &Sale, touch: &Touch) -> Result<(), Why> {
-    if matches!(asked.model.model_of(&sale.model)?.document.model, Rule::Custom { .. }) {
+    // By the model that it was credited by last, or else will be.
+    let in_force = deal.sold.pins().filter(|_| deal.stage != Stage::Reversed).map_or(&sale.model, |(model, _)| model);
+    let model = &asked.model.model_of(in_force)?.document;
+    if matches!(model.model, Rule::Custom { .. }) {
         return Err(Why::WrongState);
     }
     if let Some(known) = deal.sold.touches.iter().find(|known| known.touch == touch.touch) {
@@ -313,7 +323,7 @@ fn touched(asked: Asked<'_>, ruling: &mut Ruling, deal: &mut Deal, sale: &Sale, 
     }
     asked.model.payees.get(&touch.payee).ok_or(Why::Unknown)?;
     calendar::today(touch.at.0.div_euclid(1_000), chrono_tz::UTC)?;
-    understands(&asked.model.model_of(&sale.model)?.document, touch)?;
+    understands(model, touch)?;
     let id = &deal.id;
     ruling.fact(format!("deal/{id}"), "deal.touched", format!(r#"{{"deal":"{id}","touch":{}}}"#, stored(touch)));
     deal.sold.touches.push(touch.clone());
@@ -360,10 +370,11 @@ fn recompute(
         return Err(Why::AlreadyKnown);
     }
     let owed = days(&calculated.outcome.entries, terms.earned_on, &deal.sold.payments);
-    let mut booking = Booking::new(asked, asked.today, deal.clone());
+    let day = deal.sold.latest().map_or(asked.today, |latest| latest.max(asked.today));
+    let mut booking = Booking::new(asked, day, deal.clone());
     let entries = booking.entries(&owed, before.live.clone());
     let (id, reason) = (&deal.id, Text(reason));
-    let mut ruling = Ruling::on(asked.today);
+    let mut ruling = Ruling::on(day);
     let payload = format!(r#"{{"reason":{reason},"deal":"{id}",{}"entries":[{entries}]}}"#, calculated.told);
     ruling.fact(format!("deal/{id}"), "deal.recredited", payload);
     booking.follow(&mut ruling, sale, terms, calculated, Some(before))?;

@@ -9,7 +9,7 @@ use crate::credit::touch::Touch;
 use crate::deal::SideLines;
 use crate::deal::sale::{self, Crediting, Payment, Sale, Spent};
 use crate::event::Event;
-use crate::id::{DealId, EntryId, PayeeId};
+use crate::id::{DealId, EntryId, PayeeId, TouchId};
 use crate::money::Money;
 use crate::projection::sum::Sum;
 use crate::reconcile::due::{self, booking, differing};
@@ -22,6 +22,7 @@ pub(super) struct Sold {
     sale: Box<Sale>,
     worth: Money,
     pub(super) touches: Vec<Touch>,
+    touched: BTreeSet<TouchId>,
     payments: Vec<Payment>,
     /// As it was credited last, and how many touches were known then.
     credited: Option<(Crediting, usize)>,
@@ -37,7 +38,8 @@ type Earners = Option<BTreeSet<PayeeId>>;
 impl Sold {
     pub(super) fn new(sale: &Sale, worth: Money) -> Self {
         let (touches, payments, live, posted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { sale: Box::new(sale.clone()), worth, touches, payments, credited: None, live, posted }
+        let touched = BTreeSet::new();
+        Self { sale: Box::new(sale.clone()), worth, touches, touched, payments, credited: None, live, posted }
     }
 
     pub(super) fn sale(&self) -> &Sale {
@@ -74,7 +76,7 @@ impl Laws {
             out.push(broken(Law::SaleGoesItsWay, deal, "a sale that is not reversed", found));
             return;
         };
-        let is_new = sold.touches.iter().all(|known| known.touch != touch.touch);
+        let is_new = sold.touched.insert(touch.touch.clone());
         let wrong = (!is_new, !is_known);
         sold.touches.push(touch.clone());
         let (field, expected, found) = match wrong {
@@ -207,7 +209,7 @@ impl Laws {
         let (right, earners) = match right {
             Some(right) => right,
             None => {
-                let (told_of, right, earners) = match again(&known) {
+                let (told_of, mut right, earners) = match again(&known) {
                     Err(rejection) => {
                         (broken(Law::CalcDivergence, &stored.deal, rejection, "what is stored"), known, None)
                     }
@@ -225,6 +227,7 @@ impl Laws {
                     Some(told) if told.field == "earned_on" => {
                         let (expected, found) = (format!("on {}", stored.earned_on), stored.completed_at.to_string());
                         (told.field, told.expected, told.found) = ("completed_at".to_owned(), expected, found);
+                        right.earned_on = stored.earned_on;
                     }
                     Some(_) => {}
                 }

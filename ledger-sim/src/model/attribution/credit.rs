@@ -21,7 +21,7 @@ impl Credits {
         }
         let touches = qualifying(model, deal);
         for touch in &touches {
-            must_be_known(model, touch, payees)?;
+            must_weigh(model, touch)?;
         }
         let mut order: Vec<&str> = Vec::new();
         for touch in &touches {
@@ -73,7 +73,7 @@ fn custom(policy: Sum, weights: &Weights) -> Result<Credits, Code> {
     let house = match policy {
         Sum::Strict if all != Exact::one() => return Err(Code::WeightsDoNotSum),
         Sum::ResidualToHouse if all > Exact::one() => return Err(Code::WeightsDoNotSum),
-        Sum::ResidualToHouse => Some(Exact::one() - &all),
+        Sum::ResidualToHouse => Some(Exact::one() - &all).filter(|_| !weights.is_empty()),
         Sum::Strict | Sum::Normalise => None,
     };
     let payees = weights.iter().filter(|(_, weight)| weight.is_positive()).cloned().collect();
@@ -97,26 +97,12 @@ fn qualifying<'a>(model: &Model, deal: &'a Deal) -> Vec<&'a Touch> {
     touches
 }
 
-/// Whether a touch says nothing that the model has never heard of.
-fn must_be_known(model: &Model, touch: &Touch, payees: &BTreeMap<String, Payee>) -> Result<(), Code> {
-    let in_one_of = |roles: &Weights| match &touch.role {
-        Some(role) if roles.iter().all(|(known, _)| known != role) => Err(Code::UnknownRole),
-        _ => Ok(()),
-    };
+/// A touch weighs something by its type, if types are what weighs.
+fn must_weigh(model: &Model, touch: &Touch) -> Result<(), Code> {
     match &model.rule {
         Rule::RoleBased { weights, other } => {
             let weighs = touch.weight.is_some() || weights.contains_key(&touch.kind) || other.is_some();
             if weighs { Ok(()) } else { Err(Code::UnknownType) }
-        }
-        Rule::RoleWeighted(roles) => in_one_of(roles),
-        Rule::CoSell(classes) => {
-            let own = payees.get(&touch.payee).and_then(|payee| payee.class.as_deref());
-            let roles = classes.iter().find(|class| Some(class.class.as_str()) == own).map(|class| &class.roles);
-            roles.and_then(Option::as_ref).map_or(Ok(()), in_one_of)
-        }
-        Rule::Milestones { milestones, .. } => {
-            let known = |name: &String| milestones.iter().any(|(milestone, _)| milestone == name);
-            if touch.milestones.iter().all(known) { Ok(()) } else { Err(Code::UnknownMilestone) }
         }
         _ => Ok(()),
     }

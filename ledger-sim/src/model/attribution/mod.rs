@@ -35,10 +35,6 @@ pub enum Code {
     UnknownRates,
     /// A touch has neither a weight of its own nor one by its type.
     UnknownType,
-    /// A touch is in a role that the model does not have.
-    UnknownRole,
-    /// A touch is of a milestone that the model does not have.
-    UnknownMilestone,
     /// A payee has no class, or none that the model knows.
     UnknownClass,
     /// An amount or a rate plan is in another currency.

@@ -443,7 +443,8 @@ fn v10_a_customer_earns_for_so_many_months_over_all_versions_of_a_rate_plan() {
 #[test]
 fn a_rate_plan_in_another_currency_keeps_nobody_elses_sale_open() {
     let mut story = shop();
-    rates(&mut story, "euros", json!({"currency": "EUR", "otherwise": {"rate": "0.1"}}));
+    let limit = json!({"amount": "100 EUR", "per": "month", "zone": "UTC"});
+    rates(&mut story, "euros", json!({"currency": "EUR", "otherwise": {"rate": "0.1"}, "spend_limit": limit}));
     let in_euros = json!({"payee.classify": {"payee": "cat", "from": "2026-01-01", "rates": of("euros", 1)}});
     story.given("ann", in_euros);
     let mut registered = sale("1000 USD");
@@ -451,6 +452,11 @@ fn a_rate_plan_in_another_currency_keeps_nobody_elses_sale_open() {
     let by = |payee: &str| json!([touched("t", payee, "2026-01-05")]);
     let credited = story.given("ann", record("d1", registered.clone(), by("amy"), "2026-01-10"));
     assert_eq!(entries(&credited), ["amy 100.00"]);
+    let mut copied = touched("copied", "cat", "2026-01-05");
+    copied["type"] = json!("crm_sync");
+    let touches = json!([touched("t", "amy", "2026-01-05"), copied]);
+    let credited = story.given("ann", record("d0", registered.clone(), touches, "2026-01-10"));
+    assert!(crediting(&credited).spent.is_empty(), "a limit in euros counts no dollars");
     let refused = story.refused("ann", record("d2", registered.clone(), by("cat"), "2026-01-10")).to_string();
     assert!(refused.starts_with("payees.cat.rates: rate plan euros.v1 is in EUR"), "{refused}");
     registered["rates"] = of("euros", 1);

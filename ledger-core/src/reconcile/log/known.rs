@@ -161,13 +161,15 @@ impl Laws {
         known.payees = payees;
     }
 
-    /// By which rate plan each payee is paid: by its own or, if it may be credited, by that of the sale.
+    /// By which rate plan each payee is paid: by its own or, if it may be credited, by that of the sale. One in another currency
+    /// pays nobody.
     fn plans<'a>(&'a self, sold: &'a Sold, known: &Crediting) -> Plans<'a> {
         let credited: BTreeSet<_> = sold.sale().may_be_credited(&sold.touches).collect();
         let plans = sold.sale().may_earn(&sold.touches).into_iter().filter_map(|payee| {
             let own = known.payees.get(payee).and_then(|known| known.rates.as_ref());
             let in_force = own.or_else(|| known.rates.as_ref().filter(|_| credited.contains(payee)))?;
-            Some((payee, (in_force.rates.clone(), self.document(in_force)?)))
+            let document = self.document(in_force).filter(|document| document.currency == sold.worth().currency())?;
+            Some((payee, (in_force.rates.clone(), document)))
         });
         plans.collect()
     }

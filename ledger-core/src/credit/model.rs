@@ -144,7 +144,8 @@ pub enum Sum {
     Strict,
     /// To anything: they are the whole, whatever they sum to.
     Normalise,
-    /// To 1 at the most: the house has the rest, all of it where there is no weight.
+    /// To 1 at the most: the house has the rest, all of it where every weight is 0. Without any weight nobody has said who has what,
+    /// and the deal is unattributed.
     ResidualToHouse,
 }
 

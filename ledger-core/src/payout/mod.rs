@@ -17,21 +17,26 @@
 //! An attempt that failed may turn out to have been paid after all. Such late news is recorded and moves nothing; until somebody
 //! accepts or dismisses it, the payout is neither retried nor voided, so that nobody is paid twice.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod bulk;
+mod draft;
+mod transition;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use self::bulk::approve_bulk;
+pub(crate) use self::bulk::evolve_bulk;
+pub use self::bulk::{BulkOutcome, Skipped};
+use self::draft::Draft;
 use crate::Date;
-use crate::account::{self, Because, Contra, Source};
-use crate::deal::book;
+use crate::account::Contra;
 use crate::decide::{self, Context, Decision, Misfit, Undecided};
 use crate::event;
 use crate::id::{Actor, BulkId, EntryId, PayeeId, PayerAccount, PaymentMethod, PayoutId, PeriodLabel, Reference, Text};
-use crate::limits::{ENTRIES_PER_CLAIM, EVENTS_PER_REQUEST, PAYOUTS_PER_BULK};
+use crate::limits::PAYOUTS_PER_BULK;
 use crate::money::{Currency, Money};
-use crate::settings::Capability;
-use crate::stream::StreamId;
 
 /// What can be asked of payouts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -303,44 +308,6 @@ pub enum Resolution {
     Dismiss,
 }
 
-/// What became of one payout of a bulk approval.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BulkOutcome {
-    /// The payout.
-    pub payout: PayoutId,
-    /// Why it was skipped; approved without it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub skipped: Option<Skipped>,
-}
-
-/// Why a payout of a bulk approval was skipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Skipped {
-    /// There is no such payout.
-    Unknown,
-    /// It does not wait for approval; it is here.
-    NotPending(Status),
-    /// Whoever asked made it.
-    MakerIsApprover,
-    /// Whoever asked is paid by it.
-    PayeeIsApprover,
-}
-
-impl Skipped {
-    fn because_of(rejection: &decide::Rejection) -> Option<Self> {
-        let decide::Rejection::Payout(rejection) = rejection else { return None };
-        match rejection {
-            Rejection::Unknown { .. } => Some(Self::Unknown),
-            Rejection::IllegalTransition { status, .. } => Some(Self::NotPending(*status)),
-            Rejection::MakerIsApprover { .. } => Some(Self::MakerIsApprover),
-            Rejection::PayeeIsApprover { .. } => Some(Self::PayeeIsApprover),
-            _ => None,
-        }
-    }
-}
-
 /// The key under which a rail knows one attempt of one payout: the same whenever the attempt is sent again, another for every
 /// other attempt.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -583,88 +550,6 @@ impl Payout {
     pub fn status(&self) -> Status {
         self.status
     }
-
-    fn demand(&self, allowed: &[Status], verb: &'static str) -> Result<(), Rejection> {
-        if allowed.contains(&self.status) {
-            return Ok(());
-        }
-        Err(Rejection::IllegalTransition { payout: self.id, status: self.status, verb })
-    }
-
-    /// Letter case does not make another person: who signs on as `Ann` is `ann`.
-    fn is_maker(&self, actor: &Actor) -> bool {
-        actor.as_str().eq_ignore_ascii_case(self.maker.as_str())
-    }
-
-    fn demand_maker(&self, actor: &Actor, verb: &'static str) -> Result<(), Rejection> {
-        if self.is_maker(actor) {
-            return Ok(());
-        }
-        Err(Rejection::NotItsMaker { payout: self.id, maker: self.maker.clone(), verb })
-    }
-
-    fn demand_other(&self, actor: &Actor) -> Result<(), Rejection> {
-        if self.is_maker(actor) && !planted!(MakerApproves) {
-            mark!(FourEyes);
-            return Err(Rejection::MakerIsApprover { payout: self.id, actor: actor.clone() });
-        }
-        let payee = self.payee.as_str();
-        if planted!(PayeeByCase => actor.as_str() == payee, actor.as_str().eq_ignore_ascii_case(payee)) {
-            mark!(FourEyes);
-            return Err(Rejection::PayeeIsApprover { payout: self.id, actor: actor.clone() });
-        }
-        Ok(())
-    }
-
-    fn demand_attempt(&self, attempt: u32) -> Result<(), Rejection> {
-        if attempt == self.attempt || (planted!(OlderAttemptFails) && attempt < self.attempt) {
-            return Ok(());
-        }
-        Err(Rejection::StaleAttempt { payout: self.id, attempt, open: self.attempt })
-    }
-
-    fn demand_no_late_payment(&self) -> Result<(), Rejection> {
-        match self.late.iter().find(|(_, open)| **open) {
-            None => Ok(()),
-            Some((attempt, _)) => {
-                mark!(LatePaymentOpen);
-                Err(Rejection::LatePaymentOpen { payout: self.id, attempt: *attempt })
-            }
-        }
-    }
-
-    /// Whether an attempt was made and is known to have ended.
-    fn has_ended(&self, attempt: u32) -> bool {
-        let open = self.status == Status::Processing && attempt == self.attempt;
-        (1..=self.attempt).contains(&attempt) && !open
-    }
-
-    fn demand_amount(&self, paid: Money) -> Result<(), Rejection> {
-        if paid == self.amount || planted!(OtherAmountSettles) {
-            return Ok(());
-        }
-        Err(Rejection::AmountDiffers { payout: self.id, amount: self.amount, paid })
-    }
-
-    fn account(&self) -> StreamId {
-        StreamId::Account { payee: self.payee.clone(), currency: self.amount.currency() }
-    }
-
-    /// Gives back what it had claimed, and takes back what was booked for it alone.
-    fn release(&self, decision: Decision) -> Decision {
-        let (payee, payout, count, amount) = (self.payee.clone(), self.id, self.entries, self.amount);
-        mark!(EntriesReleased);
-        let released = account::Event::EntriesReleased { payee: payee.clone(), payout, count, amount };
-        let decision = decision.with(self.account(), released);
-        let Some(entry) = planted!(AdjustmentLeft => None, self.adjustment) else { return decision };
-        let because = Because::Payout(payout);
-        decision.with(self.account(), account::Event::EntryReversed { payee, entry, because, amount })
-    }
-
-    fn settled(&self) -> (StreamId, event::Event) {
-        let (payee, payout, count, amount) = (self.payee.clone(), self.id, self.entries, self.amount);
-        (self.account(), account::Event::EntriesPaid { payee, payout, count, amount }.into())
-    }
 }
 
 impl Command {
@@ -691,243 +576,6 @@ impl Command {
             | Self::Void { payout, .. } => self.transition(context, context.slice.payout(*payout)?),
         }
     }
-
-    /// What moves a payout that is there.
-    fn transition(&self, context: &Context<'_>, payout: &Payout) -> Result<Decision, Undecided> {
-        let actor = &context.request.actor;
-        let by = || actor.clone();
-        let id = payout.id;
-        let moved = |event: Event| context.decision().with(StreamId::Payout(id), event);
-        match self {
-            Self::Create { .. } | Self::CreateManual { .. } | Self::ApproveBulk { .. } => {
-                Err(Misfit("this request is not of one payout").into())
-            }
-            Self::Submit { .. } => {
-                payout.demand(&[Status::Draft], "submitted")?;
-                payout.demand_maker(actor, "submitted")?;
-                Ok(moved(Event::Submitted { payout: id }))
-            }
-            Self::Approve { .. } => Ok(moved(approve(context, payout)?)),
-            Self::Reject { reason, .. } => {
-                payout.demand(&[Status::PendingApproval], "rejected")?;
-                payout.demand_other(actor)?;
-                context.slice.require([payout.account()])?;
-                Ok(payout.release(moved(Event::Rejected { payout: id, by: by(), reason: reason.clone() })))
-            }
-            Self::Start { .. } => {
-                payout.demand(&[Status::Approved, Status::Failed], "started")?;
-                planted!(RetryWithLateNews => Ok(()), payout.demand_no_late_payment())?;
-                context.settings.demand(Capability::RailPayments)?;
-                mark!(RetriedAfterFailure, payout.status == Status::Failed);
-                let attempt = payout.attempt.checked_add(1).ok_or(Misfit("too many attempts"))?;
-                Ok(moved(Event::Started { payout: id, attempt, rail_key: RailKey::of(id, attempt) }))
-            }
-            Self::Settle { attempt, amount, .. } => {
-                let has_ended = payout.has_ended(*attempt);
-                if !has_ended {
-                    payout.demand_attempt(*attempt)?;
-                }
-                payout.demand_amount(*amount)?;
-                if payout.paid_by == Some(*attempt) || payout.late.contains_key(attempt) {
-                    mark!(SettledAgain);
-                    return Err(Undecided::already_known(format_args!(
-                        "the payment of attempt {attempt} of payout {id}"
-                    )));
-                }
-                if has_ended && !(planted!(OlderAttemptSettles) && payout.status == Status::Processing) {
-                    mark!(LatePaymentReported);
-                    return Ok(moved(Event::LatePaymentReported { payout: id, attempt: *attempt, amount: *amount }));
-                }
-                payout.demand(&[Status::Processing], "settled")?;
-                context.slice.require([payout.account()])?;
-                let (stream, settled) = payout.settled();
-                let through = Payment::Rail { attempt: *attempt };
-                Ok(moved(Event::Paid { payout: id, amount: *amount, through }).with(stream, settled))
-            }
-            Self::Fail { attempt, reason, .. } => {
-                payout.demand_attempt(*attempt)?;
-                if payout.status == Status::Failed {
-                    return Err(Undecided::already_known(format_args!(
-                        "the failure of attempt {attempt} of payout {id}"
-                    )));
-                }
-                payout.demand(&[Status::Processing], "failed")?;
-                Ok(moved(Event::Failed { payout: id, attempt: *attempt, reason: reason.clone() }))
-            }
-            Self::ResolveLatePayment { attempt, resolution, reason, .. } => {
-                let (attempt, resolution) = (*attempt, *resolution);
-                if payout.late.get(&attempt) != Some(&true) {
-                    return Err(Rejection::NoLatePayment { payout: id, attempt }.into());
-                }
-                if resolution == Resolution::Accept && payout.status != Status::Failed {
-                    return Err(Rejection::LatePaymentNotAcceptable { payout: id, status: payout.status }.into());
-                }
-                payout.demand_other(actor)?;
-                mark!(LatePaymentAccepted, resolution == Resolution::Accept);
-                mark!(LatePaymentDismissed, resolution == Resolution::Dismiss);
-                let reason = reason.clone();
-                let resolved = moved(Event::LatePaymentResolved { payout: id, attempt, resolution, by: by(), reason });
-                match resolution {
-                    Resolution::Dismiss => Ok(resolved),
-                    Resolution::Accept => {
-                        context.slice.require([payout.account()])?;
-                        let (stream, settled) = payout.settled();
-                        let through = Payment::Rail { attempt };
-                        let paid = Event::Paid { payout: id, amount: payout.amount, through };
-                        Ok(resolved.with(StreamId::Payout(id), paid).with(stream, settled))
-                    }
-                }
-            }
-            Self::RecordManualPayment { method, reference, account, .. } => {
-                let slot = StreamId::reference(account, reference);
-                context.slice.require([payout.account(), slot.clone()])?;
-                let (account, reference) = (account.clone(), reference.clone());
-                if let Some(taken) = context.slice.reference(&slot)? {
-                    if taken == id && payout.status == Status::Paid {
-                        return Err(Undecided::already_known(format_args!("the payment of payout {id}")));
-                    }
-                    mark!(ReferenceTaken);
-                    return Err(Rejection::ReferenceTaken { account, reference, payout: taken }.into());
-                }
-                payout.demand(&[Status::Approved], "paid manually")?;
-                context.settings.demand(Capability::ManualPayments)?;
-                let (stream, settled) = payout.settled();
-                let taken =
-                    Event::ReferenceTaken { account: account.clone(), reference: reference.clone(), payout: id };
-                let through = Payment::Manual { method: method.clone(), reference, account };
-                let paid = Event::Paid { payout: id, amount: payout.amount, through };
-                Ok(moved(paid).with(stream, settled).with(slot, taken))
-            }
-            Self::Void { reason, .. } => {
-                let before = [Status::Draft, Status::PendingApproval];
-                let failed = planted!(VoidFromProcessing => crate::planted::failed_or(payout.status, Status::Processing), Status::Failed);
-                payout.demand(&[before[0], before[1], Status::Approved, failed], "voided")?;
-                payout.demand_no_late_payment()?;
-                if before.contains(&payout.status) {
-                    payout.demand_maker(actor, "voided")?;
-                } else {
-                    payout.demand_other(actor)?;
-                }
-                context.slice.require([payout.account()])?;
-                Ok(payout.release(moved(Event::Voided { payout: id, by: by(), reason: reason.clone() })))
-            }
-        }
-    }
-}
-
-/// A payout that is about to be made.
-struct Draft<'a> {
-    payee: &'a PayeeId,
-    currency: Currency,
-    period: &'a Option<PeriodLabel>,
-    notes: &'a Option<Text>,
-}
-
-impl Draft<'_> {
-    fn account(&self) -> StreamId {
-        StreamId::Account { payee: self.payee.clone(), currency: self.currency }
-    }
-
-    fn of_payable(&self, context: &Context<'_>, through: Option<Date>) -> Result<Decision, Undecided> {
-        context.slice.require([StreamId::Payee(self.payee.clone()), self.account()])?;
-        context.slice.payee(self.payee)?;
-        let account = context.slice.account(self.payee, self.currency)?;
-        let entries: Vec<_> = account.payable(through).map(|(id, entry)| (id, entry.amount)).collect();
-        if entries.is_empty() {
-            return Err(Rejection::NothingPayable { payee: self.payee.clone(), currency: self.currency }.into());
-        }
-        self.claim(context, &entries, None, context.decision())
-    }
-
-    fn of_amount(
-        &self,
-        context: &Context<'_>,
-        amount: Money,
-        reason: &Text,
-        contra: Contra,
-    ) -> Result<Decision, Undecided> {
-        context.settings.demand(Capability::ManualAmounts)?;
-        context.settings.demand_currency(self.currency)?;
-        context.slice.require([StreamId::Payee(self.payee.clone()), self.account()])?;
-        context.slice.payee(self.payee)?;
-        let entry = context.new_entry(0);
-        let source = Source::Adjustment { reason: reason.clone(), contra };
-        let (stream, booked) = book(self.payee, entry, source, amount, context.today);
-        self.claim(context, &[(entry, amount)], Some(entry), context.decision().with(stream, booked))
-    }
-
-    fn claim(
-        &self,
-        context: &Context<'_>,
-        entries: &[(EntryId, Money)],
-        adjustment: Option<EntryId>,
-        mut decision: Decision,
-    ) -> Result<Decision, Undecided> {
-        let most = (EVENTS_PER_REQUEST - 2) * ENTRIES_PER_CLAIM;
-        if entries.len() > most {
-            let (payee, entries) = (self.payee.clone(), entries.len());
-            return Err(Rejection::TooManyEntries { payee, entries, most }.into());
-        }
-        let amount = Money::sum(self.currency, entries.iter().map(|(_, amount)| *amount))?;
-        if planted!(ZeroPayout => amount.is_negative(), !amount.is_positive()) {
-            mark!(NotPositive);
-            return Err(Rejection::NotPositive { payee: self.payee.clone(), amount }.into());
-        }
-        let payout = PayoutId::derive(context.slice.ledger(), &context.request.key, 0);
-        // A payout's stream is named by its request's key, so it can only be empty; the guard says so.
-        context.slice.require([StreamId::Payout(payout)])?;
-        for claimed in account::claim(self.payee, payout, entries, amount)? {
-            decision = decision.with(self.account(), claimed);
-        }
-        let created = Event::Created {
-            payout,
-            payee: self.payee.clone(),
-            amount,
-            entries: u32::try_from(entries.len()).unwrap_or(u32::MAX),
-            by: context.request.actor.clone(),
-            period: self.period.clone(),
-            notes: self.notes.clone(),
-            adjustment,
-        };
-        Ok(decision.with(StreamId::Payout(payout), created))
-    }
-}
-
-fn approve(context: &Context<'_>, payout: &Payout) -> Result<Event, Rejection> {
-    payout.demand(&[Status::PendingApproval], "approved")?;
-    payout.demand_other(&context.request.actor)?;
-    Ok(Event::Approved { payout: payout.id, by: context.request.actor.clone(), amount: payout.amount })
-}
-
-fn approve_bulk(context: &Context<'_>, payouts: &[PayoutId], atomic: bool) -> Result<Decision, Undecided> {
-    let mut seen = BTreeSet::new();
-    let payouts: Vec<_> =
-        payouts.iter().copied().filter(|payout| seen.insert(*payout) || planted!(BulkTwice)).collect();
-    if payouts.is_empty() || payouts.len() > PAYOUTS_PER_BULK {
-        return Err(Rejection::BulkSize { payouts: payouts.len() }.into());
-    }
-    let bulk = BulkId::derive(context.slice.ledger(), &context.request.key, 0);
-    context.slice.require(payouts.iter().map(|payout| StreamId::Payout(*payout)).chain([StreamId::Bulk(bulk)]))?;
-    let mut decision = context.decision();
-    let mut outcomes = Vec::with_capacity(payouts.len());
-    for payout in payouts {
-        let approved = context.slice.payout(payout).and_then(|payout| Ok(approve(context, payout)?));
-        mark!(BulkRefused, atomic && approved.is_err());
-        let skipped = match approved {
-            Ok(event) => {
-                decision = decision.with(StreamId::Payout(payout), event);
-                None
-            }
-            Err(Undecided::Rejected(rejection)) if !atomic => {
-                let skipped = Skipped::because_of(&rejection);
-                Some(skipped.ok_or(Undecided::Rejected(rejection))?)
-            }
-            Err(other) => return Err(other),
-        };
-        outcomes.push(BulkOutcome { payout, skipped });
-    }
-    mark!(BulkPartial, outcomes.iter().any(|outcome| outcome.skipped.is_some()));
-    Ok(decision.with(StreamId::Bulk(bulk), Event::BulkApproved { bulk, outcomes }))
 }
 
 pub(crate) fn evolve(state: &mut Option<Payout>, event: &Event) -> Result<(), Misfit> {
@@ -993,11 +641,6 @@ pub(crate) fn evolve_reference(state: &mut Option<PayoutId>, event: &Event) -> R
         }
         _ => Err(Misfit("a reference is taken once")),
     }
-}
-
-/// The fold of a bulk approval's stream: it happens once, and nothing reads it again.
-pub(crate) fn evolve_bulk(event: &Event) -> Result<(), Misfit> {
-    if matches!(event, Event::BulkApproved { .. }) { Ok(()) } else { Err(Misfit("a bulk approval is decided once")) }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

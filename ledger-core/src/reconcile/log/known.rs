@@ -230,27 +230,9 @@ impl Laws {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::money::Money;
 
     fn day(day: &str) -> Date {
         day.parse().unwrap()
-    }
-
-    /// Whether a limit holds was asked of caps only.
-    #[test]
-    fn more_than_a_spend_limit_breaks_a_law_and_giving_back_does_not() {
-        let (mut laws, mut out) = (Laws::default(), Vec::new());
-        let period = spend::Period { start: day("2026-01-01"), end: day("2026-02-01") };
-        let account = spend::Account { rates: "ten".parse().unwrap(), payee: "amy".parse().unwrap(), period };
-        let amount = |text: &str| Money::parse(text).unwrap();
-        let limit = amount("60 USD");
-        laws.spend_limits.insert((account.clone(), limit.currency()), limit.into());
-        for (spent, is_over) in [("60 USD", false), ("0.01 USD", true), ("-40 USD", false), ("39.99 USD", false)] {
-            laws.spend(&account, amount(spent), &mut out);
-            let told: Vec<_> = out.drain(..).map(|broken| (broken.law, broken.expected, broken.found)).collect();
-            let over = (Law::SpendLimitHolds, "at most 60.00".to_owned(), "60.01".to_owned());
-            assert_eq!(told, if is_over { vec![over] } else { vec![] }, "{spent}");
-        }
     }
 
     /// As the ledger keeps it, in time that does not grow with the sales.

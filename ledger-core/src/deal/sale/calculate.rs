@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Crediting, Particulars, Sale, Spent};
 use crate::attribute::{self, FirstCommission, Single};
-use crate::calendar::in_range;
+use crate::calendar::{CalendarError, in_range};
 use crate::chain::Digest;
 use crate::credit::rates::Document;
 use crate::credit::touch::{Instant, Touch};
@@ -98,17 +98,21 @@ fn beneficiaries<'a>(slice: &'a Slice, in_force: &rates::InForce) -> Result<Vec<
     Ok(version.document.overrides.iter().flat_map(|one| [&one.of, &one.to]).collect())
 }
 
+/// The day of a sale that is won at an instant: that in the ledger's zone.
+pub(super) fn day_of(context: &Context<'_>, completed_at: Instant) -> Result<Date, CalendarError> {
+    in_range(context.settings.zone().local_date(completed_at.to_utc()))
+}
+
 /// Credits a sale on everything that is known now. What it counts to spend limits itself, by `former`, is not counted.
 pub(super) fn calculate(
     context: &Context<'_>,
     deal: &Deal,
     sale: &Sale,
-    (completed_at, cutoff): (Instant, Option<Instant>),
+    (completed_at, cutoff, day): (Instant, Option<Instant>, Date),
     (model, rates): (&model::Chosen, Option<&rates::Chosen>),
     former: &[Spent],
 ) -> Result<Calculated, Undecided> {
     let slice = context.slice;
-    let day = in_range(context.settings.zone().local_date(completed_at.to_utc()))?;
     let touches = deal.touches.as_slice();
     let named = sale.names(touches);
     slice.require(named.iter().map(|payee| StreamId::Payee(PayeeId::clone(payee))))?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::calculate::{Calculated, calculate, customer_stream};
+use super::calculate::{Calculated, calculate, customer_stream, day_of};
 use super::{Credited, Crediting, Earned, Payment, Recrediting, Sale, Spent, unnamed};
 use crate::account::Source;
 use crate::attribute;
@@ -91,13 +91,13 @@ pub(in crate::deal) fn complete(
         return Err(Undecided::already_known(format_args!("the completion of deal {}", deal.id)));
     }
     let deal = deal.open()?;
-    let on = in_range(context.settings.zone().local_date(completed_at.to_utc()))?;
-    happened(context, deal, on)?;
-    let calculated = calculate(context, deal, sale, (completed_at, cutoff), (&sale.model, sale.rates.as_ref()), &[])?;
+    let day = day_of(context, completed_at)?;
+    happened(context, deal, day)?;
+    let at = (completed_at, cutoff, day);
+    let calculated = calculate(context, deal, sale, at, (&sale.model, sale.rates.as_ref()), &[])?;
     let Calculated { mut crediting, single } = calculated;
     crediting.entries = crediting.earned(&single.attributed, &[], (0..).map(|index| context.new_entry(index)))?;
     let new = crediting.entries.clone();
-    let day = crediting.earned_on;
     let spent = own_spent(&[], &crediting.spent)?;
     let moves = Moves { spent, earned: single.earned, new, gone: Vec::new(), on: day };
     mark!(SaleUnattributed, crediting.unattributed);
@@ -210,7 +210,7 @@ pub(in crate::deal) fn recompute(
     let chosen = |in_force: &rates::InForce| rates::Chosen { rates: in_force.rates.clone(), version: in_force.version };
     let so_far = former.rates.as_ref().map(chosen);
     let own = planted!(NewestRates => crate::planted::newest(context.slice, so_far), so_far);
-    let at = (former.completed_at, former.cutoff);
+    let at = (former.completed_at, former.cutoff, day_of(context, former.completed_at)?);
     let versions = (model.unwrap_or(&in_force), rates.or(own.as_ref()));
     let Calculated { mut crediting, single } = calculate(context, deal, sale, at, versions, &former.spent)?;
     if crediting.inputs == former.inputs {

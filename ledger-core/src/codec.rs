@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use compact_str::{CompactString, format_compact};
+use compact_str::CompactString;
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, VariantAccess,
     Visitor,
 };
-use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use thiserror::Error;
@@ -340,25 +339,28 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Object<V> {
     }
 }
 
+/// The canonical bytes of a command: `{"payout.submit":{…}}`.
+pub(crate) fn encode_command(command: &Command) -> Vec<u8> {
+    let (concept, tagged) = match command {
+        Command::Settings(command) => ("settings", canonical(command)),
+        Command::Payee(command) => ("payee", canonical(command)),
+        Command::Plan(command) => ("plan", canonical(command)),
+        Command::Model(command) => ("model", canonical(command)),
+        Command::Rates(command) => ("rates", canonical(command)),
+        Command::Deal(command) => ("deal", canonical(command)),
+        Command::Cap(command) => ("cap", canonical(command)),
+        Command::Attainment(command) => ("attainment", canonical(command)),
+        Command::Payout(command) => ("payout", canonical(command)),
+    };
+    let (variant, content) = untag(&tagged).unwrap_or_default();
+    [b"{\"", concept.as_bytes(), b".", variant.as_bytes(), b"\":", content, b"}"].concat()
+}
+
 impl Serialize for Command {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (concept, tagged) = match self {
-            Self::Settings(command) => ("settings", canonical(command)),
-            Self::Payee(command) => ("payee", canonical(command)),
-            Self::Plan(command) => ("plan", canonical(command)),
-            Self::Model(command) => ("model", canonical(command)),
-            Self::Rates(command) => ("rates", canonical(command)),
-            Self::Deal(command) => ("deal", canonical(command)),
-            Self::Cap(command) => ("cap", canonical(command)),
-            Self::Attainment(command) => ("attainment", canonical(command)),
-            Self::Payout(command) => ("payout", canonical(command)),
-        };
-        let (variant, content) = untag(&tagged).unwrap_or_default();
-        let content: &serde_json::value::RawValue =
-            serde_json::from_slice(content).map_err(serde::ser::Error::custom)?;
-        let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry(&format_compact!("{concept}.{variant}"), content)?;
-        map.end()
+        let bytes = encode_command(self);
+        let json: &serde_json::value::RawValue = serde_json::from_slice(&bytes).map_err(serde::ser::Error::custom)?;
+        json.serialize(serializer)
     }
 }
 

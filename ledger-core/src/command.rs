@@ -76,7 +76,7 @@ impl Request {
     /// The hash by which a key recognises its request: of the command and the actor, never of the time.
     #[must_use]
     pub fn hash(&self) -> Digest {
-        chain::request_hash(self.actor.as_str(), &codec::canonical(&self.command))
+        chain::request_hash(self.actor.as_str(), &codec::encode_command(&self.command))
     }
 }
 

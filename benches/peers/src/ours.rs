@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::Days;
 use futures_util::future::join_all;
 use ledger_core::command::Command;
 use ledger_core::engine::tokio::TokioEnv;
@@ -9,13 +10,12 @@ use ledger_core::id::{LedgerName, PayeeId};
 use ledger_core::projection::replay::replay;
 use ledger_core::projection::summary::Summary;
 use ledger_core::store::Store;
-use ledger_core::{Date, Ledger, Money, Request, attribution, deal, limits, payee, plan};
+use ledger_core::{Date, Ledger, Money, Request, attribution, deal, limits, payee};
 use ledger_postgres::PgStore;
-use ledger_postgres::sqlx::postgres::PgPoolOptions;
 use ledger_postgres_testing::Database;
 
+use crate::PAYLOAD;
 use crate::load::Peer;
-use crate::{CONNECTIONS, PAYLOAD};
 
 /// What is asked of the one ledger.
 #[derive(Clone, Copy)]
@@ -26,8 +26,8 @@ pub enum Work {
     Deals,
     /// A deal each, all of one payee: every request reads and writes the same account.
     OneAccount,
-    /// A version each of one plan: one event, all in one stream.
-    OnePlan,
+    /// Another class each for one payee: one event, all in one stream.
+    OnePayee,
 }
 
 impl Work {
@@ -36,12 +36,13 @@ impl Work {
             Self::Payees => enrol(format!("payee-{number:08}"), PAYLOAD - 36),
             Self::Deals => record(number, number % PAYEES),
             Self::OneAccount => record(number, 0),
-            Self::OnePlan => publish("other", number),
+            Self::OnePayee => classify(number),
         }
     }
 }
 
 const PAYEES: u64 = 1_000;
+const NEW_YEAR: Date = Date::from_ymd_opt(2026, 1, 1).unwrap();
 
 fn enrol(payee: String, name: usize) -> Command {
     payee::Command::Enrol { payee: payee.parse().unwrap(), name: "n".repeat(name).parse().unwrap(), joined_on: None }
@@ -63,14 +64,10 @@ fn record(number: u64, of: u64) -> Command {
     .into()
 }
 
-fn publish(plan: &str, cents: u64) -> Command {
-    let document = format!(
-        r#"{{"currency":"USD","split":{{"flat":{{"payee":"0.7","company":"0.3"}}}},
-        "cap":{{"caps":[{{"programme":"main","limit":"{}.{:02} USD","year":{{"calendar":{{"month":1,"day":1}}}}}}]}}}}"#,
-        cents / 100,
-        cents % 100
-    );
-    plan::Command::Publish { plan: plan.parse().unwrap(), document: serde_json::from_str(&document).unwrap() }.into()
+fn classify(number: u64) -> Command {
+    let kind = format!("kind-{number:0width$}", width = PAYLOAD - 121).parse().unwrap();
+    let from = NEW_YEAR + Days::new(number % 365);
+    payee::Command::Classify { payee: payee(0), from, kind: Some(kind), tier: None, class: None, rates: None }.into()
 }
 
 fn day() -> Date {
@@ -86,8 +83,7 @@ pub struct Ours {
 impl Ours {
     /// A ledger that is ready for the work.
     pub async fn open(database: &Database, work: Work) -> Self {
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(&database.url()).await.unwrap();
-        let store: Arc<dyn Store> = Arc::new(PgStore::with_pool(pool));
+        let store: Arc<dyn Store> = Arc::new(PgStore::connect(&database.url()).await.unwrap());
         let name = LedgerName::new("main").unwrap();
         let ours = Self { ledger: Ledger::new(store, Arc::new(TokioEnv::current()), name), work };
         let parsed = |command: &str| serde_json::from_str(command).unwrap();
@@ -95,13 +91,13 @@ impl Ours {
         let flat = r#"{"plan.publish":{"plan":"flat","document":{"currency":"USD",
             "split":{"flat":{"payee":"0.7","company":"0.3"}}}}}"#;
         ours.ask("plan".into(), parsed(flat)).await;
-        let payees = if matches!(work, Work::Payees | Work::OnePlan) { 0 } else { PAYEES };
+        let payees = if matches!(work, Work::Payees) { 0 } else { PAYEES };
         let enrolled = (0..payees).map(|number| {
             let assign = payee::Command::Assign {
                 payee: payee(number),
                 plan: "flat".parse().unwrap(),
                 version: 1,
-                from: Date::from_ymd_opt(2026, 1, 1).unwrap(),
+                from: NEW_YEAR,
                 until: None,
             };
             let enrolled = ours.ask(format!("enrol-{number}"), enrol(payee(number).to_string(), 20));

@@ -55,6 +55,13 @@ marks! {
     /// The driver ended with requests in its hands.
     DriverDropped = "engine.driver_dropped",
 
+    /// Outside any queue, what was refused had been stored before.
+    DirectAfterRejection = "direct.after_rejection",
+    /// Outside any queue, a request was stored already.
+    DirectAlreadyAppended = "direct.already_appended",
+    /// Outside any queue, another writer was faster.
+    DirectConflict = "direct.conflict",
+
     /// A request was stored already.
     AlreadyAdmitted = "admit.already",
     /// A key was stored with another hash.

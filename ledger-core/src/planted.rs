@@ -272,6 +272,9 @@ bugs! {
     FirstPageOnly = "engine.first-page-only",
     /// The first receipt tells the time of asking, not that of recording. Shows when it is compared with a later one.
     ReceiptTimeOfRequest = "engine.receipt-time-of-request",
+    /// Outside any queue, a refusal does not look whether the key is known. Shows when a request is sent again that cannot be done
+    /// twice.
+    DirectWithoutKey = "engine.direct-without-key",
     /// A refusal does not wait for earlier requests that are decided again. Shows when an earlier one would have allowed it.
     LaterNotWaiting = "engine.later-not-waiting",
 

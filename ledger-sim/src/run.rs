@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ledger_core::engine::{ExecuteError, Receipt, Tuning};
+use ledger_core::engine::{ExecuteError, Receipt, Tuning, direct};
 use ledger_core::id::LedgerName;
 use ledger_core::store::memory::MemoryStore;
-use ledger_core::store::{Clock, Store};
+use ledger_core::store::{BoxFuture, Clock, Store};
 use ledger_core::{Ledger, marks};
 
 use crate::act::{Ask, Document};
@@ -139,6 +139,8 @@ enum Asking<'a> {
 
 struct Process {
     life: u32,
+    /// Where it carries each request out by itself, without a queue, if it does.
+    direct: Option<Arc<dyn Store>>,
     ledgers: Vec<Ledger>,
     projectors: Vec<Projector>,
 }
@@ -256,7 +258,10 @@ impl<'a> Run<'a> {
         let open = |book: &Book| Ledger::tuned(Arc::clone(&network), Arc::clone(&env), book.name.clone(), tuning);
         let project = |book: &Book| Projector::new(scheduler, faults, (&network, &env), &book.name, tuning.page);
         let (ledgers, projectors) = (self.books.iter().map(open), self.books.iter().map(project));
-        Process { life, ledgers: ledgers.collect(), projectors: projectors.collect() }
+        // A transaction reads nothing stale.
+        let may = matches!(self.asking, Asking::Drawn { .. }) && !self.reads_stale;
+        let direct = (may && scheduler.choose(|choices| choices.schedule(4)) == 3).then(|| Arc::clone(&network));
+        Process { life, direct, ledgers: ledgers.collect(), projectors: projectors.collect() }
     }
 
     /// The sizes of a process's engines: where limits are a fault of this run, as small as can be.
@@ -441,7 +446,7 @@ impl<'a> Run<'a> {
     fn send(&mut self, writer: usize, ledger: usize, question: usize) {
         let now = self.scheduler.now();
         let Some(Writer { process, flight, .. }) = self.writers.get_mut(writer) else { return };
-        let Some(Process { life, ledgers, .. }) = self.processes.get(*process) else { return };
+        let Some(Process { life, direct, ledgers, .. }) = self.processes.get(*process) else { return };
         let Some(book) = self.books.get_mut(ledger) else { return };
         let Some((request, sent)) = book.send(question, now) else { return };
         self.tickets += 1;
@@ -451,7 +456,14 @@ impl<'a> Run<'a> {
             self.faults.note(now, || format!("writer {writer} in process {process} asks {}: {ask}", book.name));
         }
         let Some(ledger) = ledgers.get(ledger) else { return };
-        let (execute, answers) = (ledger.execute(request), Arc::clone(&self.answers));
+        let answers = Arc::clone(&self.answers);
+        let execute: BoxFuture<'static, _> = match direct.clone() {
+            None => Box::pin(ledger.execute(request)),
+            Some(store) => {
+                let name = ledger.name().clone();
+                Box::pin(async move { direct::execute(&*store, &name, &request).await })
+            }
+        };
         // Who asks again waits a little, else who is told to come back later leaves no time for it to become later.
         let pause = (!sent.first && matches!(self.asking, Asking::Drawn { .. })).then(|| self.scheduler.clone());
         let ask = async move {
@@ -480,8 +492,11 @@ impl<'a> Run<'a> {
             if settled == Settled::Accepted && overtaken.is_some_and(stored_behind) {
                 return broken("C6", "a request was refused before one that was asked earlier was decided");
             }
-            if matches!(result, Err(ExecuteError::Rejected(_))) {
-                let (process, len) = (self.writers.get(writer).map(|writer| writer.process), book.len());
+            let process = self.writers.get(writer).map(|writer| writer.process);
+            let queues =
+                process.and_then(|process| self.processes.get(process)).is_some_and(|process| process.direct.is_none());
+            if queues && matches!(result, Err(ExecuteError::Rejected(_))) {
+                let len = book.len();
                 let others = self.writers.iter_mut().filter(|other| Some(other.process) == process);
                 let earlier = others.filter_map(|other| other.flight.as_mut());
                 let earlier = earlier.filter(|flight| flight.ledger == ledger && flight.ticket < ticket);

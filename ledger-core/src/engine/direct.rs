@@ -25,14 +25,21 @@ pub async fn execute(store: &dyn Store, ledger: &LedgerName, request: &Request) 
         let (append, answer) = match encoded {
             Ok(encoded) => encoded,
             // What was done before cannot be done again; it may be why.
-            Err(error) => return desk.first_receipt(&request.key, &hash).await?.ok_or(error),
+            Err(error) => {
+                let first = desk.first_receipt(&request.key, &hash).await?;
+                mark!(DirectAfterRejection, first.is_some());
+                return planted!(DirectWithoutKey => Err(error), first.ok_or(error));
+            }
         };
         match store.append(ledger, &[append]).await?.pop() {
             Some(Outcome::Appended(row)) => return Ok(answer.receipt(request, &row)?),
             Some(Outcome::AlreadyAppended(_)) => {
-                return desk.first_receipt(&request.key, &hash).await?.ok_or(ExecuteError::Stopped);
+                mark!(DirectAlreadyAppended);
+                // It is stored, also when it cannot be read back now.
+                let first = desk.first_receipt(&request.key, &hash).await.map_err(ExecuteError::in_doubt)?;
+                return first.ok_or(ExecuteError::Stopped);
             }
-            Some(Outcome::Conflict { .. }) => {}
+            Some(Outcome::Conflict { .. }) => mark!(DirectConflict),
             Some(Outcome::KeyReused { .. }) => return Err(ExecuteError::KeyReused { key: request.key.clone() }),
             Some(Outcome::Refused { reason }) => return Err(ExecuteError::Refused { reason }),
             None => return Err(ExecuteError::Stopped),

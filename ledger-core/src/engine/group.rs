@@ -74,13 +74,8 @@ impl Waiting {
     }
 
     fn answer(self, answer: Result<Receipt, ExecuteError>) {
-        let answer = match answer {
-            Err(error) if self.in_doubt && !error.is_certain() => {
-                mark!(DoubtAnswered);
-                Err(StoreError::Unknown(format!("the first answer was lost, and then: {error}")).into())
-            }
-            answer => answer,
-        };
+        mark!(DoubtAnswered, self.in_doubt && answer.as_ref().is_err_and(|error| !error.is_certain()));
+        let answer = if self.in_doubt { answer.map_err(ExecuteError::in_doubt) } else { answer };
         // A caller that is gone needs no answer; its request stands all the same.
         drop(self.reply.send(answer));
     }

@@ -190,6 +190,14 @@ impl ExecuteError {
         }
     }
 
+    /// The same, of a request that may be stored, or is.
+    fn in_doubt(self) -> Self {
+        if self.is_certain() {
+            return self;
+        }
+        StoreError::Unknown(format!("the first answer was lost, and then: {self}")).into()
+    }
+
     /// Whether the request is in the ledger already, under another key. Importers count that as done.
     #[must_use]
     pub fn is_already_known(&self) -> bool {

@@ -25,7 +25,7 @@ use faulty::{Fault, FaultyStore};
 use ledger_core::command::Request;
 use ledger_core::decide::Rejection;
 use ledger_core::engine::tokio::TokioEnv;
-use ledger_core::engine::{Advice, Env, ExecuteError, Ledger, Preview, Receipt, Tuning};
+use ledger_core::engine::{Advice, Env, ExecuteError, Ledger, Preview, Receipt, Tuning, direct};
 use ledger_core::event::Event;
 use ledger_core::id::{Key, LedgerName, PayoutId};
 use ledger_core::recorded::{Recorded, decode_page};
@@ -210,6 +210,17 @@ async fn what_is_stored_and_cannot_be_read_back_is_never_said_to_be_nothing() {
     let answer = ledger.execute(deal(1)).await;
     assert!(matches!(answer, Err(ExecuteError::Store(StoreError::Unknown(_)))), "{answer:?}");
     assert_eq!(ledger.execute(deal(1)).await.unwrap().events.len(), 5);
+}
+
+/// The same, in a transaction of a host's. Found by the simulator when it took that way, too.
+#[tokio::test]
+async fn what_is_stored_and_cannot_be_read_back_is_never_said_to_be_nothing_without_a_queue_either() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    store.fail_next(Fault::Twice);
+    let answer = direct::execute(&*store, ledger.name(), &deal(1)).await;
+    assert!(matches!(answer, Err(ExecuteError::Store(StoreError::Unknown(_)))), "{answer:?}");
+    assert_eq!(direct::execute(&*store, ledger.name(), &deal(1)).await.unwrap().events.len(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -120,13 +120,23 @@ impl Round {
     /// Decides in order, each request on the state that the earlier ones leave in the cache.
     async fn decide(inner: &Inner, cache: &mut Cache, pending: Vec<Waiting>) -> Self {
         let (mut round, desk) = (Self::default(), inner.desk());
-        let (mut events, mut prefetched) = (0, false);
+        let (mut events, mut prefetched, mut retold, mut away) = (0, false, false, None::<ExecuteError>);
         let mut pending = VecDeque::from(pending);
         while let Some(waiting) = pending.pop_front() {
             if events >= inner.tuning.group_events {
                 mark!(GroupFull);
                 round.left.push(waiting);
                 continue;
+            }
+            // Who tells one thing again tells others again, and to decide them on what is there already would load it each time.
+            if retold {
+                match desk.first_receipt(&waiting.request.key, &waiting.hash).await {
+                    Ok(None) => {}
+                    known => {
+                        waiting.answer(known.and_then(|receipt| receipt.ok_or(ExecuteError::Stopped)));
+                        continue;
+                    }
+                }
             }
             let (mut slice, mut at) = (Slice::new(inner.name.clone()), None);
             let decided = loop {
@@ -139,7 +149,11 @@ impl Round {
                     prefetched = true;
                     waiting.keep(cache, std::mem::replace(&mut slice, Slice::new(inner.name.clone())));
                     inner.prefetch(cache, [&waiting].into_iter().chain(&pending).collect()).await;
+                } else if let Some(error) = &away {
+                    break Err(error.clone());
                 } else if let Err(error) = desk.load(&mut slice, missing, &mut at).await {
+                    // The others need not wait, one after another, for a store that is not there.
+                    away = matches!(error, ExecuteError::Store(StoreError::Unavailable(_))).then(|| error.clone());
                     break Err(error);
                 }
             };
@@ -160,6 +174,7 @@ impl Round {
                     // half-folded streams are not kept; they are loaded anew when they are next asked for.
                     Err(error) => {
                         mark!(CreatedBefore);
+                        retold = true;
                         round.refused.push(Refusal { waiting, error, basis });
                     }
                 },

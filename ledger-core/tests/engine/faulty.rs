@@ -33,7 +33,7 @@ pub enum Fault {
 pub struct FaultyStore {
     inner: MemoryStore,
     faults: Mutex<VecDeque<Fault>>,
-    blind: AtomicBool,
+    pub blind: AtomicBool,
     keyless: AtomicBool,
     pub appends: AtomicUsize,
     pub reads: AtomicUsize,

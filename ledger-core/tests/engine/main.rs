@@ -437,6 +437,47 @@ async fn a_stream_that_is_needed_twice_is_loaded_once() {
     assert_eq!(store.appends.load(Ordering::Relaxed) - before, 1, "one commit for the group");
 }
 
+/// Each request of a group waited for the store by itself, five seconds where a pool gives up: an import said nothing for minutes.
+#[tokio::test]
+async fn a_store_that_is_away_is_asked_once_for_a_group() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    for lee in 0..20 {
+        let enrol = format!(r#"{{"payee.enrol":{{"payee":"lee-{lee}","name":"Lee"}}}}"#);
+        ledger.execute(request(&format!("enrol-{lee}"), "ann", &enrol)).await.unwrap();
+    }
+    let ledger = open(&store);
+    let before = store.reads.load(Ordering::Relaxed);
+    store.blind.store(true, Ordering::Relaxed);
+    let assign = |lee| {
+        let assign =
+            format!(r#"{{"payee.assign":{{"payee":"lee-{lee}","plan":"p","version":1,"from":"2026-01-01"}}}}"#);
+        (ledger.clone(), request(&format!("assign-{lee}"), "ann", &assign))
+    };
+    let outcomes = all((0..20).map(assign)).await;
+    let is_away = |outcome: &Result<_, _>| matches!(outcome, Err(ExecuteError::Store(StoreError::Unavailable(_))));
+    assert!(outcomes.iter().all(is_away), "{outcomes:?}");
+    let reads = store.reads.load(Ordering::Relaxed) - before;
+    assert!(reads <= 3, "{reads} reads of a store that is away");
+}
+
+/// Each deal of an import that was told again loaded the account of all of them: 1,500 lines took 28 s instead of 0.3.
+#[tokio::test]
+async fn what_is_told_again_is_not_decided_again() {
+    let store = FaultyStore::new(&[]);
+    let ledger = ready(&store).await;
+    let first = all((0..60).map(|number| (ledger.clone(), deal(number)))).await;
+    let again = open(&store);
+    let before = store.reads.load(Ordering::Relaxed);
+    let told = all((0..60).map(|number| (again.clone(), deal(number)))).await;
+    let receipt = |answer: &Result<Receipt, ExecuteError>| answer.as_ref().unwrap().request.first_sequence;
+    let sorted = |answers: &[_]| answers.iter().map(receipt).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(sorted(&told), sorted(&first));
+    let reads = store.reads.load(Ordering::Relaxed) - before;
+    // Pages are small: the account is 20 of them.
+    assert!(reads < 60, "{reads} reads of streams for 60 requests");
+}
+
 /// One process had the account in its cache, another recorded and reversed a deal. The cached account did not know the entry of
 /// the deal that was just loaded, and that was taken for damage.
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ledger_core::store::StoreError;
-use sqlx::{ConnectOptions, Connection, PgConnection, query, query_as, query_scalar};
+use sqlx::{ConnectOptions, Connection, PgConnection, query_as, query_scalar, raw_sql};
 
 use crate::PgStore;
 use crate::error::reading;
@@ -58,9 +58,12 @@ impl PgStore {
 
 async fn check(connection: &mut PgConnection) -> Result<Vec<Finding>, StoreError> {
     let mut findings = Findings(Vec::new());
+    // Names are shown with their schema only where it is not on the path, and by whose functions is what the path says.
+    raw_sql("SET search_path = pg_catalog, pg_temp; SET quote_all_identifiers = off")
+        .execute(&mut *connection)
+        .await
+        .map_err(reading)?;
     findings.settings(connection).await?;
-    // Names are shown with their schema only where it is not on the path.
-    query("SET search_path = pg_catalog, pg_temp").execute(&mut *connection).await.map_err(reading)?;
     let may_look = findings.privileges(connection).await?;
     if !may_look {
         return Ok(findings.0);
@@ -77,6 +80,7 @@ async fn check(connection: &mut PgConnection) -> Result<Vec<Finding>, StoreError
             return Ok(findings.0);
         }
     }
+    findings.owners(connection).await?;
     findings.grants(connection).await?;
     findings.objects(connection).await?;
     findings.heads(connection).await?;
@@ -112,15 +116,20 @@ impl Findings {
     /// Who is connected. False when that role may not even look.
     async fn privileges(&mut self, connection: &mut PgConnection) -> Result<bool, StoreError> {
         const WHO: &str = "SELECT r.rolname::text, r.rolsuper, pg_get_userbyid(n.nspowner)::text, \
-             pg_has_role(current_user, n.nspowner, 'MEMBER'), has_schema_privilege(current_user, n.oid, 'USAGE') \
+             pg_has_role(current_user, n.nspowner, 'MEMBER'), has_schema_privilege(current_user, n.oid, 'USAGE'), \
+             coalesce((SELECT has_table_privilege(current_user, c.oid, 'SELECT') FROM pg_catalog.pg_class AS c \
+             WHERE c.relnamespace = n.oid AND c.relname = 'reporting_ledgers') \
+             AND NOT (SELECT bool_or(has_function_privilege(current_user, p.oid, 'EXECUTE')) FROM pg_catalog.pg_proc AS p \
+             WHERE p.pronamespace = n.oid AND p.proname = ANY ($1)), false) \
              FROM pg_catalog.pg_roles AS r JOIN pg_catalog.pg_namespace AS n ON n.nspname = 'payledger' \
              WHERE r.rolname = current_user";
-        let who: Option<(String, bool, String, bool, bool)> =
-            query_as(WHO).fetch_optional(&mut *connection).await.map_err(reading)?;
-        let Some((role, superuser, owner, acts_as_owner, usage)) = who else { return Ok(true) };
+        let who: Option<(String, bool, String, bool, bool, bool)> =
+            query_as(WHO).bind(functions()).fetch_optional(&mut *connection).await.map_err(reading)?;
+        let Some((role, superuser, owner, acts_as_owner, usage, reports)) = who else { return Ok(true) };
         let object = format!("role {role}");
         let shell = role.replace('\'', r"'\''");
-        let give = format!("run `payledger store migrate up --application '{shell}'` as the owner");
+        let part = if reports { "reporting" } else { "application" };
+        let give = format!("run `payledger store migrate up --{part} '{shell}'` as the owner");
         if acts_as_owner {
             let problem = match superuser {
                 true => "it is a superuser, who can change what is stored".to_owned(),
@@ -144,12 +153,32 @@ impl Findings {
              WHERE pronamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'payledger') \
              AND proname = ANY ($2) AND NOT has_function_privilege(current_user, oid, 'EXECUTE') ORDER BY 2";
         let tables: Vec<&str> = MIGRATIONS.iter().flat_map(|step| step.tables).copied().chain(["migrations"]).collect();
+        // Who reports calls nothing.
+        let functions = if reports { Vec::new() } else { functions() };
         let missing: Vec<(String, String)> =
-            query_as(MISSING).bind(tables).bind(functions()).fetch_all(connection).await.map_err(reading)?;
+            query_as(MISSING).bind(tables).bind(functions).fetch_all(connection).await.map_err(reading)?;
         for (privilege, what) in &missing {
             self.add(&object, &format!("it lacks {privilege} on {what}"), &give);
         }
         Ok(!missing.iter().any(|(_, what)| what == "table payledger.migrations"))
+    }
+
+    /// What belongs to somebody else than the schema does, who can change it whatever was granted.
+    async fn owners(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        const OWNERS: &str = "SELECT kind, object, pg_get_userbyid(o.owner)::text, pg_get_userbyid(n.nspowner)::text FROM (\
+             SELECT CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind, oid::regclass::text AS object, relowner AS owner \
+             FROM pg_catalog.pg_class WHERE relnamespace = 'payledger'::regnamespace AND relkind IN ('r', 'p', 'v') \
+             UNION ALL SELECT 'FUNCTION', oid::regprocedure::text, proowner \
+             FROM pg_catalog.pg_proc WHERE pronamespace = 'payledger'::regnamespace) AS o \
+             JOIN pg_catalog.pg_namespace AS n ON n.nspname = 'payledger' WHERE o.owner <> n.nspowner ORDER BY 1, 2";
+        let others: Vec<(String, String, String, String)> =
+            query_as(OWNERS).fetch_all(connection).await.map_err(reading)?;
+        for (kind, object, other, owner) in others {
+            let problem = format!("it belongs to role {other}, who can change it; all else belongs to {owner}");
+            let remedy = format!("ALTER {kind} {object} OWNER TO {}", quoted(&owner));
+            self.add(&format!("{} {object}", kind.to_lowercase()), &problem, &remedy);
+        }
+        Ok(())
     }
 
     /// What anybody but the owner may do beyond reading, and calling what the application calls.
@@ -365,7 +394,7 @@ mod tests {
     async fn the_catalog_is_what_the_migrations_make() {
         let database = Server::shared().database().await;
         let mut connection = database.pool().acquire().await.unwrap();
-        query("SET search_path = pg_catalog, pg_temp").execute(&mut *connection).await.unwrap();
+        raw_sql("SET search_path = pg_catalog, pg_temp").execute(&mut *connection).await.unwrap();
         let made = describe(&mut connection).await.unwrap();
         let made: String = made.iter().map(|(object, definition)| format!("{object}: {definition}\n")).collect();
         if std::env::var_os("PAYLEDGER_BLESS").is_some() {

@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, query, query
 
 use crate::PgStore;
 use crate::error::{reading, writing};
+use crate::store::SEARCH_PATH;
 
 /// The version of the tables that this library reads and writes.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -100,6 +101,8 @@ struct Found {
     user: String,
     /// Whose the schema is, if there is one.
     owner: Option<String>,
+    /// Whether something is in it, or somebody else may use it.
+    used: bool,
 }
 
 impl PgStore {
@@ -149,7 +152,7 @@ impl PgStore {
 
 async fn connect(url: &str) -> Result<PgConnection, StoreError> {
     let options: PgConnectOptions = url.parse().map_err(reading)?;
-    options.connect().await.map_err(reading)
+    options.options([SEARCH_PATH]).connect().await.map_err(reading)
 }
 
 /// Refuses a database on which a ledger cannot be kept, or is not kept in tables of this version.
@@ -214,6 +217,7 @@ async fn plan(connection: &mut PgConnection, to: u32, roles: &Roles) -> Result<P
     }
     require_server(connection).await?;
     let found = Found::read(connection).await?;
+    found.refuse_strange(roles)?;
     let mut plan = Plan { from: found.version, to, statements: Vec::new() };
     if to == 0 {
         plan.refuse_events(connection).await?;
@@ -249,10 +253,26 @@ async fn plan(connection: &mut PgConnection, to: u32, roles: &Roles) -> Result<P
 impl Found {
     async fn read(connection: &mut PgConnection) -> Result<Self, StoreError> {
         let version = version(connection).await?;
-        const WHO: &str = "SELECT current_user::text, \
-             (SELECT pg_get_userbyid(nspowner)::text FROM pg_catalog.pg_namespace WHERE nspname = 'payledger')";
-        let (user, owner) = sqlx::query_as(WHO).fetch_one(connection).await.map_err(reading)?;
-        Ok(Self { version, user, owner })
+        const WHO: &str = "SELECT current_user::text, pg_get_userbyid(n.nspowner)::text, coalesce( \
+             EXISTS (SELECT FROM aclexplode(n.nspacl) AS a WHERE a.grantee <> n.nspowner) OR EXISTS (\
+             SELECT FROM pg_catalog.pg_depend WHERE refclassid = 'pg_catalog.pg_namespace'::regclass AND refobjid = n.oid), \
+             false) FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = 'payledger'";
+        let (user, owner, used) = sqlx::query_as(WHO).fetch_one(connection).await.map_err(reading)?;
+        Ok(Self { version, user, owner, used })
+    }
+
+    /// Refuses a schema that somebody made before there was a ledger in it: what he put there would be trusted with it.
+    fn refuse_strange(&self, roles: &Roles) -> Result<(), StoreError> {
+        let Some(owner) = self.owner.as_ref().filter(|_| self.version == 0) else { return Ok(()) };
+        if self.used {
+            return Err(unusable("its schema payledger is no ledger's; use another database, or rename that schema"));
+        }
+        if roles.owner.as_ref().unwrap_or(&self.user) == owner {
+            return Ok(());
+        }
+        Err(unusable(&format!(
+            "its schema payledger belongs to role {owner:?}; name that role as the owner, or drop the schema"
+        )))
     }
 }
 
@@ -290,20 +310,21 @@ impl Plan {
             )));
         }
         let name = quoted(&owner);
-        match &found.owner {
-            None if self.to > 0 => self.add(format!("CREATE SCHEMA payledger AUTHORIZATION {name};")),
-            Some(before) if *before != owner => {
-                const OBJECTS: &str = "SELECT format('ALTER TABLE payledger.%I OWNER TO ', relname) FROM pg_catalog.pg_class \
-                     WHERE relnamespace = 'payledger'::regnamespace AND relkind IN ('r', 'v', 'p') \
-                     UNION ALL SELECT format('ALTER FUNCTION %s OWNER TO ', oid::regprocedure) FROM pg_catalog.pg_proc \
-                     WHERE pronamespace = 'payledger'::regnamespace ORDER BY 1";
-                let objects: Vec<String> = query_scalar(OBJECTS).fetch_all(&mut *connection).await.map_err(reading)?;
-                self.add(format!("ALTER SCHEMA payledger OWNER TO {name};"));
-                for object in objects {
-                    self.add(format!("{object}{name};"));
-                }
-            }
-            _ => {}
+        if found.owner.is_none() && self.to > 0 {
+            self.add(format!("CREATE SCHEMA payledger AUTHORIZATION {name};"));
+        }
+        const OTHERS: &str = "SELECT give || ' OWNER TO ' FROM (\
+             SELECT 'ALTER SCHEMA payledger' AS give, nspowner AS owner FROM pg_catalog.pg_namespace WHERE nspname = 'payledger' \
+             UNION ALL SELECT format('ALTER TABLE payledger.%I', c.relname), c.relowner FROM pg_catalog.pg_class AS c \
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+             WHERE n.nspname = 'payledger' AND c.relkind IN ('r', 'v', 'p') \
+             UNION ALL SELECT format('ALTER FUNCTION %s', p.oid::regprocedure), p.proowner FROM pg_catalog.pg_proc AS p \
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname = 'payledger') AS o \
+             WHERE pg_get_userbyid(owner)::text <> $1 ORDER BY 1";
+        let others: Vec<String> =
+            query_scalar(OTHERS).bind(&owner).fetch_all(&mut *connection).await.map_err(reading)?;
+        for other in others {
+            self.add(format!("{other}{name};"));
         }
         if owner != found.user && self.from != self.to {
             self.add(format!("SET LOCAL ROLE {name};"));
@@ -340,10 +361,17 @@ impl Plan {
         }
         // The owner is fenced too: what it may read through row-level security is said here.
         let whole: Vec<_> = [quoted(owner)].into_iter().chain(applications).collect();
+        // Made anew: a dump that is restored where its roles are not has none.
+        let mut policy = |table: &str, roles: &str| {
+            self.add(format!(
+                "DROP POLICY IF EXISTS whole ON payledger.{table};\n\
+                 CREATE POLICY whole ON payledger.{table} TO {roles} USING (true) WITH CHECK (true);"
+            ));
+        };
         for table in tables().filter(|table| *table != "log") {
-            self.add(format!("ALTER POLICY whole ON payledger.{table} TO {};", whole.join(", ")));
+            policy(table, &whole.join(", "));
         }
-        self.add(format!("ALTER POLICY whole ON payledger.reporting_ledgers TO {};", quoted(owner)));
+        policy("reporting_ledgers", &quoted(owner));
         Ok(())
     }
 }

@@ -55,6 +55,7 @@ impl PgStore {
         let options: PgConnectOptions = url.parse().map_err(reading)?;
         // What the URL or the environment says goes before.
         let options = if options.get_options().is_some() { options } else { options.options(SETTINGS) };
+        let options = options.options([SEARCH_PATH]);
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
         // A connection that broke is found out by the statement that is sent on it, without a round trip before each.
         let pool = pool.test_before_acquire(false).connect_lazy_with(options);
@@ -140,6 +141,9 @@ const SETTINGS: [(&str, &str); 4] = [
     ("statement_timeout", "30s"),
     ("idle_in_transaction_session_timeout", "30s"),
 ];
+
+/// Where somebody else may make functions, they could be taken for the server's.
+pub(crate) const SEARCH_PATH: (&str, &str) = ("search_path", "pg_catalog,pg_temp");
 
 impl fmt::Debug for PgStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

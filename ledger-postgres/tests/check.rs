@@ -168,6 +168,14 @@ const TAMPERED: &[(&str, &str, &str)] = &[
         "ALTER VIEW payledger.log SET (security_invoker = true)",
     ),
     ("GRANT INSERT ON payledger.events TO :app", "table payledger.events", ""),
+    // Who owns a table can drop what keeps it from changing it.
+    (
+        "GRANT CREATE ON SCHEMA payledger TO :rep; ALTER TABLE payledger.snapshots OWNER TO :rep; \
+            REVOKE CREATE ON SCHEMA payledger FROM :rep",
+        "table payledger.snapshots",
+        "DO $$ BEGIN EXECUTE format('ALTER TABLE payledger.snapshots OWNER TO %I', (SELECT nspowner::regrole::text \
+            FROM pg_namespace WHERE nspname = 'payledger')); END $$",
+    ),
     ("GRANT TRUNCATE ON payledger.heads TO PUBLIC", "table payledger.heads", ""),
     ("GRANT UPDATE (payload) ON payledger.events TO :rep", "column payledger.events.payload", ""),
     ("GRANT SELECT ON payledger.requests TO PUBLIC", "table payledger.requests", ""),
@@ -275,6 +283,91 @@ async fn who_could_change_what_is_stored_is_told() {
     let findings = store.check().await.unwrap();
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert!(findings[0].problem.contains("it owns the tables"), "{findings:?}");
+}
+
+/// It was told to become an application, which sees every ledger and writes.
+#[tokio::test]
+async fn a_role_that_reports_needs_to_call_nothing() {
+    let sound = Sound::new().await;
+    let pool = PgPool::connect(&sound.database.url_as(&sound.reporting)).await.unwrap();
+    let store = PgStore::with_pool(pool);
+    assert_eq!(store.check_role().await.unwrap(), []);
+    sound.run("REVOKE SELECT ON payledger.events FROM :rep").await;
+    let findings = store.check_role().await.unwrap();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].remedy.contains(&format!("--reporting '{}'", sound.reporting)), "{findings:?}");
+}
+
+/// Whoever may make functions where a role looks first was asked instead of the server, with the rights of whoever asked.
+#[tokio::test]
+async fn functions_of_others_are_not_taken_for_the_servers() {
+    let sound = Sound::new().await;
+    sound
+        .run(
+            "CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO PUBLIC; \
+             CREATE FUNCTION evil.current_setting(text) RETURNS text LANGUAGE plpgsql AS 'BEGIN RAISE ''taken in''; END'; \
+             CREATE FUNCTION evil.pg_has_role(name, text, text) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE ''taken in''; END'; \
+             CREATE FUNCTION evil.wrong(bigint, bigint) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE ''taken in''; END'; \
+             CREATE OPERATOR evil.> (LEFTARG = bigint, RIGHTARG = bigint, FUNCTION = evil.wrong)",
+        )
+        .await;
+    sound.run(&format!("ALTER DATABASE {} SET search_path = evil, pg_catalog", sound.database.name())).await;
+    let url = sound.database.url();
+    assert_eq!(PgStore::version(&url).await.unwrap(), SCHEMA_VERSION);
+    let roles = Roles { application: Some(sound.application.clone()), ..Roles::default() };
+    PgStore::plan(&url, SCHEMA_VERSION, &roles).await.unwrap();
+    PgStore::migrate(&url, SCHEMA_VERSION, &roles).await.unwrap();
+    assert_eq!(sound.check().await, []);
+    let store = sound.store().await;
+    store.append(&ledger("a"), &[request("m", 1)]).await.unwrap();
+    assert_eq!(store.read_log(&ledger("a"), 0, 10).await.unwrap().requests.len(), 3);
+    // A pool of the host's has the path that the host gave it; what is checked has not.
+    let shared = PgStore::with_pool(PgPool::connect(&sound.database.url_as(&sound.application)).await.unwrap());
+    shared.check().await.unwrap();
+}
+
+/// A dump that is restored where its roles are not has no policies for them, and its tables belong to whoever restored it.
+#[tokio::test]
+async fn a_migration_to_the_same_version_puts_roles_and_owners_right() {
+    let sound = Sound::new().await;
+    let owner = sound.database.role("owner of all").await;
+    sound
+        .run(
+            "DROP POLICY whole ON payledger.heads; DROP POLICY whole ON payledger.reporting_ledgers; \
+             ALTER TABLE payledger.events OWNER TO CURRENT_ROLE; ALTER FUNCTION payledger.append_v1 OWNER TO CURRENT_ROLE",
+        )
+        .await;
+    assert!(sound.check().await.len() >= 4);
+    let (app, rep) = (Some(sound.application.clone()), Some(sound.reporting.clone()));
+    let roles = Roles { owner: Some(owner), application: app, reporting: rep };
+    PgStore::migrate(&sound.database.url(), SCHEMA_VERSION, &roles).await.unwrap();
+    assert_eq!(sound.check().await, []);
+    sound.store().await.append(&ledger("a"), &[request("m", 1)]).await.unwrap();
+}
+
+/// What somebody had put into a schema of the name was trusted with the ledger, and could belong to him.
+#[tokio::test]
+async fn a_schema_that_somebody_made_before_is_not_moved_into() {
+    let database = durable().empty().await;
+    let stranger = database.role("stranger").await;
+    let run = async |sql: &str| {
+        raw_sql(AssertSqlSafe(sql.replace(":stranger", &quoted(&stranger)))).execute(database.pool()).await.unwrap();
+    };
+    let migrated = async |roles: Roles| PgStore::migrate(&database.url(), SCHEMA_VERSION, &roles).await;
+    run("CREATE SCHEMA payledger AUTHORIZATION :stranger").await;
+    unusable(migrated(Roles::default()).await, "belongs to role");
+    let theirs = || Roles { owner: Some(stranger.clone()), ..Roles::default() };
+    for (strange, gone) in [
+        ("CREATE FUNCTION payledger.run() RETURNS integer LANGUAGE sql AS 'SELECT 1'", "DROP FUNCTION payledger.run"),
+        ("CREATE VIEW payledger.view AS SELECT 1 AS one", "DROP VIEW payledger.view"),
+        ("CREATE DOMAIN payledger.text AS pg_catalog.text", "DROP DOMAIN payledger.text"),
+        ("GRANT USAGE ON SCHEMA payledger TO PUBLIC", "REVOKE USAGE ON SCHEMA payledger FROM PUBLIC"),
+    ] {
+        run(strange).await;
+        unusable(migrated(theirs()).await, "no ledger's");
+        run(gone).await;
+    }
+    migrated(theirs()).await.unwrap();
 }
 
 #[tokio::test]

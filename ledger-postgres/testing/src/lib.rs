@@ -253,8 +253,7 @@ impl Drop for Database {
         let roles = std::mem::take(&mut *lock(&self.roles));
         let mut statements = vec![format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)];
         statements.extend(roles.iter().map(|role| format!("DROP ROLE IF EXISTS {}", quoted(role))));
-        // A server that is dead has nothing to drop.
-        let _ = self.admin.run_blocking(statements);
+        self.admin.run_blocking(statements);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The server itself: what it leaves behind, and what survives in it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that panics has failed")]
 
+use std::future::poll_fn;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -60,6 +61,24 @@ fn nothing_is_left_behind_by_a_server_that_is_dropped() {
     assert!(folder.exists());
     drop(server);
     assert!(!folder.exists());
+}
+
+/// A test waited for ever for its database to be dropped: the server waited for an answer to be read on the thread that waited.
+#[tokio::test]
+async fn a_database_can_be_dropped_by_who_has_not_read_an_answer() {
+    let server = Server::start(&[]);
+    let (read, dropped) = (server.empty().await, server.empty().await);
+    let mut rows = query_scalar("SELECT repeat('x', 100000) FROM generate_series(1, 1000)").fetch(read.pool());
+    let mut next = async || poll_fn(|context| rows.as_mut().poll_next(context)).await;
+    let first: Option<Result<String, _>> = next().await;
+    assert_eq!(first.unwrap().unwrap().len(), 100_000);
+    drop(dropped);
+    let mut others = 0;
+    while let Some(row) = next().await {
+        row.unwrap();
+        others += 1;
+    }
+    assert_eq!(others, 999);
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ pub const ENTRIES_PER_CLAIM: usize = 1_000;
 pub const PAYEES_PER_DEAL: usize = 50;
 /// The most payouts that one bulk approval names.
 pub const PAYOUTS_PER_BULK: usize = 500;
+/// The last instant at which something is recorded, the end of the year 9999, in microseconds since 1970-01-01 UTC.
+pub const LAST_RECORDED_AT_US: i64 = 253_402_300_799_999_999;
 /// The most requests that wait in a ledger's queue.
 pub const QUEUE_REQUESTS: usize = 10_000;
 /// The most requests that one append takes.

@@ -13,7 +13,7 @@ use crate::chain::{Digest, link};
 use crate::codec::{self, DecodeError};
 use crate::event::Event;
 use crate::id::LedgerName;
-use crate::limits::PAGE_EVENTS;
+use crate::limits::{LAST_RECORDED_AT_US, PAGE_EVENTS};
 use crate::recorded::preimage;
 use crate::slice::Folded;
 use crate::store::{EventRow, Head, LogPage, RequestRow, Store, StoreError};
@@ -300,6 +300,9 @@ impl Verifier {
         let first = request.first_sequence;
         if request.recorded_at_us < self.end.recorded_at_us {
             return Err(found(first, Kind::KeyRecordAltered, "the request is older than the one before it").into());
+        }
+        if request.recorded_at_us > LAST_RECORDED_AT_US {
+            return Err(found(first, Kind::KeyRecordAltered, "the request is of a time beyond the year 9999").into());
         }
         let sequence = self.end.sequence.saturating_add(request.size.into());
         self.end = Head { sequence, link: request.link, recorded_at_us: request.recorded_at_us };

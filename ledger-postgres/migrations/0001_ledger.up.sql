@@ -118,6 +118,9 @@ DECLARE
     head_sequence bigint;
     head_link bytea;
     head_us bigint;
+    last_sequence bigint;
+    last_link bytea;
+    last_us bigint;
     broken text;
     firsts bigint[] := '{}';
     links bytea[] := '{}';
@@ -144,6 +147,15 @@ BEGIN
         INSERT INTO payledger.heads VALUES (name, 0, zeros, 0) ON CONFLICT DO NOTHING;
         SELECT h.sequence, h.link, h.recorded_at_us INTO STRICT head_sequence, head_link, head_us
             FROM payledger.heads AS h WHERE h.ledger = name FOR NO KEY UPDATE;
+    END IF;
+    -- Nothing is built on a head that somebody has moved.
+    SELECT r.first_sequence + r.size - 1, r.link, r.recorded_at_us INTO last_sequence, last_link, last_us
+        FROM payledger.requests AS r WHERE r.ledger = name ORDER BY r.first_sequence DESC LIMIT 1;
+    IF (head_sequence, head_link, head_us)
+            IS DISTINCT FROM (coalesce(last_sequence, 0), coalesce(last_link, zeros), coalesce(last_us, 0))
+        OR head_us NOT BETWEEN 0 AND 253402300799999999
+    THEN
+        RAISE EXCEPTION 'the head is not at the last request' USING ERRCODE = 'PL003';
     END IF;
 
     together := together AND NOT true = ANY (malformed) AND head_sequence <= 9223372036854775807 - event_count;

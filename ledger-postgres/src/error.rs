@@ -97,7 +97,7 @@ pub(crate) fn class(code: &str) -> Class {
                 "the tables are not those of a ledger of this version; run `payledger store migrate up`, then `payledger store check`",
             ),
             "22" | "23" => Class::Contradiction,
-            _ if matches!(code, "XX001" | "XX002") => Class::Contradiction,
+            _ if matches!(code, "PL003" | "XX001" | "XX002") => Class::Contradiction,
             _ => Class::Stop("the database failed in a way that this library does not know; look at its log"),
         },
     }
@@ -119,7 +119,7 @@ mod tests {
             "22021", "22023", "28000", "28P01", "3D000", "3F000", "42501", "42601", "42703", "42883", "42P01", "53100",
             "57P04", "0A000", "26000", "42P05", "54000", "XX000", "P0001", "PL001", "PL002", "", "4", "25001",
         ];
-        let contradiction = ["22003", "23502", "23505", "23514", "XX001", "XX002"];
+        let contradiction = ["22003", "23502", "23505", "23514", "PL003", "XX001", "XX002"];
         for code in nothing {
             assert_eq!(class(code), Class::Nothing, "{code}");
         }

@@ -230,8 +230,8 @@ impl<'c> Inside<'c> {
     }
 
     /// The server's time.
-    fn now_us(&self) -> Option<i64> {
-        None
+    fn now_us(&self) -> Result<Option<i64>, StoreError> {
+        Ok(None)
     }
 }
 

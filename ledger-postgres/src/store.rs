@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 use ledger_core::id::{Key, LedgerName};
+use ledger_core::store::admit::now_us;
 use ledger_core::store::{
     Append, BoxFuture, CheckpointRow, Clock, Head, LogPage, Outcome, Pages, ProjectionRow, ProjectionWrite, Promotion,
     SnapshotRow, StoreError, StreamAfter, StreamPage,
@@ -99,8 +100,8 @@ impl PgStore {
         Box::new(LogPages::new(self, ledger, after, until, limit))
     }
 
-    fn now_us(&self) -> Option<i64> {
-        self.clock.as_ref().map(|clock| clock())
+    fn now_us(&self) -> Result<Option<i64>, StoreError> {
+        self.clock.as_ref().map(now_us).transpose()
     }
 
     /// A connection on which a statement is a transaction of its own. A task that goes away while it begins one leaves it open,
@@ -162,7 +163,7 @@ macro_rules! impl_store {
             ) -> BoxFuture<'a, Result<Vec<Outcome>, StoreError>> {
                 Box::pin(async move {
                     let mut connection = self.committing().await?;
-                    append::append(&mut connection, ledger, group, self.now_us()).await
+                    append::append(&mut connection, ledger, group, self.now_us()?).await
                 })
             }
 

@@ -17,7 +17,7 @@ use ledger_core::store::{
 };
 use ledger_core::stream::{StreamName, Tip};
 use ledger_postgres::sqlx::postgres::PgPoolOptions;
-use ledger_postgres::sqlx::{Executor, query, query_as, query_scalar};
+use ledger_postgres::sqlx::{AssertSqlSafe, Executor, query, query_as, query_scalar};
 use ledger_postgres::{PgStore, stage};
 
 /// A statement that has waited for a lock still sees what was there before it waited: the key that a rival has stored meanwhile
@@ -63,11 +63,44 @@ async fn a_broken_invariant_is_no_conflict() {
     let database = database().await;
     let (store, name) = (PgStore::with_pool(database.pool().clone()), ledger("main"));
     store.append(&name, &[request("a", 3)]).await.unwrap();
-    let roll_back = "ALTER TABLE payledger.heads DISABLE TRIGGER ALL; UPDATE payledger.heads SET sequence = 1";
-    database.pool().execute(roll_back).await.unwrap();
+    let ahead = "INSERT INTO payledger.events SELECT ledger, 4, 'another', 1, type, schema_version, 0, effective, payload, digest \
+         FROM payledger.events WHERE sequence = 1";
+    database.pool().execute(ahead).await.unwrap();
     let error = store.append(&name, &[request("b", 1)]).await.unwrap_err();
     let StoreError::Corrupt { what, .. } = &error else { panic!("{error:?}") };
     assert!(what.contains("events_pkey") && !what.contains("main"), "{what}");
+}
+
+/// Requests were stored after a head that somebody had moved, and made the damage theirs: all later ones were of the year 294246,
+/// or their links led nowhere.
+#[tokio::test]
+async fn nothing_is_stored_after_a_head_that_is_not_at_the_last_request() {
+    for moved in [
+        "UPDATE payledger.heads SET recorded_at_us = 9223372036854775807",
+        "UPDATE payledger.heads SET recorded_at_us = 9223372036854775807; \
+            UPDATE payledger.requests SET recorded_at_us = 9223372036854775807",
+        "UPDATE payledger.heads SET recorded_at_us = recorded_at_us + 1",
+        "UPDATE payledger.heads SET link = decode(repeat('00', 32), 'hex')",
+        "UPDATE payledger.heads SET sequence = 1",
+        "UPDATE payledger.heads SET sequence = 4",
+        "DELETE FROM payledger.heads",
+        "DELETE FROM payledger.requests WHERE first_sequence = 3; DELETE FROM payledger.events WHERE sequence = 3",
+        "DELETE FROM payledger.requests",
+    ] {
+        let database = database().await;
+        let (store, name) = (PgStore::with_pool(database.pool().clone()), ledger("main"));
+        store.append(&name, &[request("a", 2), request("b", 1)]).await.unwrap();
+        let freely =
+            ["heads", "requests", "events"].map(|table| format!("ALTER TABLE payledger.{table} DISABLE TRIGGER ALL"));
+        let moved = format!("{}; {moved}", freely.join("; "));
+        database.pool().execute(AssertSqlSafe(moved.as_str())).await.unwrap();
+        for group in [vec![request("c", 1)], vec![request("c", 1), request("d", 1)]] {
+            let answer = store.append(&name, &group).await;
+            assert!(matches!(answer, Err(StoreError::Corrupt { .. })), "{moved}: {answer:?}");
+        }
+        // Another ledger is none the worse.
+        store.append(&ledger("other"), &[request("c", 1)]).await.unwrap();
+    }
 }
 
 /// A host's task that goes away while it begins a transaction leaves it open on a connection of the pool. An append on that

@@ -149,7 +149,7 @@ pub(crate) fn json(names: &impl serde::Serialize) -> Result<String, StoreError> 
     serde_json::to_string(names).map_err(|error| StoreError::Unusable(error.to_string()))
 }
 
-fn damaged(sequence: u64, name: &str, problem: &str) -> StoreError {
+pub(crate) fn damaged(sequence: u64, name: &str, problem: &str) -> StoreError {
     StoreError::Corrupt { sequence, what: format!("{name}: {problem}") }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use ledger_core::id::LedgerName;
-use ledger_core::store::admit::{Admitted, Before, admit};
+use ledger_core::limits::LAST_RECORDED_AT_US;
+use ledger_core::store::admit::{Admitted, Before, admit, now_us};
 use ledger_core::store::{
     Append, Clock, EventRow, Outcome, ProjectionWrite, Promotion, RequestRow, SnapshotRow, StoreError,
 };
@@ -115,7 +116,7 @@ async fn append(
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(reading)?;
     let before = read(&mut transaction, ledger, &group).await?;
-    let admitted = admit(group, before, clock());
+    let admitted = admit(group, before, now_us(clock)?);
     if admitted.requests.is_empty() {
         transaction.rollback().await.map_err(reading)?;
     } else {
@@ -127,10 +128,12 @@ async fn append(
 
 /// Reads under the lock what the group is judged by: three statements, however large it is.
 async fn read(connection: &mut SqliteConnection, ledger: &LedgerName, group: &[Append]) -> Result<Before, StoreError> {
-    let head = query("SELECT sequence, link, recorded_at_us FROM heads WHERE ledger = ?").bind(ledger.as_str());
-    let Some(head) = head.fetch_optional(&mut *connection).await.map_err(reading)? else {
-        return Ok(Before::default());
-    };
+    let head = query(READ_HEAD).bind(ledger.as_str()).fetch_optional(&mut *connection).await.map_err(reading)?;
+    let Some(found) = head else { return Ok(Before::default()) };
+    let head = row::head(&found)?;
+    if !row::get::<bool>(&found, 3, head.sequence, "a head")? || head.recorded_at_us > LAST_RECORDED_AT_US {
+        return Err(row::damaged(head.sequence, "a head", "it is not at the last request"));
+    }
     let keys: Vec<&str> = group.iter().map(|request| request.key.as_str()).collect();
     let requests = query(READ_KEYS).bind(ledger.as_str()).bind(row::json(&keys)?);
     let requests = requests.fetch_all(&mut *connection).await.map_err(reading)?;
@@ -139,7 +142,7 @@ async fn read(connection: &mut SqliteConnection, ledger: &LedgerName, group: &[A
     let tips = query(READ_TIPS).bind(ledger.as_str()).bind(row::json(&streams)?);
     let tips = tips.fetch_all(&mut *connection).await.map_err(reading)?;
     Ok(Before {
-        head: row::head(&head)?,
+        head,
         requests: requests.iter().map(row::request).collect::<Result<_, _>>()?,
         tips: tips.iter().map(row::tip).collect::<Result<_, _>>()?,
     })
@@ -161,6 +164,11 @@ async fn write(connection: &mut SqliteConnection, ledger: &LedgerName, admitted:
     moved.execute(connection).await.map_err(writing)?;
     Ok(())
 }
+
+/// With whether it stands where the last request does: nothing is built on a head that somebody has moved.
+const READ_HEAD: &str = "SELECT sequence, link, recorded_at_us, (sequence, link, recorded_at_us) IS (\
+     SELECT first_sequence + size - 1, link, recorded_at_us FROM requests WHERE ledger = ?1 ORDER BY first_sequence DESC LIMIT 1) \
+     FROM heads WHERE ledger = ?1";
 
 const READ_KEYS: &str = concat!(
     "SELECT ",

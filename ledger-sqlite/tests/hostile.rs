@@ -171,6 +171,34 @@ async fn damaged_rows_are_reported_with_their_place() {
     }
 }
 
+/// Requests were stored after a head that somebody had moved, and made the damage theirs: all later ones were of the year 294246,
+/// or their links led nowhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_stored_after_a_head_that_is_not_at_the_last_request() {
+    for moved in [
+        "UPDATE heads SET recorded_at_us = 9223372036854775807",
+        "UPDATE heads SET recorded_at_us = 9223372036854775807; UPDATE requests SET recorded_at_us = 9223372036854775807",
+        "UPDATE heads SET recorded_at_us = recorded_at_us + 1",
+        "UPDATE heads SET link = zeroblob(32)",
+        "UPDATE heads SET sequence = 18",
+        "UPDATE heads SET sequence = 21",
+        "DELETE FROM requests WHERE first_sequence = 19; DELETE FROM events WHERE sequence > 18",
+        "DELETE FROM requests",
+    ] {
+        let (_directory, path) = ten().await;
+        let mut anybody = stranger(&path).await;
+        for trigger in ["heads_move_on", "requests_stay_unchanged", "requests_stay", "events_stay"] {
+            run(&mut anybody, &format!("DROP TRIGGER {trigger}")).await.unwrap();
+        }
+        run(&mut anybody, moved).await.unwrap_or_else(|error| panic!("{moved}: {error}"));
+        let store = SqliteStore::open(&path).await.unwrap();
+        let answer = store.append(&ledger("main"), &[request("another", 1)]).await;
+        assert!(matches!(answer, Err(StoreError::Corrupt { .. })), "{moved}: {answer:?}");
+        // Another ledger is none the worse.
+        store.append(&ledger("other"), &[request("another", 1)]).await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_without_a_request_is_given_as_it_is() {
     let (_directory, path) = ten().await;

@@ -6,9 +6,9 @@ use chrono::Datelike;
 use compact_str::CompactString;
 use rustc_hash::FxHashMap;
 
-use super::{Append, EventRow, Guard, Head, Outcome, RequestRow};
+use super::{Append, Clock, EventRow, Guard, Head, Outcome, RequestRow, StoreError};
 use crate::chain;
-use crate::limits::{EVENTS_PER_REQUEST, PAYLOAD_BYTES};
+use crate::limits::{EVENTS_PER_REQUEST, LAST_RECORDED_AT_US, PAYLOAD_BYTES};
 use crate::stream::{StreamName, Tip};
 
 /// What a store reads under its lock before a group is judged.
@@ -33,6 +33,19 @@ pub struct Admitted {
     pub events: Vec<EventRow>,
     /// Where the ledger ends after them.
     pub head: Head,
+}
+
+/// The time by which a group is recorded. A ledger never goes back in time: what was once recorded far ahead would be said of
+/// all that comes after it.
+///
+/// # Errors
+/// [`StoreError::Unusable`] when the clock is beyond the year 9999: stop, and set it right.
+pub fn now_us(clock: &Clock) -> Result<i64, StoreError> {
+    let now_us = clock();
+    if now_us > LAST_RECORDED_AT_US {
+        return Err(StoreError::Unusable("the clock is beyond the year 9999; set it right".into()));
+    }
+    Ok(now_us)
 }
 
 /// Judges a group, request by request, each on what the earlier ones leave.

@@ -49,7 +49,7 @@ use super::{
 use crate::Date;
 use crate::chain::{self, Digest, Preimage};
 use crate::id::{Key, LedgerName};
-use crate::limits::PAYLOAD_BYTES;
+use crate::limits::{LAST_RECORDED_AT_US, PAYLOAD_BYTES};
 use crate::stream::{StreamName, Tip};
 
 /// Makes the stores that the clauses are tried on.
@@ -455,7 +455,7 @@ pub async fn c9_every_request_adds_one_link<F: Factory + ?Sized>(factory: &F) ->
     Ok(())
 }
 
-/// C10: `recorded_at` never goes back within a ledger, whatever the clock does.
+/// C10: `recorded_at` never goes back within a ledger, whatever the clock does; nothing is recorded beyond the year 9999.
 ///
 /// # Errors
 /// [`Failure`] when it does not hold.
@@ -474,6 +474,12 @@ pub async fn c10_recorded_at_never_goes_back<F: Factory + ?Sized>(factory: &F) -
     }
     let times: Vec<i64> = bench.log().await?.requests.iter().map(|request| request.recorded_at_us).collect();
     ensure!(times.is_sorted(), "the log goes back in time: {times:?}");
+    bench.now.store(LAST_RECORDED_AT_US + 1, Ordering::SeqCst);
+    let ahead = bench.request("ahead", &[("a", tip, 1)], &[]);
+    let answer = bench.store.append(&bench.ledger, std::slice::from_ref(&ahead)).await;
+    ensure!(matches!(answer, Err(StoreError::Unusable(_))), "beyond the year 9999 it answered {answer:?}");
+    bench.now.store(LAST_RECORDED_AT_US, Ordering::SeqCst);
+    bench.appended(&ahead).await?;
     Ok(())
 }
 

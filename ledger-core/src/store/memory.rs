@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard};
 use compact_str::CompactString;
 use rustc_hash::FxHashMap;
 
-use super::admit::{Before, admit};
+use super::admit::{Before, admit, now_us};
 use super::{
     Append, BoxFuture, CheckpointRow, Clock, EventRow, Head, LogPage, Outcome, ProjectionRow, ProjectionWrite,
     Promotion, RequestRow, RowChange, SnapshotRow, Store, StoreError, StreamAfter, StreamPage, page_size,
@@ -180,7 +180,7 @@ impl Store for MemoryStore {
         Box::pin(async move {
             let mut ledgers = self.lock()?;
             // The clock is read under the lock: who comes later is not recorded earlier.
-            let now_us = (self.clock)();
+            let now_us = now_us(&self.clock)?;
             Ok(ledgers.entry(ledger.clone()).or_default().append(group, now_us))
         })
     }

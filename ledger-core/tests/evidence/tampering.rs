@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use ledger_core::chain::Digest;
 use ledger_core::codec::DecodeError;
+use ledger_core::limits::LAST_RECORDED_AT_US;
 use ledger_core::store::{EventRow, LogPage, RequestRow, StoreError};
 use ledger_core::stream::StreamName;
 use ledger_core::verify::{Finding, Kind, Tampering, Verified, Verifier, VerifyError, verify};
@@ -370,14 +371,13 @@ fn bytes_that_no_encoder_writes_are_found_whatever_their_digest_says() {
 }
 
 #[test]
-fn time_that_runs_backwards_is_found_whatever_the_links_say() {
-    let rows = forged(|rows| rows.requests[10].recorded_at_us = rows.requests[9].recorded_at_us - 1);
-    let finding = found(&rows, &Verifier::new(&rows.ledger));
-    assert_eq!(
-        (finding.sequence, finding.kind),
-        (rows.requests[10].first_sequence, Kind::KeyRecordAltered),
-        "{finding}"
-    );
+fn a_time_that_runs_backwards_or_that_nobody_can_write_down_is_found_whatever_the_links_say() {
+    for time in [YEAR.requests[9].recorded_at_us - 1, LAST_RECORDED_AT_US + 1, i64::MAX] {
+        let rows = forged(|rows| rows.requests[10].recorded_at_us = time);
+        let finding = found(&rows, &Verifier::new(&rows.ledger));
+        let expected = (rows.requests[10].first_sequence, Kind::KeyRecordAltered);
+        assert_eq!((finding.sequence, finding.kind), expected, "{finding}");
+    }
 }
 
 #[test]

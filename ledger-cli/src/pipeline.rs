@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::io::{self, Write};
 use std::pin::Pin;
+use std::time::Duration;
 
 use ledger_core::codec;
 use ledger_core::command::Request;
@@ -27,6 +28,9 @@ const WINDOW: usize = 1_000;
 const AHEAD: usize = 64;
 /// How many errors are told to people; programs read all of them in their places.
 const TOLD: u64 = 20;
+
+/// How long the store may be silent before that is told.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// A line of input: its number, and the request that it is.
 pub type Item = (u64, Result<Request, Unread>);
@@ -224,9 +228,18 @@ impl<W: Write> Pipeline<'_, W> {
                     }
                     None => open = false,
                 },
+                () = tokio::time::sleep(SILENCE), if !self.waiting.is_empty() => self.tell_silence(),
             }
         }
         unread
+    }
+
+    /// A store that is away is asked again and again before a line is given up.
+    fn tell_silence(&self) {
+        if let Some(Waiting { line, .. }) = self.waiting.front() {
+            let seconds = SILENCE.as_secs();
+            let _ = writeln!(io::stderr(), "payledger: {}:{line}: no answer for {seconds} s, still asking", self.file);
+        }
     }
 
     /// Puts a request into the ledger's queue, where no line overtakes another.

@@ -212,6 +212,11 @@ impl Source {
         if store.head(&self.ledger).await.map_err(self.blame())?.sequence > 0 {
             return Ok(());
         }
+        let log = store.read_log(&self.ledger, 0, 1).await.map_err(self.blame())?;
+        if !log.requests.is_empty() || !log.events.is_empty() {
+            let what = "the ledger has a log, but its head is gone".to_owned();
+            return Err(self.blame()(StoreError::Corrupt { sequence: 1, what }));
+        }
         let ledgers = store.ledgers().await.map_err(self.blame())?;
         let (store, ledger) = (self.name(), &self.ledger);
         let others = match ledgers.as_slice() {

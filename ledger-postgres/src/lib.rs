@@ -33,6 +33,7 @@ mod check;
 mod derived;
 mod error;
 mod inside;
+mod options;
 mod pages;
 mod read;
 mod row;

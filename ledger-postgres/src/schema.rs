@@ -3,12 +3,11 @@
 use std::fmt;
 
 use ledger_core::store::StoreError;
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, query, query_scalar, raw_sql};
 
 use crate::PgStore;
 use crate::error::{reading, writing};
-use crate::store::SEARCH_PATH;
+use crate::options::options;
 
 /// The version of the tables that this library reads and writes.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -151,8 +150,7 @@ impl PgStore {
 }
 
 async fn connect(url: &str) -> Result<PgConnection, StoreError> {
-    let options: PgConnectOptions = url.parse().map_err(reading)?;
-    options.options([SEARCH_PATH]).connect().await.map_err(reading)
+    options(url, &[])?.connect().await.map_err(reading)
 }
 
 /// Refuses a database on which a ledger cannot be kept, or is not kept in tables of this version.

@@ -12,10 +12,12 @@ use ledger_core::store::{
 };
 use ledger_core::stream::StreamName;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{ConnectOptions, Connection, Executor, PgPool, Postgres};
+use tokio::time::timeout;
 
 use crate::error::reading;
+use crate::options::{SETTINGS, options};
 use crate::pages::LogPages;
 use crate::{append, derived, read, schema};
 
@@ -53,10 +55,7 @@ impl PgStore {
     /// # Errors
     /// [`StoreError::Unusable`] when the URL is none.
     pub fn connect_lazy(url: &str) -> Result<Self, StoreError> {
-        let options: PgConnectOptions = url.parse().map_err(reading)?;
-        // What the URL or the environment says goes before.
-        let options = if options.get_options().is_some() { options } else { options.options(SETTINGS) };
-        let options = options.options([SEARCH_PATH]);
+        let options = options(url, &SETTINGS)?;
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
         // A connection that broke is found out by the statement that is sent on it, without a round trip before each.
         let pool = pool.test_before_acquire(false).connect_lazy_with(options);
@@ -128,23 +127,21 @@ impl PgStore {
     }
 
     pub(crate) async fn connection(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        self.pool.acquire().await.map_err(reading)
+        match self.pool.acquire().await {
+            Err(error @ sqlx::Error::PoolTimedOut) => Err(reading(self.cause().await.err().unwrap_or(error))),
+            acquired => acquired.map_err(reading),
+        }
+    }
+
+    /// A pool that cannot connect says only that it has waited in vain. Why is told to who connects by himself.
+    async fn cause(&self) -> Result<(), sqlx::Error> {
+        let options = self.pool.connect_options();
+        timeout(ACQUIRE, options.connect()).await.map_err(|_| sqlx::Error::PoolTimedOut)??.close().await
     }
 }
 
 /// The SQLSTATE of a statement in a transaction that has failed.
 const FAILED_TRANSACTION: &str = "25P02";
-
-/// What waits for a lock or a statement without end holds a connection, and whoever waits for that one.
-const SETTINGS: [(&str, &str); 4] = [
-    ("default_transaction_isolation", "read committed"),
-    ("lock_timeout", "5s"),
-    ("statement_timeout", "30s"),
-    ("idle_in_transaction_session_timeout", "30s"),
-];
-
-/// Where somebody else may make functions, they could be taken for the server's.
-pub(crate) const SEARCH_PATH: (&str, &str) = ("search_path", "pg_catalog,pg_temp");
 
 impl fmt::Debug for PgStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

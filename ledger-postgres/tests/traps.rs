@@ -19,6 +19,7 @@ use ledger_core::stream::{StreamName, Tip};
 use ledger_postgres::sqlx::postgres::PgPoolOptions;
 use ledger_postgres::sqlx::{AssertSqlSafe, Executor, query, query_as, query_scalar};
 use ledger_postgres::{PgStore, stage};
+use ledger_postgres_testing::quoted;
 
 /// A statement that has waited for a lock still sees what was there before it waited: the key that a rival has stored meanwhile
 /// was not found, and a ledger that a rival has begun meanwhile was empty.
@@ -101,6 +102,30 @@ async fn nothing_is_stored_after_a_head_that_is_not_at_the_last_request() {
         // Another ledger is none the worse.
         store.append(&ledger("other"), &[request("c", 1)]).await.unwrap();
     }
+}
+
+/// "pool timed out" was all that was told, of a server that was not there and of a role that had its connections already.
+#[tokio::test]
+async fn a_pool_that_cannot_connect_says_why() {
+    let nowhere = PgStore::connect_lazy("postgres://ann@127.0.0.1:1/db").unwrap();
+    let database = database().await;
+    let role = database.role("single").await;
+    let sql = format!(
+        "GRANT CONNECT ON DATABASE {0} TO {1}; ALTER ROLE {1} CONNECTION LIMIT 1",
+        database.name(),
+        quoted(&role)
+    );
+    database.pool().execute(AssertSqlSafe(sql)).await.unwrap();
+    let single = PgStore::connect_lazy(&database.url_as(&role)).unwrap();
+    let holder = single.pool().acquire().await.unwrap();
+    let name = ledger("main");
+    let (nowhere, single) = tokio::join!(nowhere.head(&name), single.head(&name));
+    assert!(matches!(&nowhere, Err(StoreError::Unavailable(text)) if text.contains("refused")), "{nowhere:?}");
+    assert!(
+        matches!(&single, Err(StoreError::Unavailable(text)) if text.contains("too many connections")),
+        "{single:?}"
+    );
+    drop(holder);
 }
 
 /// A host's task that goes away while it begins a transaction leaves it open on a connection of the pool. An append on that

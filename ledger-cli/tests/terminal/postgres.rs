@@ -222,6 +222,16 @@ fn rows_that_were_altered_by_hand_are_found() {
     }
 }
 
+/// "It has none yet" was said of a ledger whose head somebody had deleted.
+#[test]
+fn a_ledger_without_its_head_is_damaged_not_missing() {
+    let kept = Kept::with_ledger();
+    kept.sql("ALTER TABLE payledger.heads DISABLE TRIGGER ALL; DELETE FROM payledger.heads");
+    for args in [["verify"].as_slice(), &["show", "payees"], &["replay"]] {
+        kept.run(args).refused("its head is gone");
+    }
+}
+
 /// Who writes events with a true digest and link, but of a type or version that no release knows, has not written a ledger's.
 #[test]
 fn events_that_no_release_knows_are_refused() {

@@ -1,0 +1,77 @@
+//! What a URL says about connections, and what they have whatever it says.
+
+use ledger_core::store::StoreError;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::error::reading;
+
+/// What waits for a lock or a statement without end holds a connection, and whoever waits for that one.
+pub(crate) const SETTINGS: [(&str, &str); 4] = [
+    ("default_transaction_isolation", "read committed"),
+    ("lock_timeout", "5s"),
+    ("statement_timeout", "30s"),
+    ("idle_in_transaction_session_timeout", "30s"),
+];
+
+/// Where somebody else may make functions, they could be taken for the server's.
+const SEARCH_PATH: (&str, &str) = ("search_path", "pg_catalog,pg_temp");
+
+/// What the driver reads of a URL.
+const PARAMETERS: &str = "sslmode, ssl-mode, sslrootcert, ssl-root-cert, ssl-ca, sslcert, ssl-cert, sslkey, ssl-key, \
+     statement-cache-capacity, host, hostaddr, port, dbname, user, password, application_name, options";
+
+/// The options of a URL, with settings for who says none.
+///
+/// # Errors
+/// [`StoreError::Unusable`] when it is none, or says something that the driver does not know, and would pass over: without its
+/// `sslmode` a connection can be read by others.
+pub(crate) fn options(url: &str, settings: &[(&str, &str)]) -> Result<PgConnectOptions, StoreError> {
+    let options: PgConnectOptions = url.parse().map_err(reading)?;
+    let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters).split('#').next().unwrap_or_default();
+    for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
+        let name = parameter.split_once('=').map_or(parameter, |(name, _)| name);
+        // As in options[lock_timeout]=1s.
+        let setting = ["options[", "options%5B", "options%5b"].iter().any(|start| name.starts_with(start));
+        if !setting && !PARAMETERS.split(", ").any(|known| known == name) {
+            let problem = format!("the URL says {name:?}, which means nothing to the driver; it knows {PARAMETERS}");
+            return Err(StoreError::Unusable(problem));
+        }
+    }
+    // What the URL or the environment says goes before.
+    let options = if options.get_options().is_some() { options } else { options.options(settings.iter().copied()) };
+    Ok(options.options([SEARCH_PATH]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `sslmod=verify-full` was passed over: the connection was neither encrypted nor was the server the right one.
+    #[test]
+    fn what_the_driver_would_pass_over_is_refused() {
+        for good in ["", "?", "?sslmode=require", "?host=/tmp&options[lock_timeout]=1s", "?options%5Bgeqo%5D=off#part"]
+        {
+            assert!(options(&format!("postgres://ann@host/db{good}"), &[]).is_ok(), "{good}");
+        }
+        for bad in ["?sslmod=require", "?sslmode=require&pool=1", "?SSLMODE=require", "?option[geqo]=off", "?=", "?x"] {
+            let refused = options(&format!("postgres://ann@host/db{bad}"), &[]);
+            assert!(
+                matches!(&refused, Err(StoreError::Unusable(text)) if text.contains("sslmode,")),
+                "{bad}: {refused:?}"
+            );
+        }
+    }
+
+    /// Whoever had set one of them lost the others, or could not set any.
+    #[test]
+    fn a_url_that_says_its_settings_has_no_others() {
+        let said = |url: &str| options(url, &SETTINGS).unwrap().get_options().unwrap().to_owned();
+        let path = "-c search_path=pg_catalog,pg_temp";
+        assert!(
+            said("postgres://host/db")
+                .starts_with("-c default_transaction_isolation=read\\ committed -c lock_timeout=5s")
+        );
+        assert!(said("postgres://host/db").ends_with(path));
+        assert_eq!(said("postgres://host/db?options=-c%20lock_timeout=9s"), format!("-c lock_timeout=9s {path}"));
+    }
+}

@@ -232,6 +232,22 @@ fn a_ledger_without_its_head_is_damaged_not_missing() {
     }
 }
 
+/// An import of a thousand lines stood still for minutes, without a word, while the store was away.
+#[test]
+fn a_store_that_does_not_answer_is_told_and_asked_again() {
+    let kept = Kept::with_ledger();
+    let carl = r#"{"key":"carl","actor":"maria","at":"2026-01-02T12:00:00Z","command":{"payee.enrol":{"payee":"carl","name":"Carl"}}}"#;
+    kept.folder.write("carl.jsonl", carl.as_bytes());
+    // What is left of the transaction goes back to the pool.
+    let _runtime = kept.runtime.enter();
+    let mut holder = kept.runtime.block_on(kept.database.pool().begin()).unwrap();
+    // The server ends the transaction by itself.
+    let held = "SET LOCAL idle_in_transaction_session_timeout = '11s'; SELECT FROM payledger.heads FOR UPDATE";
+    kept.runtime.block_on(raw_sql(held).execute(&mut *holder)).unwrap();
+    let run = kept.run(&["apply", "carl.jsonl"]).expect(0);
+    assert!(run.stderr.contains("carl.jsonl:1: no answer for 10 s"), "{}", run.stderr);
+}
+
 /// Who writes events with a true digest and link, but of a type or version that no release knows, has not written a ledger's.
 #[test]
 fn events_that_no_release_knows_are_refused() {

@@ -22,6 +22,11 @@ fn tell(error: Error, in_flight: bool) -> StoreError {
     let text = text(&error);
     match &error {
         Error::Database(database) if is_crash(database.as_ref()) => lost(text),
+        // PgBouncer has one code for everything.
+        Error::Database(database) if database.message().contains("startup parameter") => StoreError::Unusable(format!(
+            "a pooler refuses what connections begin with; let it pass or ignore extra_float_digits and options, or connect to the \
+             server itself: {text}"
+        )),
         Error::Database(database) => match class(database.code().as_deref().unwrap_or_default()) {
             Class::Nothing => StoreError::Unavailable(text),
             Class::Gone => lost(text),

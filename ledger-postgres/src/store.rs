@@ -35,8 +35,11 @@ pub struct PgStore {
 }
 
 impl PgStore {
-    /// Opens the ledgers of a database, with a pool of connections of their own. The time is the server's. A pooler in between
-    /// that refuses start-up options needs a pool that you make, see [`with_pool`](Self::with_pool).
+    /// Opens the ledgers of a database, with a pool of connections of their own. The time is the server's.
+    ///
+    /// A pooler in between has to pass on what connections begin with, or to ignore it: `ignore_startup_parameters =
+    /// extra_float_digits, options` of PgBouncer; then give the role the settings that [`check`](Self::check) misses. One that
+    /// pools transactions has to keep track of prepared statements, as PgBouncer does from 1.21 on.
     ///
     /// # Errors
     /// [`StoreError`], with what to do: the server cannot be reached, refuses the role, or the tables are not there.
@@ -71,7 +74,8 @@ impl PgStore {
     }
 
     /// Uses a pool that the host has. The time is the server's. Each append costs a round trip more than with a pool of the
-    /// store's own: whether somebody has left a transaction open on the connection.
+    /// store's own: whether somebody has left a transaction open on the connection. On the `search_path` of its connections
+    /// nothing stands before `pg_catalog`, or whoever may make functions there is asked instead of the server.
     #[must_use]
     pub fn with_pool(pool: PgPool) -> Self {
         Self { pool, shared: true, clock: None }

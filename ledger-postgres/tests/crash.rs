@@ -65,6 +65,24 @@ async fn an_append_over_which_the_server_crashes_is_unknown() {
     server.join().unwrap();
 }
 
+/// It was to be tried again, for ever: PgBouncer refuses the driver's parameters with the code of a connection that broke.
+#[tokio::test]
+async fn a_pooler_that_refuses_parameters_is_not_asked_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://ann@{}/db?sslmode=disable", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        assert!(client.read(&mut [0; 8192]).unwrap() > 0);
+        let fields = b"SFATAL\0VFATAL\0C08P01\0Munsupported startup parameter: extra_float_digits\0\0";
+        client.write_all(b"E\0\0\0").unwrap();
+        client.write_all(&[u8::try_from(fields.len() + 4).unwrap()]).unwrap();
+        client.write_all(fields).unwrap();
+    });
+    let refused = PgStore::connect(&url).await.unwrap_err();
+    assert!(matches!(&refused, StoreError::Unusable(text) if text.contains("pooler")), "{refused:?}");
+    server.join().unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_of_the_server_loses_nothing_that_was_acknowledged() {
     let server = Server::start(&[]);

@@ -1,0 +1,134 @@
+//! Everything about a database that is not as it should be.
+
+mod objects;
+mod privileges;
+mod roles;
+mod settings;
+
+use std::fmt;
+
+use ledger_core::store::StoreError;
+use sqlx::{ConnectOptions, Connection, PgConnection, query_scalar, raw_sql};
+
+use crate::PgStore;
+use crate::error::reading;
+use crate::schema::{MIGRATIONS, SCHEMA_VERSION, version};
+
+/// Something about a database that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is about: a table, a function, a role, a setting, a ledger.
+    pub object: String,
+    /// What is wrong with it.
+    pub problem: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.object, self.problem, self.remedy)
+    }
+}
+
+impl PgStore {
+    /// Looks for everything about the database that is not as it should be, as the role of this store sees it: settings under
+    /// which acknowledged events could be lost, tables, functions and triggers that somebody changed, privileges that are
+    /// missing or more than needed, heads that do not fit. What is inside the rows is for who verifies a ledger.
+    ///
+    /// It opens a connection of its own.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database could not be looked at, or is newer than this library.
+    pub async fn check(&self) -> Result<Vec<Finding>, StoreError> {
+        let mut connection = self.pool().connect_options().connect().await.map_err(reading)?;
+        let findings = check(&mut connection).await;
+        // What was found does not depend on how the connection ends.
+        let _ = connection.close().await;
+        findings
+    }
+
+    /// The part of [`check`](Self::check) that is cheap enough for every start: whether this store's role lacks what it needs,
+    /// or could change what is stored.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database could not be asked.
+    pub async fn check_role(&self) -> Result<Vec<Finding>, StoreError> {
+        let mut findings = Findings(Vec::new());
+        findings.privileges(&mut *self.connection().await?).await?;
+        Ok(findings.0)
+    }
+}
+
+async fn check(connection: &mut PgConnection) -> Result<Vec<Finding>, StoreError> {
+    let mut findings = Findings(Vec::new());
+    // Names are shown with their schema only where it is not on the path, and by whose functions is what the path says.
+    raw_sql("SET search_path = pg_catalog, pg_temp; SET quote_all_identifiers = off")
+        .execute(&mut *connection)
+        .await
+        .map_err(reading)?;
+    findings.settings(connection).await?;
+    let may_look = findings.privileges(connection).await?;
+    if !may_look {
+        return Ok(findings.0);
+    }
+    match version(connection).await? {
+        SCHEMA_VERSION => {}
+        0 => {
+            findings.add("schema payledger", "it is not there", "make it with `payledger store migrate up`");
+            return Ok(findings.0);
+        }
+        older => {
+            let problem = format!("its tables are of version {older}, this library's of version {SCHEMA_VERSION}");
+            findings.add("schema payledger", &problem, "back the database up and run `payledger store migrate up`");
+            return Ok(findings.0);
+        }
+    }
+    findings.owners(connection).await?;
+    findings.grants(connection).await?;
+    findings.objects(connection).await?;
+    findings.heads(connection).await?;
+    Ok(findings.0)
+}
+
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, object: &str, problem: &str, remedy: &str) {
+        self.0.push(Finding { object: object.into(), problem: problem.into(), remedy: remedy.into() });
+    }
+
+    async fn heads(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        const TORN: &str = "WITH RECURSIVE \
+             of_events (ledger) AS (SELECT min(ledger) FROM payledger.events UNION ALL \
+             SELECT (SELECT min(e.ledger) FROM payledger.events AS e WHERE e.ledger > of_events.ledger) FROM of_events \
+             WHERE ledger IS NOT NULL), \
+             of_requests (ledger) AS (SELECT min(ledger) FROM payledger.requests UNION ALL \
+             SELECT (SELECT min(r.ledger) FROM payledger.requests AS r WHERE r.ledger > of_requests.ledger) FROM of_requests \
+             WHERE ledger IS NOT NULL), \
+             named AS (SELECT ledger FROM of_events UNION SELECT ledger FROM of_requests UNION SELECT ledger FROM payledger.heads) \
+             SELECT n.ledger FROM named AS n LEFT JOIN payledger.heads AS h ON h.ledger = n.ledger \
+             LEFT JOIN LATERAL (SELECT first_sequence + size - 1 AS last, link, recorded_at_us FROM payledger.requests AS r \
+             WHERE r.ledger = n.ledger ORDER BY first_sequence DESC LIMIT 1) AS r ON true \
+             WHERE n.ledger IS NOT NULL AND (h.sequence IS DISTINCT FROM \
+             coalesce((SELECT max(sequence) FROM payledger.events AS e WHERE e.ledger = n.ledger), 0) \
+             OR h.sequence > 0 AND (h.sequence, h.link, h.recorded_at_us) IS DISTINCT FROM (r.last, r.link, r.recorded_at_us) \
+             OR h.sequence = 0 AND r.last IS NOT NULL) ORDER BY 1";
+        match query_scalar(TORN).fetch_all(connection).await.map_err(reading) {
+            Ok::<Vec<String>, _>(ledgers) => {
+                for ledger in ledgers {
+                    let remedy = "verify the ledger, and restore the latest backup that verifies";
+                    self.add(&format!("ledger {ledger}"), "its head is not at its last request and event", remedy);
+                }
+                Ok(())
+            }
+            // A table is missing or may not be read, which was found before.
+            Err(StoreError::Unusable(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn functions() -> Vec<&'static str> {
+    MIGRATIONS.iter().flat_map(|step| step.functions).copied().collect()
+}

@@ -1,0 +1,93 @@
+//! Settings under which something is lost, or waits for ever, as the store's connections have them.
+
+use std::collections::BTreeMap;
+
+use ledger_core::store::StoreError;
+use sqlx::{PgConnection, query_as};
+
+use crate::check::Findings;
+use crate::error::reading;
+use crate::schema::OLDEST_SERVER;
+
+impl Findings {
+    pub(super) async fn settings(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        const NUMBER: &str =
+            "SELECT current_setting('server_version_num')::integer / 10000, current_setting('server_version')";
+        let (release, server): (i32, String) = query_as(NUMBER).fetch_one(&mut *connection).await.map_err(reading)?;
+        if release < OLDEST_SERVER {
+            self.add(&format!("server {server}"), "it is too old", &format!("use PostgreSQL {OLDEST_SERVER} or newer"));
+        }
+        const SETTINGS: &str = "SELECT name, setting FROM pg_catalog.pg_settings WHERE name = ANY ($1)";
+        let names: Vec<&str> = WANTED.iter().map(|wanted| wanted.name).collect();
+        let found: BTreeMap<String, String> =
+            query_as(SETTINGS).bind(names).fetch_all(connection).await.map_err(reading)?.into_iter().collect();
+        for wanted in WANTED {
+            if let Some(value) = found.get(wanted.name).filter(|value| !wanted.is(value)) {
+                self.add(&format!("setting {} = {value}", wanted.name), wanted.why, wanted.remedy);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a setting must be, and why.
+struct Wanted {
+    name: &'static str,
+    value: Is,
+    why: &'static str,
+    remedy: &'static str,
+}
+
+enum Is {
+    Exactly(&'static str),
+    Not(&'static str),
+}
+
+impl Wanted {
+    fn is(&self, value: &str) -> bool {
+        match self.value {
+            Is::Exactly(wanted) => value == wanted,
+            Is::Not(unwanted) => value != unwanted,
+        }
+    }
+}
+
+const fn exactly(name: &'static str, value: &'static str, why: &'static str, remedy: &'static str) -> Wanted {
+    Wanted { name, value: Is::Exactly(value), why, remedy }
+}
+
+const fn not(name: &'static str, value: &'static str, why: &'static str, remedy: &'static str) -> Wanted {
+    Wanted { name, value: Is::Not(value), why, remedy }
+}
+
+const LOSES: &str = "a crash loses what was acknowledged, or damages it";
+const HIDES: &str = "damaged pages are read as if they were whole";
+const FOR_EVER: &str = "who waits, waits for ever";
+
+const WANTED: &[Wanted] = &[
+    exactly("fsync", "on", LOSES, "set fsync = on in postgresql.conf, and reload"),
+    exactly("full_page_writes", "on", LOSES, "set full_page_writes = on in postgresql.conf, and reload"),
+    not("synchronous_commit", "off", LOSES, "set it to on for this role: ALTER ROLE … SET synchronous_commit = on"),
+    exactly(
+        "server_encoding",
+        "UTF8",
+        "it does not keep every text as it is",
+        "dump the database, create one with ENCODING 'UTF8' TEMPLATE template0, and restore it there",
+    ),
+    exactly("zero_damaged_pages", "off", HIDES, "set zero_damaged_pages = off"),
+    exactly("ignore_checksum_failure", "off", HIDES, "set ignore_checksum_failure = off"),
+    exactly(
+        "default_transaction_isolation",
+        "read committed",
+        "appends that wait for one another fail instead of going on",
+        "set it for this role: ALTER ROLE … SET default_transaction_isolation = 'read committed'",
+    ),
+    not("lock_timeout", "0", FOR_EVER, "set it for this role: ALTER ROLE … SET lock_timeout = '5s'"),
+    not("statement_timeout", "0", FOR_EVER, "set it for this role: ALTER ROLE … SET statement_timeout = '30s'"),
+    not(
+        "idle_in_transaction_session_timeout",
+        "0",
+        "a client that sleeps holds its locks for ever",
+        "set it for this role: ALTER ROLE … SET idle_in_transaction_session_timeout = '30s'",
+    ),
+];

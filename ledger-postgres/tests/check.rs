@@ -9,7 +9,7 @@ use common::{ledger, request};
 use ledger_core::store::{Store, StoreError};
 use ledger_postgres::{Finding, PgStore, Roles, SCHEMA_VERSION};
 use ledger_postgres_testing::{Database, Server, quoted};
-use sqlx::{AssertSqlSafe, PgPool, raw_sql};
+use sqlx::{AssertSqlSafe, PgPool, query_scalar, raw_sql};
 
 /// A server whose settings are as they should be: the shared one does not wait for the disk.
 fn durable() -> &'static Server {
@@ -250,12 +250,50 @@ const TAMPERED: &[(&str, &str, &str)] = &[
         "role :app",
         "GRANT EXECUTE ON FUNCTION payledger.promote_v1 TO :app",
     ),
+    // The functions run as the owner.
+    ("REVOKE SELECT ON payledger.events FROM :own", "role :own", ""),
+    ("REVOKE UPDATE ON payledger.heads FROM :own", "role :own", ""),
+    ("REVOKE EXECUTE ON FUNCTION payledger.is_checkpoint FROM :own", "role :own", ""),
+    ("REVOKE ALL ON SCHEMA payledger FROM :own", "role :own", ""),
+    // What no function does to a table may be forbidden.
     (
-        "ALTER POLICY whole ON payledger.checkpoints TO :app, :rep, CURRENT_ROLE",
-        "policy whole on payledger.checkpoints",
-        "ALTER POLICY whole ON payledger.checkpoints TO :app",
+        "REVOKE UPDATE, DELETE, TRUNCATE ON payledger.events FROM :own",
+        "",
+        "GRANT UPDATE, DELETE, TRUNCATE ON payledger.events TO :own",
     ),
+    ("ALTER POLICY whole ON payledger.checkpoints TO :own, :app, :rep", "policy whole on payledger.checkpoints", ""),
+    ("ALTER POLICY whole ON payledger.snapshots TO PUBLIC", "policy whole on payledger.snapshots", ""),
+    ("ALTER POLICY whole ON payledger.requests TO :app", "policy whole on payledger.requests", ""),
+    ("ALTER POLICY whole ON payledger.events TO :own", "policy whole on payledger.events", ""),
     ("CREATE POLICY sly ON payledger.events AS RESTRICTIVE USING (sequence < 3)", "policy sly on payledger.events", ""),
+    ("ALTER POLICY listed ON payledger.heads TO :app", "policy listed on payledger.heads", ""),
+    ("ALTER ROLE :rep BYPASSRLS", "role :rep", ""),
+    ("ALTER ROLE :app BYPASSRLS", "role :app", ""),
+    ("ALTER ROLE :rep REPLICATION", "role :rep", ""),
+    ("GRANT pg_write_all_data TO :app", "role :app", ""),
+    ("GRANT pg_write_server_files TO :app", "role :app", ""),
+    ("GRANT pg_execute_server_program TO :rep", "role :rep", ""),
+    ("GRANT pg_read_server_files TO :rep", "role :rep", ""),
+    ("GRANT pg_write_all_data TO :rep; GRANT :rep TO :app", "role :app", ""),
+    ("GRANT :own TO :rep", "role :rep", ""),
+    ("GRANT :app TO :rep", "role :rep", ""),
+    ("ALTER ROLE :rep SUPERUSER", "role :rep", "ALTER ROLE :rep NOSUPERUSER"),
+    ("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' OWNER TO :app'; END $$", "role :app", ""),
+    ("ALTER DEFAULT PRIVILEGES IN SCHEMA payledger GRANT ALL ON TABLES TO :rep", "default privileges of role ", ""),
+    ("ALTER DEFAULT PRIVILEGES FOR ROLE :own GRANT INSERT ON TABLES TO PUBLIC", "default privileges of role :own", ""),
+    (
+        "ALTER DEFAULT PRIVILEGES FOR ROLE :own GRANT EXECUTE ON FUNCTIONS TO :rep",
+        "default privileges of role :own",
+        "",
+    ),
+    (
+        "ALTER DEFAULT PRIVILEGES FOR ROLE :own REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC",
+        "",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE :own GRANT EXECUTE ON FUNCTIONS TO PUBLIC",
+    ),
+    ("DELETE FROM payledger.migrations WHERE version = 1", "table payledger.migrations", ""),
+    ("DELETE FROM payledger.migrations WHERE version = 2", "table payledger.migrations", ""),
+    ("DELETE FROM payledger.migrations", "table payledger.migrations", ""),
     (
         "ALTER ROLE :app SET default_transaction_isolation = 'serializable'; ALTER ROLE :app SET lock_timeout = 0",
         "",
@@ -267,6 +305,8 @@ const TAMPERED: &[(&str, &str, &str)] = &[
         "ledger a",
         "UPDATE payledger.heads SET sequence = 3",
     ),
+    // Whose the schema is may drop what is in it. What it was granted goes with it.
+    ("ALTER SCHEMA payledger OWNER TO :rep", "schema payledger", ""),
 ];
 
 #[tokio::test]
@@ -300,7 +340,8 @@ async fn what_is_not_as_it_should_be_is_found_and_mended() {
 async fn settings_that_lose_or_wait_for_ever_are_found() {
     let sound = Sound::new().await;
     sound.run("ALTER ROLE :app SET default_transaction_isolation = 'serializable'").await;
-    sound.run("ALTER ROLE :app SET synchronous_commit = off").await;
+    sound.run("ALTER ROLE :app SET synchronous_commit = off; ALTER ROLE :app SET row_security = off").await;
+    sound.run("ALTER ROLE :app SET default_transaction_read_only = on").await;
     let url = sound.database.url_as(&sound.application);
     let store = PgStore::with_pool(PgPool::connect(&url).await.unwrap());
     let findings = store.check().await.unwrap();
@@ -311,11 +352,14 @@ async fn settings_that_lose_or_wait_for_ever_are_found() {
         "setting lock_timeout = 0",
         "setting statement_timeout = 0",
         "setting idle_in_transaction_session_timeout = 0",
+        "setting row_security = off",
+        "setting default_transaction_read_only = on",
     ];
     assert_eq!(objects, expected);
     unusable(PgStore::connect(&url).await, "synchronous_commit is off");
-    let findings = PgStore::connect(&Server::shared().database().await.url()).await.unwrap().check().await.unwrap();
-    for setting in ["setting fsync = off", "setting full_page_writes = off"] {
+    let server = Server::start(&["fsync = off", "full_page_writes = off", "data_sync_retry = on"]);
+    let findings = PgStore::connect(&server.database().await.url()).await.unwrap().check().await.unwrap();
+    for setting in ["setting fsync = off", "setting full_page_writes = off", "setting data_sync_retry = on"] {
         assert!(findings.iter().any(|finding| finding.object == setting), "{findings:?}");
     }
 }
@@ -327,6 +371,13 @@ async fn who_could_change_what_is_stored_is_told() {
     let findings = PgStore::connect(&sound.database.url()).await.unwrap().check().await.unwrap();
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert!(findings[0].problem.contains("superuser"), "{findings:?}");
+    // It could make itself the owner, but not of what others made from version 16 on.
+    sound.run("ALTER ROLE :rep CREATEROLE").await;
+    let server = query_scalar("SELECT current_setting('server_version_num')::integer").fetch_one(sound.database.pool());
+    let release: i32 = server.await.unwrap();
+    let findings = sound.check().await;
+    assert_eq!(findings.len(), usize::from(release < 160_000), "{findings:?}");
+    sound.run("ALTER ROLE :rep NOCREATEROLE").await;
     sound
         .run(
             "DO $$ BEGIN EXECUTE format('GRANT %I TO :app', \
@@ -359,6 +410,13 @@ async fn a_role_that_reports_needs_to_call_nothing() {
     let sound = Sound::new().await;
     let pool = PgPool::connect(&sound.database.url_as(&sound.reporting)).await.unwrap();
     let store = PgStore::with_pool(pool);
+    // Nor to write at all: it may look at a copy of the server.
+    sound.run("ALTER ROLE :rep SET default_transaction_read_only = on").await;
+    let own = PgStore::connect(&sound.database.url_as(&sound.reporting)).await.unwrap();
+    assert_eq!(own.check().await.unwrap(), []);
+    // What another role could do is for who checks everything, and not for every start.
+    sound.run("ALTER ROLE :app BYPASSRLS").await;
+    assert_eq!(own.check().await.unwrap().len(), 1);
     assert_eq!(store.check_role().await.unwrap(), []);
     sound.run("REVOKE SELECT ON payledger.events FROM :rep").await;
     let findings = store.check_role().await.unwrap();

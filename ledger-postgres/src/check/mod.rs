@@ -11,6 +11,7 @@ use ledger_core::store::StoreError;
 use sqlx::{ConnectOptions, Connection, PgConnection, query_scalar, raw_sql};
 
 use crate::PgStore;
+use crate::check::roles::Parts;
 use crate::error::reading;
 use crate::schema::{MIGRATIONS, SCHEMA_VERSION, version};
 
@@ -33,8 +34,9 @@ impl fmt::Display for Finding {
 
 impl PgStore {
     /// Looks for everything about the database that is not as it should be, as the role of this store sees it: settings under
-    /// which acknowledged events could be lost, tables, functions and triggers that somebody changed, privileges that are
-    /// missing or more than needed, heads that do not fit. What is inside the rows is for who verifies a ledger.
+    /// which acknowledged events could be lost or nothing can be stored, tables, functions and triggers that somebody changed
+    /// or goes round, privileges that are missing or more than needed, roles that could do more than was granted to them, heads
+    /// that do not fit. What is inside the rows is for who verifies a ledger.
     ///
     /// It opens a connection of its own.
     ///
@@ -54,8 +56,12 @@ impl PgStore {
     /// # Errors
     /// [`StoreError`] when the database could not be asked.
     pub async fn check_role(&self) -> Result<Vec<Finding>, StoreError> {
+        let mut connection = self.connection().await?;
         let mut findings = Findings(Vec::new());
-        findings.privileges(&mut *self.connection().await?).await?;
+        if let Some(parts) = Parts::read(&mut connection).await? {
+            findings.powers(&mut connection, &parts, false).await?;
+            findings.missing(&mut connection, &parts).await?;
+        }
         Ok(findings.0)
     }
 }
@@ -68,25 +74,22 @@ const PLAIN: &str = "SET search_path = pg_catalog, pg_temp; SET quote_all_identi
 async fn check(connection: &mut PgConnection) -> Result<Vec<Finding>, StoreError> {
     let mut findings = Findings(Vec::new());
     raw_sql(PLAIN).execute(&mut *connection).await.map_err(reading)?;
-    findings.settings(connection).await?;
-    let may_look = findings.privileges(connection).await?;
-    if !may_look {
+    let parts = Parts::read(connection).await?;
+    findings.settings(connection, parts.as_ref()).await?;
+    let Some(parts) = parts else {
+        findings.add("schema payledger", "it is not there", MIGRATE);
+        return Ok(findings.0);
+    };
+    findings.powers(connection, &parts, true).await?;
+    let may_look = findings.missing(connection, &parts).await?;
+    if !may_look || !findings.version(connection).await? {
         return Ok(findings.0);
     }
-    match version(connection).await? {
-        SCHEMA_VERSION => {}
-        0 => {
-            findings.add("schema payledger", "it is not there", "make it with `payledger store migrate up`");
-            return Ok(findings.0);
-        }
-        older => {
-            let problem = format!("its tables are of version {older}, this library's of version {SCHEMA_VERSION}");
-            findings.add("schema payledger", &problem, "back the database up and run `payledger store migrate up`");
-            return Ok(findings.0);
-        }
-    }
-    findings.owners(connection).await?;
+    findings.owners(connection, &parts).await?;
+    findings.owner_lacks(connection, &parts).await?;
     findings.grants(connection).await?;
+    findings.defaults(connection, &parts).await?;
+    findings.policies(connection, &parts).await?;
     findings.objects(connection).await?;
     findings.ways_round(connection).await?;
     // Where policies are not as they should be, an event may be hidden and not lost.
@@ -96,11 +99,38 @@ async fn check(connection: &mut PgConnection) -> Result<Vec<Finding>, StoreError
     Ok(findings.0)
 }
 
+const MIGRATE: &str = "make it with `payledger store migrate up`";
+
 struct Findings(Vec<Finding>);
 
 impl Findings {
     fn add(&mut self, object: &str, problem: &str, remedy: &str) {
         self.0.push(Finding { object: object.into(), problem: problem.into(), remedy: remedy.into() });
+    }
+
+    /// Whether the tables are there, and of this version.
+    async fn version(&mut self, connection: &mut PgConnection) -> Result<bool, StoreError> {
+        let version = version(connection).await?;
+        let untold = untold(connection).await?;
+        for version in &untold {
+            let remedy = format!("INSERT INTO payledger.migrations (version) VALUES ({version})");
+            self.add(
+                "table payledger.migrations",
+                &format!("it has no row of version {version}, which is there"),
+                &remedy,
+            );
+        }
+        match version {
+            SCHEMA_VERSION => return Ok(true),
+            // What is there is more than the rows say.
+            _ if !untold.is_empty() => return Ok(true),
+            0 => self.add("schema payledger", "it is not there", MIGRATE),
+            older => {
+                let problem = format!("its tables are of version {older}, this library's of version {SCHEMA_VERSION}");
+                self.add("schema payledger", &problem, "back the database up and run `payledger store migrate up`");
+            }
+        }
+        Ok(false)
     }
 
     async fn heads(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
@@ -132,6 +162,21 @@ impl Findings {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The versions whose tables are there, though no row says that they were made.
+async fn untold(connection: &mut PgConnection) -> Result<Vec<i32>, StoreError> {
+    const MADE: &str = "SELECT step.version::integer FROM unnest($1) WITH ORDINALITY AS step (made, version) \
+         JOIN pg_catalog.pg_namespace AS n ON n.nspname = 'payledger' \
+         JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = step.made";
+    let tables: Vec<&str> = MIGRATIONS.iter().filter_map(|step| step.tables.first()).copied().collect();
+    let mut made: Vec<i32> = query_scalar(MADE).bind(tables).fetch_all(&mut *connection).await.map_err(reading)?;
+    if !made.is_empty() {
+        const TOLD: &str = "SELECT version FROM payledger.migrations";
+        let told: Vec<i32> = query_scalar(TOLD).fetch_all(connection).await.map_err(reading)?;
+        made.retain(|version| !told.contains(version));
+    }
+    Ok(made)
 }
 
 fn functions() -> Vec<&'static str> {

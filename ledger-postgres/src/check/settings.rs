@@ -1,4 +1,4 @@
-//! Settings under which something is lost, or waits for ever, as the store's connections have them.
+//! Settings under which something is lost, waits for ever, or cannot be stored, as the store's connections have them.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,16 @@ use ledger_core::store::StoreError;
 use sqlx::{PgConnection, query_as};
 
 use crate::check::Findings;
+use crate::check::roles::Parts;
 use crate::error::reading;
 use crate::schema::OLDEST_SERVER;
 
 impl Findings {
-    pub(super) async fn settings(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
+    pub(super) async fn settings(
+        &mut self,
+        connection: &mut PgConnection,
+        parts: Option<&Parts>,
+    ) -> Result<(), StoreError> {
         const NUMBER: &str =
             "SELECT current_setting('server_version_num')::integer / 10000, current_setting('server_version')";
         let (release, server): (i32, String) = query_as(NUMBER).fetch_one(&mut *connection).await.map_err(reading)?;
@@ -18,10 +23,13 @@ impl Findings {
             self.add(&format!("server {server}"), "it is too old", &format!("use PostgreSQL {OLDEST_SERVER} or newer"));
         }
         const SETTINGS: &str = "SELECT name, setting FROM pg_catalog.pg_settings WHERE name = ANY ($1)";
-        let names: Vec<&str> = WANTED.iter().map(|wanted| wanted.name).collect();
+        // Who reports may look at a copy of the server, or forbid himself to write.
+        let writing = if parts.is_some_and(|parts| parts.reports) { &[] } else { WRITING };
+        let wanted = || WANTED.iter().chain(writing);
+        let names: Vec<&str> = wanted().map(|wanted| wanted.name).collect();
         let found: BTreeMap<String, String> =
             query_as(SETTINGS).bind(names).fetch_all(connection).await.map_err(reading)?.into_iter().collect();
-        for wanted in WANTED {
+        for wanted in wanted() {
             if let Some(value) = found.get(wanted.name).filter(|value| !wanted.is(value)) {
                 self.add(&format!("setting {} = {value}", wanted.name), wanted.why, wanted.remedy);
             }
@@ -63,10 +71,12 @@ const fn not(name: &'static str, value: &'static str, why: &'static str, remedy:
 const LOSES: &str = "a crash loses what was acknowledged, or damages it";
 const HIDES: &str = "damaged pages are read as if they were whole";
 const FOR_EVER: &str = "who waits, waits for ever";
+const REFUSES: &str = "nothing can be stored, however often it is sent again";
 
 const WANTED: &[Wanted] = &[
     exactly("fsync", "on", LOSES, "set fsync = on in postgresql.conf, and reload"),
     exactly("full_page_writes", "on", LOSES, "set full_page_writes = on in postgresql.conf, and reload"),
+    exactly("data_sync_retry", "off", LOSES, "set data_sync_retry = off in postgresql.conf, and restart"),
     not("synchronous_commit", "off", LOSES, "set it to on for this role: ALTER ROLE … SET synchronous_commit = on"),
     exactly(
         "server_encoding",
@@ -90,4 +100,21 @@ const WANTED: &[Wanted] = &[
         "a client that sleeps holds its locks for ever",
         "set it for this role: ALTER ROLE … SET idle_in_transaction_session_timeout = '30s'",
     ),
+    exactly(
+        "row_security",
+        "on",
+        "what policies guard can be neither read nor stored",
+        "set it for this role: ALTER ROLE … SET row_security = on",
+    ),
+];
+
+/// What matters only to who stores something.
+const WRITING: &[Wanted] = &[
+    exactly(
+        "default_transaction_read_only",
+        "off",
+        REFUSES,
+        "set it for this role: ALTER ROLE … SET default_transaction_read_only = off",
+    ),
+    exactly("in_hot_standby", "off", REFUSES, "use the URL of the server that this one is a copy of"),
 ];

@@ -81,7 +81,8 @@ ALTER TABLE payledger.heads ENABLE ALWAYS TRIGGER heads_stay;
 ALTER TABLE payledger.heads ENABLE ALWAYS TRIGGER heads_move_on;
 
 -- Appends a group of requests, each all or nothing, and answers for each in order: 0 appended, 1 already appended, 2 the key is
--- another request's, 3 a stream has moved on, 4 malformed, 5 no sequence left.
+-- another request's, 3 a stream has moved on, 4 malformed, 5 no sequence left. A group that is appended as a whole has one answer:
+-- where it begins, and its links, joined.
 --
 -- The requests' events and guards follow one another in the arrays; hashes and digests are joined, 32 bytes each. `settled` marks
 -- the guards that need no look: they hold if the earlier requests of the group are stored, or the request itself begins the
@@ -200,9 +201,11 @@ BEGIN
     IF together THEN
         UPDATE payledger.heads AS h SET sequence = head_sequence + event_count, link = head_link, recorded_at_us = head_us
             WHERE h.ledger = name;
-        RETURN QUERY
-            SELECT 0, r.first, NULL::integer, NULL::bytea, NULL::text, head_us, r.link, NULL::text, NULL::bigint, NULL::bytea
-                FROM (SELECT unnest(firsts), unnest(links), generate_series(1, count)) AS r (first, link, at) ORDER BY r.at;
+        outcome := 0;
+        first_sequence := head_sequence + 1;
+        recorded_at_us := head_us;
+        link := (SELECT string_agg(each, '' ORDER BY at) FROM unnest(links) WITH ORDINALITY AS l (each, at));
+        RETURN NEXT;
         RETURN;
     END IF;
 

@@ -1,6 +1,7 @@
 //! The append: a group as the arrays of one statement, and its answers.
 
 use ledger_core::Date;
+use ledger_core::chain::Digest;
 use ledger_core::id::LedgerName;
 use ledger_core::store::admit::measure;
 use ledger_core::store::{Append, NewEvent, Outcome, RequestRow, StoreError};
@@ -14,6 +15,9 @@ use crate::row::{self, damaged, integer};
 
 const APPEND: &str = "SELECT outcome, first_sequence, size, request_hash, actor, recorded_at_us, link, stream, version, digest \
      FROM payledger.append_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
+
+/// The outcome of what was stored.
+const APPENDED: i32 = 0;
 
 const NO_SEQUENCE: &str = "the ledger has no sequence left";
 const ZERO_BYTE: &str = "a text has a zero byte, which the database does not keep";
@@ -29,7 +33,7 @@ pub(crate) async fn append(
         return Ok(Vec::new());
     }
     let arrays = Arrays::of(group)?;
-    let appended = query(APPEND)
+    let asked = query(APPEND)
         .bind(ledger.as_str())
         .bind(now_us)
         .bind(arrays.together)
@@ -51,12 +55,15 @@ pub(crate) async fn append(
         .bind(&arrays.effectives)
         .bind(&arrays.payloads)
         .bind(&arrays.digests);
-    let rows = appended.fetch_all(connection).await.map_err(writing)?;
-    if rows.len() != group.len() {
-        return Err(damaged(0, "append_v1", &format!("{} answers for {} requests", rows.len(), group.len())));
+    let rows = asked.fetch_all(connection).await.map_err(writing)?;
+    match rows.as_slice() {
+        [whole] if group.len() > 1 && row::get::<i32>(whole, 0, 0, "outcome")? == APPENDED => appended(whole, group),
+        rows if rows.len() == group.len() => {
+            let answers = rows.iter().zip(group).zip(&arrays.malformed);
+            answers.map(|((row, request), malformed)| outcome(row, request, *malformed)).collect()
+        }
+        _ => Err(damaged(0, "append_v1", &format!("{} answers for {} requests", rows.len(), group.len()))),
     }
-    let answers = rows.iter().zip(group).zip(&arrays.malformed);
-    answers.map(|((row, request), malformed)| outcome(row, request, *malformed)).collect()
 }
 
 /// A group as the parameters of the function: the requests, their guards one after another, and their events.
@@ -147,6 +154,32 @@ fn has_zero_byte(request: &Append) -> bool {
     texts.any(|text| text.contains('\0'))
 }
 
+/// Requests that were stored together, one after another.
+fn appended(row: &PgRow, group: &[Append]) -> Result<Vec<Outcome>, StoreError> {
+    let mut first_sequence: u64 = row::number(row, 1, 0, "first_sequence")?;
+    let recorded_at_us = row::get(row, 5, first_sequence, "recorded_at_us")?;
+    let (links, rest) = row::get::<&[u8]>(row, 6, first_sequence, "link")?.as_chunks();
+    if links.len() != group.len() || !rest.is_empty() {
+        return Err(damaged(first_sequence, "append_v1", "it has not one link for each request"));
+    }
+    let answers = group.iter().zip(links).map(|(request, link)| {
+        let size =
+            u16::try_from(request.events.len()).map_err(|_| damaged(first_sequence, "size", "it is out of range"))?;
+        let row = RequestRow {
+            key: request.key.as_str().into(),
+            request_hash: request.request_hash,
+            actor: request.actor.clone(),
+            first_sequence,
+            size,
+            recorded_at_us,
+            link: Digest(*link),
+        };
+        first_sequence = row.last_sequence().saturating_add(1);
+        Ok(Outcome::Appended(row))
+    });
+    answers.collect()
+}
+
 fn outcome(row: &PgRow, request: &Append, malformed: Option<&'static str>) -> Result<Outcome, StoreError> {
     let known = || {
         let first_sequence = row::number(row, 1, 0, "first_sequence")?;
@@ -162,18 +195,9 @@ fn outcome(row: &PgRow, request: &Append, malformed: Option<&'static str>) -> Re
         })
     };
     match row::get::<i32>(row, 0, 0, "outcome")? {
-        0 => {
-            let first_sequence = row::number(row, 1, 0, "first_sequence")?;
-            Ok(Outcome::Appended(RequestRow {
-                key: request.key.as_str().into(),
-                request_hash: request.request_hash,
-                actor: request.actor.clone(),
-                first_sequence,
-                size: u16::try_from(request.events.len())
-                    .map_err(|_| damaged(first_sequence, "size", "it is out of range"))?,
-                recorded_at_us: row::get(row, 5, first_sequence, "recorded_at_us")?,
-                link: row::digest(row, 6, first_sequence, "link")?,
-            }))
+        APPENDED => {
+            let stored = appended(row, std::slice::from_ref(request))?.pop();
+            stored.ok_or_else(|| damaged(0, "append_v1", "it has stored nothing"))
         }
         1 => known().map(Outcome::AlreadyAppended),
         2 => known().map(|first| Outcome::KeyReused { first }),

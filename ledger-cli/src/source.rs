@@ -107,7 +107,7 @@ impl Writing {
         drop(self.ledger);
         let mut file = match self.kept {
             Kept::File(file) => file,
-            Kept::Database(store) => return store.pool().close().await,
+            Kept::Database(store) => return store.close().await,
             Kept::Nothing => return,
         };
         // The engine lets go of the store a moment after its last answer. What was answered is on the disk in any case.

@@ -229,9 +229,9 @@ impl<'c> Inside<'c> {
         Box::new(OneByOne::new(self, ledger, after, until, limit))
     }
 
-    /// The server's time.
-    fn now_us(&self) -> Result<Option<i64>, StoreError> {
-        Ok(None)
+    /// At the server's time.
+    async fn append_group(&self, ledger: &LedgerName, group: &[Append]) -> Result<Vec<Outcome>, StoreError> {
+        append::append(&mut *self.connection().await?, ledger, group, None).await
     }
 }
 

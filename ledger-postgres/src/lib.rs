@@ -39,6 +39,7 @@ mod read;
 mod row;
 mod schema;
 mod store;
+mod writer;
 
 pub use check::Finding;
 pub use inside::{Staged, TransactionError, commit, stage};

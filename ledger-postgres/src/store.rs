@@ -16,12 +16,14 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{ConnectOptions, Connection, Executor, PgPool, Postgres};
 use tokio::time::timeout;
 
+use crate::append::append;
 use crate::error::reading;
 use crate::options::{SETTINGS, options};
 use crate::pages::LogPages;
-use crate::{append, derived, read, schema};
+use crate::writer::Writer;
+use crate::{derived, read, schema};
 
-/// How many connections a pool of this store's own has at most.
+/// How many connections a store has at most, if they are its own: one for appends, the others in a pool.
 const CONNECTIONS: u32 = 8;
 /// How long a caller waits for one of them.
 const ACQUIRE: Duration = Duration::from_secs(5);
@@ -29,8 +31,8 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 /// Ledgers in a PostgreSQL database.
 pub struct PgStore {
     pool: PgPool,
-    /// Whether somebody else begins transactions on its connections.
-    shared: bool,
+    /// None where somebody else begins transactions on the pool's connections.
+    pub(crate) writer: Option<Writer>,
     clock: Option<Clock>,
 }
 
@@ -59,10 +61,10 @@ impl PgStore {
     /// [`StoreError::Unusable`] when the URL is none.
     pub fn connect_lazy(url: &str) -> Result<Self, StoreError> {
         let options = options(url, &SETTINGS)?;
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS - 1).acquire_timeout(ACQUIRE);
         // A connection that broke is found out by the statement that is sent on it, without a round trip before each.
         let pool = pool.test_before_acquire(false).connect_lazy_with(options);
-        Ok(Self { pool, shared: false, clock: None })
+        Ok(Self { pool, writer: Some(Writer::default()), clock: None })
     }
 
     /// Opens the ledgers of a database as [`connect`](Self::connect) does, with another clock.
@@ -78,7 +80,7 @@ impl PgStore {
     /// nothing stands before `pg_catalog`, or whoever may make functions there is asked instead of the server.
     #[must_use]
     pub fn with_pool(pool: PgPool) -> Self {
-        Self { pool, shared: true, clock: None }
+        Self { pool, writer: None, clock: None }
     }
 
     /// Uses a pool that the host has, with another clock.
@@ -94,13 +96,24 @@ impl PgStore {
     }
 
     /// Waits until what was sent is done, and closes the pool, also for others that use it.
-    pub async fn close(self) {
+    pub async fn close(&self) {
+        if let Some(writer) = &self.writer {
+            writer.close().await;
+        }
         self.pool.close().await;
     }
 
     /// On a task of their own.
     fn pages_of<'a>(&'a self, ledger: &'a LedgerName, after: u64, until: u64, limit: usize) -> Box<dyn Pages + 'a> {
         Box::new(LogPages::new(self, ledger, after, until, limit))
+    }
+
+    async fn append_group(&self, ledger: &LedgerName, group: &[Append]) -> Result<Vec<Outcome>, StoreError> {
+        let now_us = self.now_us()?;
+        match &self.writer {
+            Some(writer) => writer.append(self.connection(), ledger, group, now_us).await,
+            None => append(&mut *self.committing().await?, ledger, group, now_us).await,
+        }
     }
 
     fn now_us(&self) -> Result<Option<i64>, StoreError> {
@@ -111,7 +124,7 @@ impl PgStore {
     /// and the driver gives it to whoever comes next: what is stored in it is not stored.
     async fn committing(&self) -> Result<PoolConnection<Postgres>, StoreError> {
         let mut connection = self.connection().await?;
-        if !self.shared {
+        if self.writer.is_some() {
             return Ok(connection);
         }
         // The statement begins nothing, but the driver looks whether something has begun; where something has failed before,
@@ -162,10 +175,7 @@ macro_rules! impl_store {
                 ledger: &'a LedgerName,
                 group: &'a [Append],
             ) -> BoxFuture<'a, Result<Vec<Outcome>, StoreError>> {
-                Box::pin(async move {
-                    let mut connection = self.committing().await?;
-                    append::append(&mut connection, ledger, group, self.now_us()?).await
-                })
+                Box::pin(self.append_group(ledger, group))
             }
 
             fn read_streams<'a>(

@@ -1,13 +1,13 @@
 //! The limits: the same server without decisions, digests and guards.
 
 use futures_util::TryStreamExt;
-use ledger_postgres::sqlx::postgres::{PgPool, PgPoolCopyExt, PgPoolOptions};
-use ledger_postgres::sqlx::{query, raw_sql};
+use ledger_postgres::sqlx::postgres::PgPoolCopyExt;
+use ledger_postgres::sqlx::{Connection, PgConnection, query, raw_sql};
 use ledger_postgres_testing::Database;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::PAYLOAD;
 use crate::load::Peer;
-use crate::{CONNECTIONS, PAYLOAD};
 
 /// A group commit and nothing else: whoever waits is inserted by one statement, then answered.
 pub struct Bare(mpsc::Sender<(u64, oneshot::Sender<()>)>);
@@ -22,20 +22,21 @@ const INSERT: &str = "INSERT INTO event (ledger, sequence, stream, version, type
 
 impl Bare {
     pub async fn open(database: &Database) -> Self {
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(&database.url()).await.unwrap();
-        raw_sql(TABLE).execute(&pool).await.unwrap();
+        // As ours has one: a pool would ask it after every group whether it is still there.
+        let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+        raw_sql(TABLE).execute(&mut connection).await.unwrap();
         let (sender, waiting) = mpsc::channel(10_000);
-        tokio::spawn(write(pool, waiting));
+        tokio::spawn(write(connection, waiting));
         Self(sender)
     }
 }
 
-async fn write(pool: PgPool, mut waiting: mpsc::Receiver<(u64, oneshot::Sender<()>)>) {
+async fn write(mut connection: PgConnection, mut waiting: mpsc::Receiver<(u64, oneshot::Sender<()>)>) {
     let (mut group, mut head) = (Vec::new(), 0_i64);
     while waiting.recv_many(&mut group, 500).await > 0 {
         let streams: Vec<_> = group.iter().map(|(number, _)| format!("payee/payee-{number:08}")).collect();
         let payloads = vec![vec![b'n'; PAYLOAD]; group.len()];
-        query(INSERT).bind(head).bind(streams).bind(payloads).execute(&pool).await.unwrap();
+        query(INSERT).bind(head).bind(streams).bind(payloads).execute(&mut connection).await.unwrap();
         head += i64::try_from(group.len()).unwrap();
         for (_, reply) in group.drain(..) {
             // A caller that is gone needs no answer.

@@ -26,7 +26,9 @@
 //! - Errors are told from SQLSTATEs, and say whether to send again
 //!   ([`Unavailable`](ledger_core::store::StoreError::Unavailable)), to send again *with the same key*
 //!   ([`Unknown`](ledger_core::store::StoreError::Unknown)), or to stop and what to mend. A statement whose connection broke is
-//!   unknown: the pool gives connections out unasked, so the first after a restart of the server may be.
+//!   unknown: connections are used unasked, so the first after a restart of the server may be.
+//! - A store that has a URL keeps one connection for its appends and up to seven for all else. Where
+//!   these are too many, it takes a [pool](PgStore::with_pool) of the host's.
 
 mod append;
 mod check;

@@ -191,13 +191,20 @@ async fn require_server(connection: &mut PgConnection) -> Result<(), StoreError>
 
 pub(crate) async fn version(connection: &mut PgConnection) -> Result<u32, StoreError> {
     // The catalog can be read without a privilege on the schema.
-    const TABLES: &str = "SELECT c.relname = 'migrations' FROM pg_catalog.pg_class AS c \
+    const TABLES: &str = "SELECT c.relname::text FROM pg_catalog.pg_class AS c \
          JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = 'payledger' AND c.relkind IN ('r', 'p')";
-    let tables: Vec<bool> = query_scalar(TABLES).fetch_all(&mut *connection).await.map_err(reading)?;
+    let tables: Vec<String> = query_scalar(TABLES).fetch_all(&mut *connection).await.map_err(reading)?;
     if tables.is_empty() {
         return Ok(0);
     }
-    if !tables.contains(&true) {
+    let has = |name: &str| tables.iter().any(|table| table == name);
+    if !has("migrations") && has("events") && has("requests") {
+        return Err(unusable(
+            "its table payledger.migrations is gone; make it anew, with a row for each version, or restore the latest backup that \
+             verifies",
+        ));
+    }
+    if !has("migrations") {
         return Err(unusable("its schema payledger is no ledger's; use another database, or rename that schema"));
     }
     let applied = query_scalar("SELECT coalesce(max(version), 0) FROM payledger.migrations");

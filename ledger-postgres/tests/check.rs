@@ -529,6 +529,12 @@ async fn a_database_that_holds_no_ledger_is_refused_with_what_to_do() {
     unusable(PgStore::connect(&empty.url()).await, "no ledger's");
     unusable(PgStore::migrate(&empty.url(), SCHEMA_VERSION, &Roles::default()).await, "no ledger's");
 
+    // "Rename that schema" was the advice for a ledger of years.
+    let gone = server.database().await;
+    raw_sql("DROP TABLE payledger.migrations").execute(gone.pool()).await.unwrap();
+    unusable(PgStore::connect(&gone.url()).await, "payledger.migrations is gone");
+    unusable(PgStore::migrate(&gone.url(), SCHEMA_VERSION, &Roles::default()).await, "payledger.migrations is gone");
+
     let old = server.empty().await;
     PgStore::migrate(&old.url(), 1, &Roles::default()).await.unwrap();
     unusable(PgStore::connect(&old.url()).await, "version 1");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ledger_core::codec;
 use ledger_core::command::Request;
 use ledger_core::decide::Rejection;
-use ledger_core::engine::{Advice, ExecuteError, Ledger, Receipt};
+use ledger_core::engine::{Advice, ExecuteError, InOrder, Ledger, Receipt};
 use ledger_core::event::Event;
 use ledger_core::payout;
 use ledger_core::recorded::Recorded;
@@ -67,7 +67,7 @@ pub async fn run(
             writing.close().await;
             ended
         }
-        ended => pipeline.end(ended.map(drop), 0),
+        ended => pipeline.end(ended.map(drop), Some(0)),
     }
 }
 
@@ -154,29 +154,29 @@ impl<W: Write> Pipeline<'_, W> {
         items: mpsc::Receiver<io::Result<Item>>,
     ) -> Result<Outcome, CliError> {
         let before = head(source, ledger).await?;
-        self.send(ledger, line, Ok(first));
-        let ended = self.work(ledger, items).await;
+        let lines = ledger.in_order();
+        self.send(&lines, line, Ok(first));
+        let ended = self.work(&lines, items).await;
         self.out.flush()?;
-        let events = head(source, ledger).await?.saturating_sub(before);
+        // What was done was done, also when nobody can be asked any more how much that is.
+        let events = head(source, ledger).await.ok().map(|head| head.saturating_sub(before));
         self.end(ended, events)
     }
 
     /// Says what came of all the lines.
-    fn end(mut self, ended: Result<(), CliError>, events: u64) -> Result<Outcome, CliError> {
+    fn end(mut self, ended: Result<(), CliError>, events: Option<u64>) -> Result<Outcome, CliError> {
         self.out.flush()?;
         let file = self.file;
         let Tally { lines, done, known, refused, bulk, unattributed, stopped } = self.tally;
         if lines == 0 && ended.is_ok() {
             return Err(CliError::Refused(format!("{file}: the file is empty: nothing was asked")));
         }
+        let new = events.map(|events| format!("; the ledger has {events} new events")).unwrap_or_default();
         let mut errors = io::stderr();
         if refused > TOLD {
             let _ = writeln!(errors, "payledger: {} more errors stand in their places in the output", refused - TOLD);
         }
-        let _ = writeln!(
-            errors,
-            "{file}: {lines} lines: {done} done, {known} already known, {refused} refused; the ledger has {events} new events"
-        );
+        let _ = writeln!(errors, "{file}: {lines} lines: {done} done, {known} already known, {refused} refused{new}");
         let Bulk { approved, skipped } = bulk;
         if approved + skipped > 0 {
             let _ = writeln!(errors, "{file}: payouts of bulk approvals: {approved} approved, {skipped} skipped");
@@ -203,7 +203,7 @@ impl<W: Write> Pipeline<'_, W> {
         CliError::File { path: self.file.to_owned(), source }
     }
 
-    async fn work(&mut self, ledger: &Ledger, mut items: mpsc::Receiver<io::Result<Item>>) -> Result<(), CliError> {
+    async fn work(&mut self, lines: &InOrder, mut items: mpsc::Receiver<io::Result<Item>>) -> Result<(), CliError> {
         let mut open = true;
         let mut unread = Ok(());
         while open || !self.waiting.is_empty() {
@@ -220,7 +220,7 @@ impl<W: Write> Pipeline<'_, W> {
                     }
                 }
                 item = items.recv(), if room => match item {
-                    Some(Ok((line, item))) => self.send(ledger, line, item),
+                    Some(Ok((line, item))) => self.send(lines, line, item),
                     // What was sent is answered before the end is told.
                     Some(Err(source)) => {
                         unread = Err(self.unread(source));
@@ -243,12 +243,12 @@ impl<W: Write> Pipeline<'_, W> {
     }
 
     /// Puts a request into the ledger's queue, where no line overtakes another.
-    fn send(&mut self, ledger: &Ledger, line: u64, item: Result<Request, Unread>) {
+    fn send(&mut self, lines: &InOrder, line: u64, item: Result<Request, Unread>) {
         self.tally.lines += 1;
         let (key, answer): (_, Pin<Box<dyn Future<Output = _>>>) = match item {
             Ok(request) => {
                 let key = request.key.to_string();
-                let answer = ledger.execute(request);
+                let answer = lines.execute(request);
                 (Some(key), Box::pin(async { answer.await.map_err(Failure::Execute) }))
             }
             Err(Unread { key, bad }) => (key, Box::pin(std::future::ready(Err(Failure::Bad(bad))))),
@@ -320,6 +320,7 @@ fn kind(error: &ExecuteError) -> &'static str {
         ExecuteError::Busy | ExecuteError::Contended { .. } => "busy",
         ExecuteError::Damaged(_) => "damaged",
         ExecuteError::Store(_) => "store",
+        ExecuteError::NotTried => "not_tried",
         _ => "stopped",
     }
 }

@@ -383,12 +383,17 @@ impl Book {
             ExecuteError::Rejected(_) if self.justified(question, sent, error, stale) => Ok(Settled::Refused),
             ExecuteError::Rejected(_) => broken("C6", format!("{ask} was refused without cause: {error}")),
             ExecuteError::Refused { .. } => broken("C6", format!("{ask} is well formed, and was refused: {error}")),
-            ExecuteError::Busy | ExecuteError::Contended { .. } | ExecuteError::Store(StoreError::Unavailable(_))
+            ExecuteError::Busy
+            | ExecuteError::Contended { .. }
+            | ExecuteError::NotTried
+            | ExecuteError::Store(StoreError::Unavailable(_))
                 if alone && question.stored.is_some() =>
             {
                 broken("C2", format!("{ask} is said to have changed nothing, and is in the log: {error}"))
             }
-            ExecuteError::Busy | ExecuteError::Contended { .. } | ExecuteError::Stopped => Ok(Settled::AskAgain),
+            ExecuteError::Busy | ExecuteError::Contended { .. } | ExecuteError::NotTried | ExecuteError::Stopped => {
+                Ok(Settled::AskAgain)
+            }
             ExecuteError::Store(StoreError::Unavailable(_) | StoreError::Unknown(_)) => Ok(Settled::AskAgain),
             _ => broken("C1", format!("{ask} met a sound log and was told: {error}")),
         }

@@ -76,6 +76,7 @@ impl Waiting {
     fn answer(self, answer: Result<Receipt, ExecuteError>) {
         mark!(DoubtAnswered, self.in_doubt && answer.as_ref().is_err_and(|error| !error.is_certain()));
         let answer = if self.in_doubt { answer.map_err(ExecuteError::in_doubt) } else { answer };
+        self.turn.end(&answer);
         // A caller that is gone needs no answer; its request stands all the same.
         drop(self.reply.send(answer));
     }
@@ -126,6 +127,10 @@ impl Round {
             if events >= inner.tuning.group_events {
                 mark!(GroupFull);
                 round.left.push(waiting);
+                continue;
+            }
+            if waiting.turn.is_lost() {
+                waiting.answer(Err(ExecuteError::NotTried));
                 continue;
             }
             // Who tells one thing again tells others again, and to decide them on what is there already would load it each time.

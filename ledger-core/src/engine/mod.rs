@@ -12,6 +12,7 @@ mod desk;
 pub mod direct;
 pub mod feed;
 mod group;
+mod in_order;
 pub mod runner;
 mod snapshot;
 #[cfg(feature = "tokio")]
@@ -38,6 +39,8 @@ use crate::{event, payout};
 use cache::Cache;
 use desk::Desk;
 use feed::Feed;
+pub use in_order::InOrder;
+use in_order::Turn;
 use runner::{ReadModel, Runner};
 pub use tuning::Tuning;
 
@@ -88,6 +91,7 @@ struct Waiting {
     in_doubt: bool,
     /// Whether the streams that it makes may be taken for empty without reading them. Once that was wrong they are read.
     hopeful: bool,
+    turn: Turn,
     reply: oneshot::Sender<Result<Receipt, ExecuteError>>,
 }
 
@@ -159,6 +163,9 @@ pub enum ExecuteError {
         /// How often it was tried.
         attempts: u32,
     },
+    /// A request before it, in the same order, may still have to be carried out. Nothing has changed.
+    #[error("a request before it has no certain answer: send it again after that one")]
+    NotTried,
     /// The engine's task was stopped with the request in its hands.
     #[error("the engine was stopped, the request may have been stored: send it again with the same key")]
     Stopped,
@@ -176,7 +183,7 @@ impl ExecuteError {
     pub fn advice(&self) -> Advice {
         match self {
             Self::Rejected(_) | Self::KeyReused { .. } | Self::Refused { .. } => Advice::Reject,
-            Self::Busy | Self::Contended { .. } | Self::Stopped => Advice::Retry,
+            Self::Busy | Self::Contended { .. } | Self::NotTried | Self::Stopped => Advice::Retry,
             Self::Store(StoreError::Unavailable(_) | StoreError::Unknown(_)) => Advice::Retry,
             Self::Store(_) | Self::Damaged(_) => Advice::Stop,
         }
@@ -186,7 +193,8 @@ impl ExecuteError {
     fn is_certain(&self) -> bool {
         match self {
             Self::Rejected(_) | Self::KeyReused { .. } | Self::Refused { .. } => true,
-            Self::Busy | Self::Contended { .. } | Self::Stopped | Self::Store(_) | Self::Damaged(_) => false,
+            Self::Busy | Self::Contended { .. } | Self::NotTried | Self::Stopped => false,
+            Self::Store(_) | Self::Damaged(_) => false,
         }
     }
 
@@ -264,7 +272,15 @@ impl Ledger {
     /// # Errors
     /// [`ExecuteError`], whose [`advice`](ExecuteError::advice) says what to do.
     pub fn execute(&self, request: Request) -> impl Future<Output = Result<Receipt, ExecuteError>> + Send + use<> {
-        let answer = self.inner.enqueue(request);
+        self.enter(request, Turn::default())
+    }
+
+    fn enter(
+        &self,
+        request: Request,
+        turn: Turn,
+    ) -> impl Future<Output = Result<Receipt, ExecuteError>> + Send + use<> {
+        let answer = self.inner.enqueue(request, turn);
         if answer.as_ref().is_ok_and(|(_, idle)| *idle) {
             // Made here and not in the task, so that the queue is not left to a task that never runs.
             let cache = std::mem::take(&mut self.inner.queue().cache);
@@ -308,9 +324,12 @@ type Answer = oneshot::Receiver<Result<Receipt, ExecuteError>>;
 
 impl Inner {
     /// Puts a request in the queue, and says whether nobody is working on it.
-    fn enqueue(&self, request: Request) -> Result<(Answer, bool), ExecuteError> {
+    fn enqueue(&self, request: Request, turn: Turn) -> Result<(Answer, bool), ExecuteError> {
         let (reply, answer) = oneshot::channel();
         let hash = request.hash();
+        if turn.is_lost() {
+            return Err(ExecuteError::NotTried);
+        }
         let mut queue = self.queue();
         if queue.waiting.len() >= self.tuning.queue_requests {
             mark!(Busy);
@@ -318,7 +337,7 @@ impl Inner {
         }
         queue.tickets += 1;
         let ticket = queue.tickets;
-        queue.waiting.push_back(Waiting { ticket, request, hash, in_doubt: false, hopeful: true, reply });
+        queue.waiting.push_back(Waiting { ticket, request, hash, in_doubt: false, hopeful: true, turn, reply });
         Ok((answer, !std::mem::replace(&mut queue.driven, true)))
     }
 

@@ -519,6 +519,47 @@ async fn a_task_that_never_runs_does_not_block_the_ledger() {
     ledger.execute(deal(1)).await.unwrap();
 }
 
+/// A file was imported while the store was away for a moment: the lines of one group were not stored, those of the next were, and
+/// the cap was reached by other deals than in the file.
+#[tokio::test]
+async fn nothing_is_carried_out_before_what_was_asked_earlier_in_order() {
+    for faults in [&[Fault::Unavailable, Fault::Unavailable] as &[_], &[Fault::Panic]] {
+        let store = FaultyStore::new(&[]);
+        drop(ready(&store).await);
+        let tuning = Tuning { group_requests: 2, commit_attempts: 2, ..Tuning::default() };
+        let name = LedgerName::new("main").unwrap();
+        let ledger = Ledger::tuned(store.clone(), Arc::new(TokioEnv::current()), name, tuning);
+        faults.iter().for_each(|fault| store.fail_next(*fault));
+        let (lines, other) = (ledger.in_order(), ledger.in_order());
+        let asked: Vec<_> = (1..=6).map(|number| lines.execute(deal(number))).collect();
+        let elsewhere = other.execute(deal(7));
+        for answer in asked {
+            assert_eq!(answer.await.unwrap_err().advice(), Advice::Retry);
+        }
+        assert_eq!(lines.execute(deal(1)).await, Err(ExecuteError::NotTried));
+        // Who is in another order, or in none, is not held up.
+        if matches!(faults[0], Fault::Unavailable) {
+            elsewhere.await.unwrap();
+            assert_eq!(recorded(&store).await, ["deal-7"]);
+        }
+        let again = ledger.in_order();
+        let rejected = request("no", "ann", r#"{"payee.enrol":{"payee":"kim","name":"Other"}}"#);
+        assert_eq!(again.execute(rejected).await.unwrap_err().advice(), Advice::Reject);
+        for number in 1..=6 {
+            again.execute(deal(number)).await.unwrap();
+        }
+        let keys = recorded(&store).await;
+        let keys: Vec<_> = keys.iter().filter(|key| *key != "deal-7").collect();
+        assert_eq!(keys, ["deal-1", "deal-2", "deal-3", "deal-4", "deal-5", "deal-6"]);
+    }
+}
+
+/// The keys of the deals, in the order in which they were stored.
+async fn recorded(store: &FaultyStore) -> Vec<String> {
+    let log = store.read_log(&LedgerName::new("main").unwrap(), 0, 1_000).await.unwrap();
+    log.requests.iter().map(|row| row.key.to_string()).filter(|key| key.starts_with("deal-")).collect()
+}
+
 #[test]
 fn a_request_can_be_made_from_outside_the_runtime() {
     let store = FaultyStore::new(&[]);

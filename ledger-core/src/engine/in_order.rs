@@ -1,0 +1,59 @@
+//! Requests that rest on one another: none is carried out before one that was asked earlier.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Advice, ExecuteError, Ledger, Receipt};
+use crate::command::Request;
+
+/// Takes requests whose order counts, such as the lines of a file. Once one has an answer other than a receipt or a clear no, those
+/// after it are [not tried](ExecuteError::NotTried): they might be carried out before it, and come to other amounts. Whoever goes
+/// on asks for another [`in_order`](Ledger::in_order), and begins with that one.
+pub struct InOrder {
+    ledger: Ledger,
+    broken: Arc<AtomicBool>,
+}
+
+impl Ledger {
+    /// Takes requests that rest on one another.
+    #[must_use]
+    pub fn in_order(&self) -> InOrder {
+        InOrder { ledger: self.clone(), broken: Arc::default() }
+    }
+}
+
+impl InOrder {
+    /// Carries a request out as [`Ledger::execute`] does, unless one before it is still to be carried out.
+    ///
+    /// # Errors
+    /// [`ExecuteError`], whose [`advice`](ExecuteError::advice) says what to do.
+    pub fn execute(&self, request: Request) -> impl Future<Output = Result<Receipt, ExecuteError>> + Send + use<> {
+        self.ledger.enter(request, Turn(Some(Arc::clone(&self.broken))))
+    }
+}
+
+/// A request's place among those that are in order with it, if any are. Without an answer it counts as one that is uncertain.
+#[derive(Default)]
+pub(super) struct Turn(Option<Arc<AtomicBool>>);
+
+impl Turn {
+    /// Whether one before it has no certain answer.
+    pub(super) fn is_lost(&self) -> bool {
+        self.0.as_ref().is_some_and(|broken| broken.load(Ordering::SeqCst))
+    }
+
+    /// Must come before the answer is heard.
+    pub(super) fn end(mut self, answer: &Result<Receipt, ExecuteError>) {
+        if answer.as_ref().err().is_none_or(|error| error.advice() == Advice::Reject) {
+            self.0 = None;
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(broken) = &self.0 {
+            broken.store(true, Ordering::SeqCst);
+        }
+    }
+}

@@ -41,13 +41,14 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.0.split_once('?').map_or(self.0.as_str(), |(shown, _)| shown);
-        let (scheme, rest) = shown.split_once("://").unwrap_or(("postgres", shown));
-        match rest.rsplit_once('@') {
-            Some((user, place)) => {
-                write!(f, "{scheme}://{}@{place}", user.split_once(':').map_or(user, |(user, _)| user))
-            }
-            None => write!(f, "{scheme}://{rest}"),
+        let (scheme, rest) = self.0.split_once("://").unwrap_or(("postgres", &self.0));
+        let (shown, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+        let user = shown.split([':', '/', '@']).next().unwrap_or_default();
+        match shown.rsplit_once('@') {
+            // A question mark in a password, or a password among the parameters: what is what cannot be told.
+            _ if parameters.contains('@') => write!(f, "{scheme}://{user}@…"),
+            Some((_, place)) => write!(f, "{scheme}://{user}@{place}"),
+            None => write!(f, "{scheme}://{}", shown.split(':').next().unwrap_or_default()),
         }
     }
 }
@@ -249,6 +250,10 @@ mod tests {
             ("postgresql://ann:s3%40:cret@host/db", "postgresql://ann@host/db"),
             ("postgres://a:s3cret@b:s3cret@host/db", "postgres://a@host/db"),
             ("postgres:///db?user=ann&password=s3cret", "postgres:///db"),
+            ("postgres://ann:12?s3cret@host:5432/db", "postgres://ann@…"),
+            ("postgres://ann:s3cret?x@host/db?sslmode=require", "postgres://ann@…"),
+            ("postgres://ann:s3cret%40host/db", "postgres://ann"),
+            ("postgres://host/db?password=a@s3cret", "postgres://host@…"),
         ] {
             let target: Target = url.parse().unwrap();
             assert_eq!(target.to_string(), shown);

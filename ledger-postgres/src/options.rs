@@ -1,7 +1,11 @@
 //! What a URL says about connections, and what they have whatever it says.
 
+use std::time::Duration;
+
 use ledger_core::store::StoreError;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection};
+use tokio::time::timeout;
 
 use crate::error::reading;
 
@@ -15,6 +19,15 @@ pub(crate) const SETTINGS: [(&str, &str); 4] = [
 
 /// Where somebody else may make functions, they could be taken for the server's.
 const SEARCH_PATH: (&str, &str) = ("search_path", "pg_catalog,pg_temp");
+
+/// How long it may take to connect.
+const CONNECTING: Duration = Duration::from_secs(10);
+
+/// Connects, and does not wait for ever for a server that says nothing.
+pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    let silent = |_| StoreError::Unavailable(format!("the server has said nothing for {} s", CONNECTING.as_secs()));
+    timeout(CONNECTING, options.connect()).await.map_err(silent)?.map_err(reading)
+}
 
 /// What the driver reads of a URL.
 const PARAMETERS: &str = "sslmode, ssl-mode, sslrootcert, ssl-root-cert, ssl-ca, sslcert, ssl-cert, sslkey, ssl-key, \
@@ -33,8 +46,12 @@ pub(crate) fn options(url: &str, settings: &[(&str, &str)]) -> Result<PgConnectO
         // As in options[lock_timeout]=1s.
         let setting = ["options[", "options%5B", "options%5b"].iter().any(|start| name.starts_with(start));
         if !setting && !PARAMETERS.split(", ").any(|known| known == name) {
-            let problem = format!("the URL says {name:?}, which means nothing to the driver; it knows {PARAMETERS}");
-            return Err(StoreError::Unusable(problem));
+            // What is no name at all is what follows a question mark in a password.
+            let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_[]".contains(&byte));
+            let said = if plain { format!("{name:?}, which") } else { "after its question mark what".into() };
+            return Err(StoreError::Unusable(format!(
+                "the URL says {said} means nothing to the driver; it knows {PARAMETERS}; a question mark in a password is written %3F"
+            )));
         }
     }
     // What the URL or the environment says goes before.
@@ -58,6 +75,22 @@ mod tests {
             assert!(
                 matches!(&refused, Err(StoreError::Unusable(text)) if text.contains("sslmode,")),
                 "{bad}: {refused:?}"
+            );
+        }
+    }
+
+    /// What stood behind a question mark in a password was printed.
+    #[test]
+    fn no_password_is_in_a_refusal() {
+        for url in [
+            "postgres://ann:12?s3cret@host:5432/db",
+            "postgres://ann:12?s3cret%40host/db",
+            "postgres://ann:12?s3cret=@h/b",
+        ] {
+            let refused = options(url, &[]).unwrap_err().to_string();
+            assert!(
+                !refused.contains("s3cret@") && !refused.contains("s3cret%") && refused.contains("%3F"),
+                "{refused}"
             );
         }
     }

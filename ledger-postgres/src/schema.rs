@@ -3,11 +3,11 @@
 use std::fmt;
 
 use ledger_core::store::StoreError;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, query, query_scalar, raw_sql};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, query, query_scalar, raw_sql};
 
 use crate::PgStore;
 use crate::error::{reading, writing};
-use crate::options::options;
+use crate::options;
 
 /// The version of the tables that this library reads and writes.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -150,7 +150,7 @@ impl PgStore {
 }
 
 async fn connect(url: &str) -> Result<PgConnection, StoreError> {
-    options(url, &[])?.connect().await.map_err(reading)
+    options::connect(&options::options(url, &[])?).await
 }
 
 /// Refuses a database on which a ledger cannot be kept, or is not kept in tables of this version.
@@ -342,6 +342,8 @@ impl Plan {
         if self.from == self.to && *roles == Roles::default() {
             return Ok(());
         }
+        // A dump that is restored without its privileges has those that functions begin with.
+        self.add("REVOKE ALL ON ALL FUNCTIONS IN SCHEMA payledger FROM PUBLIC;");
         let (applications, reporting) = if self.from == 0 { Default::default() } else { granted(connection).await? };
         let steps = MIGRATIONS.get(..self.to as usize).unwrap_or_default();
         let named = |kind: &str, names: Vec<&str>| format!("{kind} payledger.{}", names.join(", payledger."));

@@ -13,20 +13,24 @@ use ledger_core::store::{
 use ledger_core::stream::StreamName;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{ConnectOptions, Connection, Executor, PgPool, Postgres};
+use sqlx::{Connection, Executor, PgPool, Postgres};
 use tokio::time::timeout;
 
 use crate::append::append;
 use crate::error::reading;
-use crate::options::{SETTINGS, options};
+use crate::options::{SETTINGS, connect, options};
 use crate::pages::LogPages;
-use crate::writer::Writer;
+use crate::writer::{Writer, is_there};
 use crate::{derived, read, schema};
 
 /// How many connections a store has at most, if they are its own: one for appends, the others in a pool.
 const CONNECTIONS: u32 = 8;
 /// How long a caller waits for one of them.
 const ACQUIRE: Duration = Duration::from_secs(5);
+/// A connection of the pool that was idle for longer is asked whether it is still there.
+const QUIET: Duration = Duration::from_secs(1);
+/// After so long nobody answers any more: the server gives a statement up much earlier.
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// Ledgers in a PostgreSQL database.
 pub struct PgStore {
@@ -48,7 +52,7 @@ impl PgStore {
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         let store = Self::connect_lazy(url)?;
         // By itself: a pool that cannot connect says only that it has waited in vain.
-        let mut first = store.pool.connect_options().connect().await.map_err(reading)?;
+        let mut first = connect(&store.pool.connect_options()).await?;
         schema::require_current(&mut first).await?;
         first.close().await.map_err(reading)?;
         Ok(store)
@@ -62,9 +66,15 @@ impl PgStore {
     pub fn connect_lazy(url: &str) -> Result<Self, StoreError> {
         let options = options(url, &SETTINGS)?;
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS - 1).acquire_timeout(ACQUIRE);
-        // A connection that broke is found out by the statement that is sent on it, without a round trip before each.
-        let pool = pool.test_before_acquire(false).connect_lazy_with(options);
-        Ok(Self { pool, writer: Some(Writer::default()), clock: None })
+        let writer = Writer::default();
+        // A connection that broke is found out by the statement that is sent on it, without a round trip before each, unless there
+        // is reason to doubt.
+        let broke = writer.broke();
+        let pool = pool.test_before_acquire(false).before_acquire(move |connection, idle| {
+            let doubtful = idle.idle_for > QUIET || broke.since(idle.idle_for);
+            Box::pin(async move { Ok(!doubtful || is_there(connection).await) })
+        });
+        Ok(Self { pool: pool.connect_lazy_with(options), writer: Some(writer), clock: None })
     }
 
     /// Opens the ledgers of a database as [`connect`](Self::connect) does, with another clock.
@@ -97,10 +107,10 @@ impl PgStore {
 
     /// Waits until what was sent is done, and closes the pool, also for others that use it.
     pub async fn close(&self) {
+        self.pool.close().await;
         if let Some(writer) = &self.writer {
             writer.close().await;
         }
-        self.pool.close().await;
     }
 
     /// On a task of their own.
@@ -111,7 +121,10 @@ impl PgStore {
     async fn append_group(&self, ledger: &LedgerName, group: &[Append]) -> Result<Vec<Outcome>, StoreError> {
         let now_us = self.now_us()?;
         match &self.writer {
-            Some(writer) => writer.append(self.connection(), ledger, group, now_us).await,
+            Some(writer) => {
+                let answer = timeout(LONGEST, writer.append(self.connection(), ledger, group, now_us)).await;
+                answer.unwrap_or_else(|_| Err(StoreError::Unknown("the server has not answered".into())))
+            }
             None => append(&mut *self.committing().await?, ledger, group, now_us).await,
         }
     }
@@ -144,16 +157,12 @@ impl PgStore {
     }
 
     pub(crate) async fn connection(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        match self.pool.acquire().await {
-            Err(error @ sqlx::Error::PoolTimedOut) => Err(reading(self.cause().await.err().unwrap_or(error))),
-            acquired => acquired.map_err(reading),
+        match (self.pool.acquire().await, &self.writer) {
+            (Err(error @ sqlx::Error::PoolTimedOut), Some(writer)) => {
+                Err(writer.cause(&self.pool.connect_options()).await.unwrap_or_else(|| reading(error)))
+            }
+            (acquired, _) => acquired.map_err(reading),
         }
-    }
-
-    /// A pool that cannot connect says only that it has waited in vain. Why is told to who connects by himself.
-    async fn cause(&self) -> Result<(), sqlx::Error> {
-        let options = self.pool.connect_options();
-        timeout(ACQUIRE, options.connect()).await.map_err(|_| sqlx::Error::PoolTimedOut)??.close().await
     }
 }
 

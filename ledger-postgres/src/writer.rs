@@ -1,25 +1,55 @@
 //! The connection that a store keeps for its appends.
 
-use std::future::Future;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ledger_core::id::LedgerName;
 use ledger_core::store::{Append, Outcome, StoreError};
 use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, Postgres};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::append::append;
+use crate::options::connect;
 
 /// After so long it is asked whether it is still there.
 const SILENT: Duration = Duration::from_secs(30);
 /// After so long it is another one: a server's process that lives for ever only grows.
 const OLD: Duration = Duration::from_mins(30);
+/// How long it may take to say so.
+const PING: Duration = Duration::from_secs(2);
 
 /// A pool asks every connection that comes back whether it is still there, and meanwhile gives another one to the next append: a
 /// round trip for each, and a server's process that has been idle.
 #[derive(Default)]
-pub(crate) struct Writer(Mutex<Option<Kept>>);
+pub(crate) struct Writer {
+    kept: Mutex<Option<Kept>>,
+    broke: Broke,
+    asking: Mutex<()>,
+}
+
+/// When an append last failed. What was idle then may have broken with it.
+#[derive(Clone, Default)]
+pub(crate) struct Broke(Arc<std::sync::Mutex<Option<Instant>>>);
+
+impl Broke {
+    fn at(&self) -> MutexGuard<'_, Option<Instant>> {
+        // It is whole wherever somebody ended.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it was within the time that is given.
+    pub(crate) fn since(&self, time: Duration) -> bool {
+        self.at().is_some_and(|at| at.elapsed() <= time)
+    }
+}
+
+/// Whether a connection is still there. One that does not say so at once counts as broken.
+pub(crate) async fn is_there(connection: &mut PgConnection) -> bool {
+    timeout(PING, connection.ping()).await.is_ok_and(|answer| answer.is_ok())
+}
 
 struct Kept {
     connection: PgConnection,
@@ -36,7 +66,7 @@ impl Writer {
         group: &[Append],
         now_us: Option<i64>,
     ) -> Result<Vec<Outcome>, StoreError> {
-        let Ok(mut place) = self.0.try_lock() else {
+        let Ok(mut place) = self.kept.try_lock() else {
             return append(&mut *acquire.await?, ledger, group, now_us).await;
         };
         // Taken out: who goes away in the middle of it, or fails, leaves none behind.
@@ -48,14 +78,35 @@ impl Writer {
             Some(kept) => kept,
             None => Kept { connection: acquire.await?.detach(), made: Instant::now(), used: Instant::now() },
         };
-        let outcomes = append(&mut kept.connection, ledger, group, now_us).await?;
+        let outcomes = append(&mut kept.connection, ledger, group, now_us).await;
+        if outcomes.is_err() {
+            *self.broke.at() = Some(Instant::now());
+        }
+        let outcomes = outcomes?;
         kept.used = Instant::now();
         *place = Some(kept);
         Ok(outcomes)
     }
 
+    pub(crate) fn broke(&self) -> Broke {
+        self.broke.clone()
+    }
+
+    /// Why a pool that has waited in vain cannot connect. That is told to who connects by himself: one at a time.
+    pub(crate) async fn cause(&self, options: &PgConnectOptions) -> Option<StoreError> {
+        let _asking = self.asking.try_lock().ok()?;
+        match connect(options).await {
+            Ok(connection) => {
+                // It was there, and is not needed.
+                let _ = connection.close().await;
+                None
+            }
+            Err(error) => Some(error),
+        }
+    }
+
     pub(crate) async fn close(&self) {
-        if let Some(kept) = self.0.lock().await.take() {
+        if let Some(kept) = self.kept.lock().await.take() {
             // What was sent is done.
             let _ = kept.connection.close().await;
         }
@@ -64,7 +115,7 @@ impl Writer {
 
 impl Kept {
     async fn if_there(mut self) -> Option<Self> {
-        let there = self.made.elapsed() < OLD && (self.used.elapsed() < SILENT || self.connection.ping().await.is_ok());
+        let there = self.made.elapsed() < OLD && (self.used.elapsed() < SILENT || is_there(&mut self.connection).await);
         there.then_some(self)
     }
 }
@@ -112,13 +163,13 @@ mod tests {
         append("a").await.unwrap();
         end().await;
         assert!(matches!(append("b").await, Err(StoreError::Unknown(_))));
-        assert!(writer.0.lock().await.is_none());
+        assert!(writer.kept.lock().await.is_none());
         append("b").await.unwrap();
         end().await;
-        writer.0.lock().await.as_mut().unwrap().used -= SILENT;
+        writer.kept.lock().await.as_mut().unwrap().used -= SILENT;
         append("c").await.unwrap();
         assert_eq!(store.head(&name).await.unwrap().sequence, 3);
         store.close().await;
-        assert!(writer.0.lock().await.is_none());
+        assert!(writer.kept.lock().await.is_none());
     }
 }

@@ -76,6 +76,9 @@ fn unusable<T: std::fmt::Debug>(result: Result<T, StoreError>, why: &str) {
 async fn a_database_as_it_should_be_has_no_finding() {
     let sound = Sound::new().await;
     assert_eq!(sound.check().await, []);
+    // What the tables are kept by is the operator's.
+    sound.run("ALTER TABLE payledger.events SET (autovacuum_vacuum_scale_factor = 0.01)").await;
+    assert_eq!(sound.check().await, []);
     // Whatever the role's own path is, names are told apart by their schemas; and however it likes times to be shown.
     sound.run("ALTER ROLE :app SET search_path = payledger, pg_catalog").await;
     sound.run("ALTER ROLE :app SET intervalstyle = 'iso_8601'").await;
@@ -229,6 +232,12 @@ const TAMPERED: &[(&str, &str, &str)] = &[
         "view payledger.log",
         "DO $$ BEGIN EXECUTE 'CREATE OR REPLACE VIEW payledger.log WITH (security_invoker = true) AS ' \
             || regexp_replace(pg_get_viewdef('payledger.log'::regclass), 'WHERE.*', ''); END $$",
+    ),
+    (
+        "CREATE AGGREGATE payledger.sly(integer) (SFUNC = int4pl, STYPE = integer); \
+            REVOKE EXECUTE ON FUNCTION payledger.sly(integer) FROM PUBLIC",
+        "function payledger.sly",
+        "",
     ),
     ("GRANT INSERT ON payledger.events TO :app", "table payledger.events", ""),
     // Who owns a table can drop what keeps it from changing it.

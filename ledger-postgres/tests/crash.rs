@@ -65,6 +65,35 @@ async fn an_append_over_which_the_server_crashes_is_unknown() {
     server.join().unwrap();
 }
 
+/// Whoever asked a server that took the connection and said nothing waited for ever.
+#[tokio::test]
+async fn a_server_that_says_nothing_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://ann@{}/db?sslmode=disable", listener.local_addr().unwrap());
+    let store = PgStore::connect_lazy(&url).unwrap();
+    let (connected, checked, version) = tokio::join!(PgStore::connect(&url), store.check(), PgStore::version(&url));
+    for silent in [connected.map(drop), checked.map(drop), version.map(drop)] {
+        assert!(matches!(&silent, Err(StoreError::Unavailable(text)) if text.contains("said nothing")), "{silent:?}");
+    }
+}
+
+/// A connection of the pool that had broken with that of the appends failed the request that was asked again, and all behind it.
+#[tokio::test]
+async fn a_read_after_an_append_that_broke_has_a_connection_that_is_there() {
+    let database = database().await;
+    let (store, name) = (PgStore::connect(&database.url()).await.unwrap(), ledger("main"));
+    store.append(&name, &[request("a", 1)]).await.unwrap();
+    let (one, two, three) = tokio::join!(store.head(&name), store.head(&name), store.head(&name));
+    one.and(two).and(three).unwrap();
+    let others = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    database.pool().execute(others).await.unwrap();
+    let lost = store.append(&name, &[request("b", 1)]).await.unwrap_err();
+    assert!(matches!(lost, StoreError::Unknown(_)), "{lost:?}");
+    let (one, two, three) = tokio::join!(store.head(&name), store.head(&name), store.head(&name));
+    one.and(two).and(three).unwrap();
+}
+
 /// It was to be tried again, for ever: PgBouncer refuses the driver's parameters with the code of a connection that broke.
 #[tokio::test]
 async fn a_pooler_that_refuses_parameters_is_not_asked_again() {

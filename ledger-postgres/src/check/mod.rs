@@ -8,11 +8,12 @@ mod settings;
 use std::fmt;
 
 use ledger_core::store::StoreError;
-use sqlx::{ConnectOptions, Connection, PgConnection, query_scalar, raw_sql};
+use sqlx::{Connection, PgConnection, query_scalar, raw_sql};
 
 use crate::PgStore;
 use crate::check::roles::Parts;
 use crate::error::reading;
+use crate::options::connect;
 use crate::schema::{MIGRATIONS, SCHEMA_VERSION, version};
 
 /// Something about a database that is not as it should be.
@@ -43,7 +44,7 @@ impl PgStore {
     /// # Errors
     /// [`StoreError`] when the database could not be looked at, or is newer than this library.
     pub async fn check(&self) -> Result<Vec<Finding>, StoreError> {
-        let mut connection = self.pool().connect_options().connect().await.map_err(reading)?;
+        let mut connection = connect(&self.pool().connect_options()).await?;
         let findings = check(&mut connection).await;
         // What was found does not depend on how the connection ends.
         let _ = connection.close().await;

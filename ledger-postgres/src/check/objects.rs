@@ -24,7 +24,8 @@ impl Findings {
             let constraint = object.strip_prefix("constraint ").and_then(|named| named.split_once(" on payledger."));
             let remedy = match constraint {
                 Some((name, table)) => format!("ALTER TABLE payledger.{table} DROP CONSTRAINT {name}"),
-                None => format!("DROP {object}"),
+                // Aggregates and procedures, too.
+                None => format!("DROP {}", object.replacen("function ", "ROUTINE ", 1)),
             };
             self.add(&object, "it is no part of a ledger: find out who added it", &remedy);
         }
@@ -67,7 +68,8 @@ async fn describe(connection: &mut PgConnection) -> Result<BTreeMap<String, Stri
          WHERE relnamespace = 'payledger'::regnamespace AND relkind NOT IN ('i', 'I', 't')) \
          SELECT kind || name, concat_ws(', ', CASE relpersistence WHEN 'p' THEN 'kept' ELSE 'not kept through a crash' END, \
          CASE WHEN relrowsecurity AND relforcerowsecurity THEN 'row security forced' \
-         WHEN relrowsecurity THEN 'row security' END, array_to_string(reloptions, ', '), \
+         WHEN relrowsecurity THEN 'row security' END, \
+         (SELECT string_agg(option, ', ') FROM unnest(reloptions) AS option WHERE option !~ 'vacuum|toast|parallel'), \
          (SELECT string_agg(concat_ws(' ', quote_ident(attname), format_type(atttypid, atttypmod), \
          CASE WHEN attcollation NOT IN (0, 'default'::regcollation) THEN attcollation::regcollation END, \
          CASE WHEN attnotnull THEN 'not null' END, pg_get_expr(adbin, adrelid)), ', ' ORDER BY attnum) \

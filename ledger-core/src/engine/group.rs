@@ -94,7 +94,7 @@ struct Round {
     appends: Vec<Append>,
     accepted: Vec<Accepted>,
     refused: Vec<Refusal>,
-    /// Not looked at, because the group was full.
+    /// Not looked at, because the group was full, or one before it in the same order was refused and that is not confirmed yet.
     left: Vec<Waiting>,
 }
 
@@ -122,6 +122,7 @@ impl Round {
     async fn decide(inner: &Inner, cache: &mut Cache, pending: Vec<Waiting>) -> Self {
         let (mut round, desk) = (Self::default(), inner.desk());
         let (mut events, mut prefetched, mut retold, mut away) = (0, false, false, None::<ExecuteError>);
+        let mut held = false;
         let mut pending = VecDeque::from(pending);
         while let Some(waiting) = pending.pop_front() {
             if events >= inner.tuning.group_events {
@@ -142,6 +143,11 @@ impl Round {
                         continue;
                     }
                 }
+            }
+            // What would be stored now could be why one before it is no longer refused.
+            if held && waiting.turn.is_ordered() {
+                round.left.push(waiting);
+                continue;
             }
             let (mut slice, mut at) = (Slice::new(inner.name.clone()), None);
             let decided = loop {
@@ -180,11 +186,13 @@ impl Round {
                     Err(error) => {
                         mark!(CreatedBefore);
                         retold = true;
+                        held |= waiting.turn.is_ordered();
                         round.refused.push(Refusal { waiting, error, basis });
                     }
                 },
                 Ok(Err(error)) => {
                     waiting.keep(cache, slice);
+                    held |= waiting.turn.is_ordered();
                     round.refused.push(Refusal { waiting, error, basis });
                 }
                 Err(error) => waiting.answer(Err(error)),

@@ -42,6 +42,11 @@ impl Turn {
         self.0.as_ref().is_some_and(|broken| broken.load(Ordering::SeqCst))
     }
 
+    /// Whether there may be others before and after it.
+    pub(super) fn is_ordered(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Must come before the answer is heard.
     pub(super) fn end(mut self, answer: &Result<Receipt, ExecuteError>) {
         if answer.as_ref().err().is_none_or(|error| error.advice() == Advice::Reject) {

@@ -554,6 +554,22 @@ async fn nothing_is_carried_out_before_what_was_asked_earlier_in_order() {
     }
 }
 
+/// A payout was created before there was anything to pay: it was refused, and decided again on the deal of the line after it.
+#[tokio::test]
+async fn a_request_in_order_is_refused_whatever_comes_after_it() {
+    let store = FaultyStore::new(&[]);
+    let lines = ready(&store).await.in_order();
+    let pay = |key: &str| request(key, "ann", r#"{"payout.create":{"payee":"kim"}}"#);
+    let asked: Vec<_> =
+        [pay("too-early"), deal(1), deal(2), pay("pay"), pay("again"), deal(3)].map(|line| lines.execute(line)).into();
+    let mut answers = Vec::new();
+    for answer in asked {
+        answers.push(answer.await.map(drop).map_err(|error| error.advice()));
+    }
+    assert_eq!(answers, [Err(Advice::Reject), Ok(()), Ok(()), Ok(()), Err(Advice::Reject), Ok(())]);
+    assert_eq!(recorded(&store).await, ["deal-1", "deal-2", "deal-3"]);
+}
+
 /// The keys of the deals, in the order in which they were stored.
 async fn recorded(store: &FaultyStore) -> Vec<String> {
     let log = store.read_log(&LedgerName::new("main").unwrap(), 0, 1_000).await.unwrap();

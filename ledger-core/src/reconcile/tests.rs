@@ -833,6 +833,31 @@ fn a_wrong_assignment_is_told_of_the_plan_and_not_of_its_bonuses() {
     assert_eq!(classes(&laws(&events)), of_both_deals);
 }
 
+/// What crosses a cap is all within it or not, as the plan says: the law of caps went by the plan that was wrong.
+#[test]
+fn a_wrong_plan_is_told_of_the_plan_and_not_of_the_cap_that_its_deal_crosses() {
+    let mut books = Books::with_two_payees();
+    let whole = CAPPED.replace(r#""caps":"#, r#""crossing":"whole_deal_pre_cap","caps":"#);
+    for document in [whole.as_str(), CAPPED] {
+        books.ask("ann", "2026-01-01", &format!(r#"{{"plan.publish":{{"plan":"whole","document":{document}}}}}"#));
+    }
+    books.enrol("cy", "Cy", "whole");
+    books.deal("d-1", "60000.00 USD", &["cy"], "2026-02-01");
+    assert_eq!(classes(&laws(&books.events)), [""; 0]);
+    for (version, plan_hash) in [(2, None), (3, None), (1, Some(Digest::of(b"another")))] {
+        let mut events = books.events.clone();
+        let completed = events.iter_mut().find_map(|recorded| match &mut recorded.event {
+            Event::Deal(deal::Event::Completed(completion)) => Some(completion),
+            _ => None,
+        });
+        let in_force = &mut completed.unwrap().plans[0];
+        in_force.version = version;
+        in_force.plan_hash = plan_hash.unwrap_or(in_force.plan_hash);
+        let field = if plan_hash.is_some() { "plan_hash" } else { "version" };
+        assert_eq!(classes(&laws(&events)), [format!("plans_are_in_force plans.0.{field}")], "version {version}");
+    }
+}
+
 #[test]
 fn a_payout_that_moves_on_over_an_open_late_payment_breaks_a_law() {
     let mut events = history();

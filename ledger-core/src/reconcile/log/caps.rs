@@ -16,6 +16,9 @@ impl Laws {
         self.in_year(account, out);
         let contributed = self.caps.get(account).copied().unwrap_or_default();
         let whole_deal = completion.plans.iter().any(|in_force| {
+            if self.is_doubted_plan(in_force) {
+                return true;
+            }
             let version = self.terms.version(in_force);
             let capped = version.and_then(|version| version.document.cap.as_ref());
             capped.is_some_and(|capped| {

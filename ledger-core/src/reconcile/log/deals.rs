@@ -216,39 +216,46 @@ impl Laws {
         let doubted = plans.any(|plan| self.is_doubted_plan(plan)) | self.doubted_deals.remove(deal);
         let other = differing("plans", &in_force, &completion.plans);
         let under_them = other.is_some().then(|| Completion { plans: in_force, ..completion.clone() });
-        let ways = under_them.iter().chain([completion]);
+        let mut ways = under_them.iter().chain([completion]);
         out.extend(other.map(|field| differs(Law::PlansAreInForce, deal, field).over(completion.gci)));
         if doubted {
             return None;
         }
         let mut diverging = None;
-        for way in ways {
-            let told = match self.terms.recalculate(&sides, way) {
-                Err(rejection) => (broken(Law::CalcDivergence, deal, rejection, "what is stored"), None),
-                Ok(calculation) => match way.divergence(&calculation) {
-                    None => {
-                        diverging = None;
-                        break;
-                    }
-                    Some((place, stored, calculated)) => {
-                        let booked = place.starts_with("entries");
-                        let law = if booked { Law::EarnedIsBooked } else { Law::CalcDivergence };
-                        let told = differs(law, deal, (place, calculated, stored)).over(completion.gci);
-                        (told, way.calculated(&calculation).ok())
-                    }
-                },
-            };
-            diverging.get_or_insert(told);
-        }
-        let (told, right) = diverging.unzip();
-        out.extend(told);
-        let right = right.flatten();
+        let fitting = ways.find(|way| match self.diverges(&sides, way) {
+            None => true,
+            Some(told) => {
+                diverging.get_or_insert(told);
+                false
+            }
+        });
+        let right = match (fitting, diverging) {
+            (Some(way), _) => (way.plans != completion.plans).then(|| way.clone()),
+            (None, Some((told, right))) => {
+                out.push(told);
+                right
+            }
+            (None, None) => None,
+        };
         parts(&sides, right.as_ref().unwrap_or(completion), out);
         right
     }
 
+    /// How a deal is not what its plans make of it, and what it is then where they can tell.
+    fn diverges(&self, sides: &[Side], way: &Completion) -> Option<(Broken, Option<Completion>)> {
+        let deal = &way.deal;
+        let calculation = match self.terms.recalculate(sides, way) {
+            Err(rejection) => return Some((broken(Law::CalcDivergence, deal, rejection, "what is stored"), None)),
+            Ok(calculation) => calculation,
+        };
+        let (place, stored, calculated) = way.divergence(&calculation)?;
+        let law = if place.starts_with("entries") { Law::EarnedIsBooked } else { Law::CalcDivergence };
+        let told = differs(law, deal, (place, calculated, stored)).over(way.gci);
+        Some((told, way.calculated(&calculation).ok()))
+    }
+
     /// Whether a plan version is told to be wrong.
-    fn is_doubted_plan(&self, PlanInForce { plan, version, .. }: &PlanInForce) -> bool {
+    pub(super) fn is_doubted_plan(&self, PlanInForce { plan, version, .. }: &PlanInForce) -> bool {
         self.doubted_documents.contains(&(StreamId::Plan(plan.clone()), *version))
     }
 }

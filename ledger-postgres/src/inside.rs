@@ -30,7 +30,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::error::{reading, text, writing};
 use crate::row::integer;
-use crate::store::impl_store;
+use crate::store::{ask, impl_store};
 use crate::{append, derived, read};
 
 /// A request that is stored if the transaction is committed, and not otherwise. It is no receipt.
@@ -207,6 +207,11 @@ impl<'c> Inside<'c> {
 
     async fn connection(&self) -> Result<impl DerefMut<Target = PgConnection> + use<'_, 'c>, StoreError> {
         Ok(MutexGuard::map(self.0.lock().await, |connection| &mut **connection))
+    }
+
+    /// What a transaction was begun on is all that it has.
+    async fn is_gone(&self, _: &mut PgConnection) -> bool {
+        false
     }
 
     /// Whoever rejects a request appends nothing that would show that the ledger has moved on since the transaction began, and

@@ -1,8 +1,8 @@
 //! The log read on and on: by statements that cover many pages each, on a task of their own, while the pages that they brought
 //! are looked at.
 //!
-//! Only what is in order is read so: requests that follow one another, each with its events. Where anything else stands, and at
-//! the end of the log, a page is read by itself, which tells what it is.
+//! Only what is in order is read so: requests that follow one another, each with its events. Where anything else stands, where a
+//! statement fails, and at the end of the log, a page is read by itself, which tells what it is.
 
 use std::time::Duration;
 
@@ -18,7 +18,6 @@ use tokio::sync::mpsc::{self, Permit, Receiver, Sender};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::error::reading;
 use crate::row;
 use crate::store::PgStore;
 
@@ -54,7 +53,7 @@ impl<'a> LogPages<'a> {
         if self.after >= self.until {
             return Ok(None);
         }
-        if let Some(page) = self.page_ahead().await? {
+        if let Some(page) = self.page_ahead().await {
             self.after = page.requests.last().map_or(self.until, RequestRow::last_sequence);
             return Ok(Some(page));
         }
@@ -66,15 +65,14 @@ impl<'a> LogPages<'a> {
     }
 
     /// The next page, if what follows is in order.
-    async fn page_ahead(&mut self) -> Result<Option<LogPage>, StoreError> {
+    async fn page_ahead(&mut self) -> Option<LogPage> {
         let mut ahead = match self.ahead.take() {
             Some(ahead) => ahead,
             None => Ahead::of(self.store.pool(), self.ledger, self.after, self.until, page_size(self.limit)),
         };
-        let Some(sheet) = ahead.sheets.recv().await.transpose()? else { return Ok(None) };
-        let page = sheet.page();
+        let page = ahead.sheets.recv().await?.page();
         self.ahead = page.is_some().then_some(ahead);
-        Ok(page)
+        page
     }
 }
 
@@ -86,7 +84,7 @@ impl Pages for LogPages<'_> {
 
 /// The task that reads ahead. It ends with who listens to it.
 struct Ahead {
-    sheets: Receiver<Result<Sheet, StoreError>>,
+    sheets: Receiver<Sheet>,
     task: AbortHandle,
 }
 
@@ -131,7 +129,7 @@ struct Log {
     ledger: LedgerName,
     until: u64,
     limit: usize,
-    sender: Sender<Result<Sheet, StoreError>>,
+    sender: Sender<Sheet>,
 }
 
 impl Log {
@@ -141,14 +139,13 @@ impl Log {
             let Ok(place) = self.sender.reserve().await else { return };
             match self.span(after, place).await {
                 Ok(end) if end > after => after = end,
-                Ok(_) => return,
-                Err(error) => return drop(self.sender.send(Err(reading(error))).await),
+                _ => return,
             }
         }
     }
 
     /// Reads a part of the log, and says where the last page of it ends that was sent.
-    async fn span(&self, after: u64, place: Permit<'_, Result<Sheet, StoreError>>) -> Result<u64, sqlx::Error> {
+    async fn span(&self, after: u64, place: Permit<'_, Sheet>) -> Result<u64, sqlx::Error> {
         let mut connection = Borrowed { connection: self.pool.acquire().await?, at_rest: true };
         let requests = self.requests(&mut connection, after).await?;
         let Some(last) = requests.last().map(RequestRow::last_sequence) else { return Ok(after) };
@@ -173,7 +170,7 @@ impl Log {
                 },
             };
             end = sheet.last().map_or(end, RequestRow::last_sequence);
-            place.send(Ok(Sheet { requests: sheet, events }));
+            place.send(Sheet { requests: sheet, events });
         }
         while events.try_next().await?.is_some() {}
         drop(events);

@@ -8,12 +8,14 @@ use sqlx::{PgConnection, query};
 use crate::error::reading;
 use crate::row::{self, event_columns, request_columns};
 
-/// The sequence that the page is as of, and with it the events of the named streams that it may show.
+/// The sequence that the page is as of, unless the head is gone that says it, and with it the events of the named streams that it
+/// may show.
 ///
 /// Where the planner could choose to walk the whole ledger, the sum takes the choice from it.
 const READ_STREAMS: &str = concat!(
     "WITH upto AS (SELECT least(coalesce($2, head), head) AS at ",
-    "  FROM (SELECT coalesce((SELECT sequence FROM payledger.heads WHERE ledger = $1), 0) AS head) AS heads) ",
+    "  FROM (SELECT coalesce((SELECT sequence FROM payledger.heads WHERE ledger = $1), ",
+    "    CASE WHEN NOT EXISTS (SELECT FROM payledger.requests WHERE ledger = $1) THEN 0 END) AS head) AS heads) ",
     "SELECT upto.at, page.* FROM upto LEFT JOIN LATERAL (SELECT ",
     event_columns!(),
     "  FROM ROWS FROM (pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::bigint[])) AS named (name, after)",
@@ -78,6 +80,9 @@ pub(crate) async fn streams(
     let rows = rows.fetch_all(connection).await.map_err(reading)?;
     let mut page = StreamPage::default();
     for row in &rows {
+        if row::get::<Option<i64>>(row, 0, 0, "a head's sequence")?.is_none() {
+            return Err(row::damaged(0, "the head", "it is gone, and the log is there"));
+        }
         page.at = row::number(row, 0, 0, "a head's sequence")?;
         // The row of a page without events names only the sequence.
         if row::get::<Option<i64>>(row, 1, 0, "sequence")?.is_some() {

@@ -13,7 +13,7 @@ use ledger_core::store::{
 use ledger_core::stream::StreamName;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{Connection, Executor, PgPool, Postgres};
+use sqlx::{Connection, Executor, PgConnection, PgPool, Postgres};
 use tokio::time::timeout;
 
 use crate::append::append;
@@ -156,6 +156,15 @@ impl PgStore {
         Ok(connection)
     }
 
+    /// Whether a connection is no longer there. Those that were idle meanwhile are asked before they are used.
+    pub(crate) async fn is_gone(&self, connection: &mut PgConnection) -> bool {
+        if is_there(connection).await {
+            return false;
+        }
+        self.writer.iter().for_each(Writer::broke_now);
+        true
+    }
+
     pub(crate) async fn connection(&self) -> Result<PoolConnection<Postgres>, StoreError> {
         match (self.pool.acquire().await, &self.writer) {
             (Err(error @ sqlx::Error::PoolTimedOut), Some(writer)) => {
@@ -165,6 +174,28 @@ impl PgStore {
         }
     }
 }
+
+/// How often a read is sent that finds its connection gone: once on one that broke while it was idle, once on one that breaks.
+pub(crate) const READS: u32 = 3;
+
+/// Asks something on a connection, and on another one where that is gone: a read does no harm twice.
+macro_rules! ask {
+    ($store:ident, $connection:ident => $read:expr) => {
+        Box::pin(async move {
+            for _ in 1..crate::store::READS {
+                let mut $connection = $store.connection().await?;
+                match $read.await {
+                    Err(StoreError::Unavailable(_)) if $store.is_gone(&mut $connection).await => {}
+                    answer => return answer,
+                }
+            }
+            let mut $connection = $store.connection().await?;
+            $read.await
+        })
+    };
+}
+
+pub(crate) use ask;
 
 /// The SQLSTATE of a statement in a transaction that has failed.
 const FAILED_TRANSACTION: &str = "25P02";
@@ -194,7 +225,7 @@ macro_rules! impl_store {
                 at: Option<u64>,
                 limit: usize,
             ) -> BoxFuture<'a, Result<StreamPage, StoreError>> {
-                Box::pin(async move { read::streams(&mut *self.connection().await?, ledger, streams, at, limit).await })
+                ask!(self, connection => read::streams(&mut connection, ledger, streams, at, limit))
             }
 
             fn read_log<'a>(
@@ -203,7 +234,7 @@ macro_rules! impl_store {
                 after: u64,
                 limit: usize,
             ) -> BoxFuture<'a, Result<LogPage, StoreError>> {
-                Box::pin(async move { read::log(&mut *self.connection().await?, ledger, after, limit).await })
+                ask!(self, connection => read::log(&mut connection, ledger, after, limit))
             }
 
             fn log_pages<'a>(
@@ -221,15 +252,15 @@ macro_rules! impl_store {
                 ledger: &'a LedgerName,
                 key: &'a Key,
             ) -> BoxFuture<'a, Result<Option<LogPage>, StoreError>> {
-                Box::pin(async move { read::request(&mut *self.connection().await?, ledger, key).await })
+                ask!(self, connection => read::request(&mut connection, ledger, key))
             }
 
             fn head<'a>(&'a self, ledger: &'a LedgerName) -> BoxFuture<'a, Result<Head, StoreError>> {
-                Box::pin(async move { read::head(&mut *self.connection().await?, ledger).await })
+                ask!(self, connection => read::head(&mut connection, ledger))
             }
 
             fn ledgers(&self) -> BoxFuture<'_, Result<Vec<LedgerName>, StoreError>> {
-                Box::pin(async move { read::ledgers(&mut *self.connection().await?).await })
+                ask!(self, connection => read::ledgers(&mut connection))
             }
 
             fn save_snapshot<'a>(
@@ -245,7 +276,7 @@ macro_rules! impl_store {
                 ledger: &'a LedgerName,
                 streams: &'a [StreamName],
             ) -> BoxFuture<'a, Result<Vec<SnapshotRow>, StoreError>> {
-                Box::pin(async move { derived::snapshots(&mut *self.connection().await?, ledger, streams).await })
+                ask!(self, connection => derived::snapshots(&mut connection, ledger, streams))
             }
 
             fn load_checkpoint<'a>(
@@ -253,7 +284,7 @@ macro_rules! impl_store {
                 ledger: &'a LedgerName,
                 name: &'a str,
             ) -> BoxFuture<'a, Result<Option<CheckpointRow>, StoreError>> {
-                Box::pin(async move { derived::checkpoint(&mut *self.connection().await?, ledger, name).await })
+                ask!(self, connection => derived::checkpoint(&mut connection, ledger, name))
             }
 
             fn save_projection<'a>(
@@ -270,7 +301,7 @@ macro_rules! impl_store {
                 projection: &'a str,
                 keys: &'a [CompactString],
             ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
-                Box::pin(async move { derived::rows(&mut *self.connection().await?, ledger, projection, keys).await })
+                ask!(self, connection => derived::rows(&mut connection, ledger, projection, keys))
             }
 
             fn list_rows<'a>(
@@ -280,7 +311,7 @@ macro_rules! impl_store {
                 after: Option<&'a str>,
                 limit: usize,
             ) -> BoxFuture<'a, Result<Vec<ProjectionRow>, StoreError>> {
-                Box::pin(async move { derived::list(&mut *self.connection().await?, ledger, projection, after, limit).await })
+                ask!(self, connection => derived::list(&mut connection, ledger, projection, after, limit))
             }
 
             fn promote<'a>(

@@ -16,10 +16,10 @@ use crate::options::connect;
 
 /// After so long it is asked whether it is still there.
 const SILENT: Duration = Duration::from_secs(30);
-/// After so long it is another one: a server's process that lives for ever only grows.
-const OLD: Duration = Duration::from_mins(30);
 /// How long it may take to say so.
 const PING: Duration = Duration::from_secs(2);
+/// After so long it is another one: a server's process that lives for ever only grows.
+const OLD: Duration = Duration::from_mins(30);
 
 /// A pool asks every connection that comes back whether it is still there, and meanwhile gives another one to the next append: a
 /// round trip for each, and a server's process that has been idle.
@@ -30,7 +30,7 @@ pub(crate) struct Writer {
     asking: Mutex<()>,
 }
 
-/// When an append last failed. What was idle then may have broken with it.
+/// When a connection was last found broken, or an append failed. What was idle then may have broken with it.
 #[derive(Clone, Default)]
 pub(crate) struct Broke(Arc<std::sync::Mutex<Option<Instant>>>);
 
@@ -80,7 +80,7 @@ impl Writer {
         };
         let outcomes = append(&mut kept.connection, ledger, group, now_us).await;
         if outcomes.is_err() {
-            *self.broke.at() = Some(Instant::now());
+            self.broke_now();
         }
         let outcomes = outcomes?;
         kept.used = Instant::now();
@@ -90,6 +90,10 @@ impl Writer {
 
     pub(crate) fn broke(&self) -> Broke {
         self.broke.clone()
+    }
+
+    pub(crate) fn broke_now(&self) {
+        *self.broke.at() = Some(Instant::now());
     }
 
     /// Why a pool that has waited in vain cannot connect. That is told to who connects by himself: one at a time.

@@ -7,14 +7,20 @@ mod common;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-use common::{database, ledger, request, sound_log};
+use common::{database, deal, end_others, ledger, ready, request, sound_log};
+use futures_util::future::ready as ready_now;
+use futures_util::stream::{self, StreamExt as _};
+use ledger_core::Ledger;
+use ledger_core::engine::Tuning;
+use ledger_core::engine::tokio::TokioEnv;
 use ledger_core::store::{Outcome, RequestRow, Store, StoreError};
 use ledger_postgres::PgStore;
-use ledger_postgres::sqlx::{Executor, query_scalar};
+use ledger_postgres::sqlx::{Executor as _, query_scalar};
 use ledger_postgres_testing::Server;
 
 /// Ended by the operator while it waits, an append may have been done for all that its caller knows.
@@ -77,21 +83,53 @@ async fn a_server_that_says_nothing_is_given_up() {
     }
 }
 
-/// A connection of the pool that had broken with that of the appends failed the request that was asked again, and all behind it.
+/// A connection of the pool that had broken failed the read that was sent on it, and with it a request that was being decided.
 #[tokio::test]
-async fn a_read_after_an_append_that_broke_has_a_connection_that_is_there() {
+async fn what_is_read_on_a_connection_that_broke_is_read_on_another() {
     let database = database().await;
     let (store, name) = (PgStore::connect(&database.url()).await.unwrap(), ledger("main"));
     store.append(&name, &[request("a", 1)]).await.unwrap();
-    let (one, two, three) = tokio::join!(store.head(&name), store.head(&name), store.head(&name));
-    one.and(two).and(three).unwrap();
-    let others = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
-         WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    database.pool().execute(others).await.unwrap();
+    let heads = async || {
+        let (one, two, three) = tokio::join!(store.head(&name), store.head(&name), store.head(&name));
+        one.and(two).and(three).unwrap();
+    };
+    heads().await;
+    end_others(database.pool()).await;
+    heads().await;
+    end_others(database.pool()).await;
     let lost = store.append(&name, &[request("b", 1)]).await.unwrap_err();
     assert!(matches!(lost, StoreError::Unknown(_)), "{lost:?}");
-    let (one, two, three) = tokio::join!(store.head(&name), store.head(&name), store.head(&name));
-    one.and(two).and(three).unwrap();
+    heads().await;
+}
+
+/// Some lines of a file were told to be sent again, after which the rest of it would have been carried out before them.
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_in_order_are_carried_out_in_order_while_connections_are_ended() {
+    const LINES: usize = 240;
+    let database = database().await;
+    let name = ready(database.pool(), "main").await.name().clone();
+    let store = Arc::new(PgStore::connect(&database.url()).await.unwrap());
+    // Without a cache every line is read for.
+    let tuning = Tuning { cached_streams: 0, ..Tuning::default() };
+    let opened = Ledger::tuned(store.clone(), Arc::new(TokioEnv::current()), name.clone(), tuning);
+    let (lines, answered) = (opened.in_order(), AtomicUsize::new(0));
+    let import = stream::iter(0..LINES).map(|number| lines.execute(deal(number))).buffered(4).for_each(|answer| {
+        answer.unwrap();
+        answered.fetch_add(1, Relaxed);
+        ready_now(())
+    });
+    let end = async {
+        for lines in (5..LINES).step_by(6) {
+            while answered.load(Relaxed) < lines {
+                tokio::time::sleep(Duration::from_micros(100)).await;
+            }
+            end_others(database.pool()).await;
+        }
+    };
+    tokio::join!(import, end);
+    let log = sound_log(&*store, &name).await;
+    let keys = log.requests.iter().map(|row| row.key.to_string()).filter(|key| key.starts_with("deal-"));
+    assert!(keys.eq((0..LINES).map(|number| format!("deal-{number}"))), "out of order, or twice");
 }
 
 /// It was to be tried again, for ever: PgBouncer refuses the driver's parameters with the code of a connection that broke.
@@ -150,14 +188,6 @@ async fn a_crash_of_the_server_loses_nothing_that_was_acknowledged() {
         let down = store.head(&name).await.unwrap_err();
         assert!(matches!(down, StoreError::Unavailable(_)), "{down:?}");
         tokio::task::block_in_place(|| server.restart());
-        // Connections that were idle when the server went are found out one by one.
-        for _ in 0..20 {
-            match store.head(&name).await {
-                Ok(_) => break,
-                Err(StoreError::Unavailable(_)) => {}
-                Err(other) => panic!("{other:?}"),
-            }
-        }
         let log = sound_log(&store, &name).await;
         let stored: BTreeMap<_, _> = log.requests.iter().map(|row| (row.key.to_string(), row.clone())).collect();
         assert_eq!(stored.len(), log.requests.len(), "a key is there twice");

@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{database, ledger, request, sound_log};
+use common::{database, end_others, ledger, request, sound_log};
 use ledger_core::id::LedgerName;
 use ledger_core::store::{LogPage, OneByOne, Pages, Store, StoreError};
 use ledger_postgres::PgStore;
@@ -97,6 +97,27 @@ async fn who_is_slow_or_leaves_holds_nobody_up() {
         assert_eq!(head.sequence, whole.events.len() as u64);
     }
     statements_end(database.pool()).await;
+}
+
+/// A replay of hours had to be begun again when the server was started anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_read_to_its_end_while_connections_are_ended() {
+    let database = database().await;
+    let (store, name) = (PgStore::connect(&database.url()).await.unwrap(), ledger("main"));
+    fill(&store, &name, 24_000).await;
+    let whole = sound_log(&store, &name).await;
+    let (mut found, mut pages) = (LogPage::default(), store.log_pages(&name, 0, u64::MAX, 1_000));
+    let mut count = 0;
+    while let Some(page) = pages.next().await.unwrap() {
+        found.requests.extend(page.requests);
+        found.events.extend(page.events);
+        count += 1;
+        if count % 3 == 0 {
+            end_others(database.pool()).await;
+        }
+    }
+    assert!(count > 20);
+    assert!(found == whole, "another log is read after a break");
 }
 
 /// No statement goes on for a reader that is gone.

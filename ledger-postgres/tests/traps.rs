@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use common::{database, deal, ledger, ready, request, sound_log};
+use common::{database, deal, ledger, payout, ready, request, sound_log};
 use ledger_core::Ledger;
 use ledger_core::chain::Digest;
+use ledger_core::engine::Advice;
 use ledger_core::engine::tokio::TokioEnv;
 use ledger_core::store::memory::MemoryStore;
 use ledger_core::store::{
@@ -101,6 +102,21 @@ async fn nothing_is_stored_after_a_head_that_is_not_at_the_last_request() {
         }
         // Another ledger is none the worse.
         store.append(&ledger("other"), &[request("c", 1)]).await.unwrap();
+    }
+}
+
+/// Who asked for anything on a ledger whose head was gone was told to open it.
+#[tokio::test]
+async fn a_ledger_whose_head_is_gone_is_damaged() {
+    let database = database().await;
+    let opened = ready(database.pool(), "main").await;
+    let gone = "ALTER TABLE payledger.heads DISABLE TRIGGER ALL; DELETE FROM payledger.heads";
+    database.pool().execute(gone).await.unwrap();
+    let anew = Ledger::new(Arc::clone(opened.store()), Arc::new(TokioEnv::current()), ledger("main"));
+    for opened in [opened, anew] {
+        let error = opened.execute(payout("p")).await.unwrap_err();
+        assert_eq!(error.advice(), Advice::Stop, "{error}");
+        assert!(error.to_string().contains("the head"), "{error}");
     }
 }
 

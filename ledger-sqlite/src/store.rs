@@ -222,6 +222,9 @@ impl SqliteStore {
         let rows = rows.fetch_all(&self.readers).await.map_err(reading)?;
         let mut page = StreamPage { more: rows.len() > limit, ..StreamPage::default() };
         for row in rows.iter().take(limit) {
+            if row::get::<Option<i64>>(row, 0, 0, "a head's sequence")?.is_none() {
+                return Err(row::damaged(0, "the head", "it is gone, and the log is there"));
+            }
             page.at = row::number(row, 0, 0, "a head's sequence")?;
             // The row of a page without events names only the sequence.
             if row::get::<Option<i64>>(row, 1, 0, "sequence")?.is_some() {
@@ -428,7 +431,8 @@ impl Store for SqliteStore {
 const READ_STREAMS: &str = concat!(
     "WITH upto (at) AS (",
     "  SELECT min(coalesce(?3, head), head)",
-    "  FROM (SELECT coalesce(max(sequence), 0) AS head FROM heads WHERE ledger = ?1)) ",
+    "  FROM (SELECT coalesce(max(sequence), CASE WHEN NOT EXISTS (SELECT 1 FROM requests WHERE ledger = ?1) THEN 0 END) AS head",
+    "    FROM heads WHERE ledger = ?1)) ",
     "SELECT at, ",
     event_columns!(),
     " FROM upto LEFT JOIN events ON ledger = ?1 AND sequence IN (",

@@ -130,7 +130,8 @@ async fn damaged_rows_are_reported_with_their_place() {
         ("UPDATE requests SET actor = CAST(x'ff' AS TEXT) WHERE first_sequence = 5", 5, "actor"),
         ("UPDATE heads SET link = x'00'", 20, "a head's link"),
         ("UPDATE heads SET sequence = -1", 0, "a head's sequence"),
-        ("UPDATE heads SET ledger = '/'", 0, ""),
+        ("UPDATE heads SET ledger = '/'", 0, "the head: it is gone"),
+        ("DELETE FROM heads", 0, "the head: it is gone"),
     ] {
         let (_directory, path) = ten().await;
         let mut anybody = stranger(&path).await;
@@ -182,12 +183,13 @@ async fn nothing_is_stored_after_a_head_that_is_not_at_the_last_request() {
         "UPDATE heads SET link = zeroblob(32)",
         "UPDATE heads SET sequence = 18",
         "UPDATE heads SET sequence = 21",
+        "DELETE FROM heads",
         "DELETE FROM requests WHERE first_sequence = 19; DELETE FROM events WHERE sequence > 18",
         "DELETE FROM requests",
     ] {
         let (_directory, path) = ten().await;
         let mut anybody = stranger(&path).await;
-        for trigger in ["heads_move_on", "requests_stay_unchanged", "requests_stay", "events_stay"] {
+        for trigger in ["heads_move_on", "heads_stay", "requests_stay_unchanged", "requests_stay", "events_stay"] {
             run(&mut anybody, &format!("DROP TRIGGER {trigger}")).await.unwrap();
         }
         run(&mut anybody, moved).await.unwrap_or_else(|error| panic!("{moved}: {error}"));

@@ -11,12 +11,19 @@ use ledger_core::store::{Append, Guard, Head, LogPage, NewEvent, Store};
 use ledger_core::stream::{StreamName, Tip};
 use ledger_core::{Date, Ledger, Request};
 use ledger_postgres::PgStore;
-use ledger_postgres::sqlx::PgPool;
+use ledger_postgres::sqlx::{Executor, PgPool};
 use ledger_postgres_testing::{Database, Server};
 
 /// A database with the tables of a ledger.
 pub async fn database() -> Database {
     Server::shared().database().await
+}
+
+/// Ends every connection to a database but the one of a pool that says so.
+pub async fn end_others(pool: &PgPool) {
+    let others = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    pool.execute(others).await.unwrap();
 }
 
 const SETUP: &str = r#"

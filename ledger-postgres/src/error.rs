@@ -84,6 +84,9 @@ pub(crate) fn class(code: &str) -> Class {
         "25006" | "25P02" | "55006" | "55P03" | "57014" | "57P03" | "58030" => Class::Nothing,
         "22021" => Class::Stop("a text has a zero byte, which the database does not keep; leave it out"),
         "22023" => Class::Stop("the server refuses a setting of the connection; check the URL"),
+        "42704" => Class::Stop(
+            "the server does not know a name; check the settings in the URL, then run `payledger store check`",
+        ),
         "42501" => Class::Stop("a privilege is missing; let `payledger store check` say which"),
         "53100" => Class::Stop("the disk of the database is full; make room and send it again"),
         "26000" | "42P05" => {
@@ -121,8 +124,8 @@ mod tests {
         ];
         let gone = ["08000", "08003", "08006", "08007", "08P01", "25P03", "25P04", "40003", "57P01", "57P02", "57P05"];
         let stop = [
-            "22021", "22023", "28000", "28P01", "3D000", "3F000", "42501", "42601", "42703", "42883", "42P01", "53100",
-            "57P04", "0A000", "26000", "42P05", "54000", "XX000", "P0001", "PL001", "PL002", "", "4", "25001",
+            "22021", "22023", "28000", "28P01", "3D000", "3F000", "42501", "42601", "42703", "42704", "42883", "42P01",
+            "53100", "57P04", "0A000", "26000", "42P05", "54000", "XX000", "P0001", "PL001", "PL002", "", "4", "25001",
         ];
         let contradiction = ["22003", "23502", "23505", "23514", "PL003", "XX001", "XX002"];
         for code in nothing {

@@ -105,6 +105,11 @@ impl PgStore {
         &self.pool
     }
 
+    /// How many connections it takes at most.
+    pub(crate) fn connections(&self) -> u32 {
+        self.pool.options().get_max_connections() + u32::from(self.writer.is_some())
+    }
+
     /// Waits until what was sent is done, and closes the pool, also for others that use it.
     pub async fn close(&self) {
         self.pool.close().await;

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, PgPool, query_scalar, raw_sql};
 /// A server whose settings are as they should be: the shared one does not wait for the disk.
 fn durable() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| Server::start(&[]))
+    SERVER.get_or_init(|| Server::start(&["max_prepared_transactions = 2"]))
 }
 
 struct Sound {
@@ -313,6 +313,18 @@ const TAMPERED: &[(&str, &str, &str)] = &[
             ALTER TABLE payledger.heads ENABLE ALWAYS TRIGGER heads_stay, ENABLE ALWAYS TRIGGER heads_move_on",
         "ledger a",
         "UPDATE payledger.heads SET sequence = 3",
+    ),
+    ("ALTER ROLE :app CONNECTION LIMIT 2", "role :app", ""),
+    ("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' CONNECTION LIMIT 8'; END $$", "database ", ""),
+    (
+        "BEGIN; LOCK TABLE pg_catalog.pg_class IN ACCESS SHARE MODE; PREPARE TRANSACTION 'of the host'",
+        "",
+        "ROLLBACK PREPARED 'of the host'",
+    ),
+    (
+        "BEGIN; SELECT FROM payledger.heads FOR UPDATE; PREPARE TRANSACTION 'for''gotten'",
+        "prepared transaction for'gotten",
+        "ROLLBACK PREPARED 'for''gotten'",
     ),
     // Whose the schema is may drop what is in it. What it was granted goes with it.
     ("ALTER SCHEMA payledger OWNER TO :rep", "schema payledger", ""),

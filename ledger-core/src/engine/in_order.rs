@@ -9,6 +9,9 @@ use crate::command::Request;
 /// Takes requests whose order counts, such as the lines of a file. Once one has an answer other than a receipt or a clear no, those
 /// after it are [not tried](ExecuteError::NotTried): they might be carried out before it, and come to other amounts. Whoever goes
 /// on asks for another [`in_order`](Ledger::in_order), and begins with that one.
+///
+/// Where another process writes at the same time, one that read what that changed is decided and stored after later ones that
+/// read nothing of it: what each comes to is the same.
 pub struct InOrder {
     ledger: Ledger,
     broken: Arc<AtomicBool>,

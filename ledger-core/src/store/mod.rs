@@ -520,7 +520,9 @@ pub enum StoreError {
     #[error("the store is not available: {0}; try again")]
     Unavailable(String),
     /// The connection broke with the request in flight. Send the same request with the same key to learn which.
-    #[error("the store's answer is lost, the request may have been stored: {0}; send it again with the same key")]
+    #[error(
+        "the store's answer is lost, it may have been stored: {0}; send the same again, a request with the same key"
+    )]
     Unknown(String),
     /// Certainly nothing happened, and it will not work later: the wrong file, a newer version, no permission, a full disk.
     #[error("the store cannot be used: {0}")]

@@ -8,7 +8,7 @@ mod settings;
 use std::fmt;
 
 use ledger_core::store::StoreError;
-use sqlx::{Connection, PgConnection, query_scalar, raw_sql};
+use sqlx::{Connection, PgConnection, query_as, query_scalar, raw_sql};
 
 use crate::PgStore;
 use crate::check::roles::Parts;
@@ -45,7 +45,7 @@ impl PgStore {
     /// [`StoreError`] when the database could not be looked at, or is newer than this library.
     pub async fn check(&self) -> Result<Vec<Finding>, StoreError> {
         let mut connection = connect(&self.pool().connect_options()).await?;
-        let findings = check(&mut connection).await;
+        let findings = check(&mut connection, self.connections()).await;
         // What was found does not depend on how the connection ends.
         let _ = connection.close().await;
         findings
@@ -72,11 +72,12 @@ impl PgStore {
 const PLAIN: &str = "SET search_path = pg_catalog, pg_temp; SET quote_all_identifiers = off; SET timezone = 'UTC'; \
      SET datestyle = 'ISO'; SET intervalstyle = 'postgres'";
 
-async fn check(connection: &mut PgConnection) -> Result<Vec<Finding>, StoreError> {
+async fn check(connection: &mut PgConnection, connections: u32) -> Result<Vec<Finding>, StoreError> {
     let mut findings = Findings(Vec::new());
     raw_sql(PLAIN).execute(&mut *connection).await.map_err(reading)?;
     let parts = Parts::read(connection).await?;
     findings.settings(connection, parts.as_ref()).await?;
+    findings.limits(connection, connections).await?;
     let Some(parts) = parts else {
         findings.add("schema payledger", "it is not there", MIGRATE);
         return Ok(findings.0);
@@ -93,6 +94,7 @@ async fn check(connection: &mut PgConnection) -> Result<Vec<Finding>, StoreError
     findings.policies(connection, &parts).await?;
     findings.objects(connection).await?;
     findings.ways_round(connection).await?;
+    findings.prepared(connection).await?;
     // Where policies are not as they should be, an event may be hidden and not lost.
     if !findings.0.iter().any(|finding| finding.object.starts_with("policy ")) {
         findings.heads(connection).await?;
@@ -132,6 +134,24 @@ impl Findings {
             }
         }
         Ok(false)
+    }
+
+    /// Transactions that somebody has prepared and nobody ends. No timeout of a client ends them either.
+    async fn prepared(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        const PREPARED: &str = "SELECT p.gid, to_char(p.prepared, 'YYYY-MM-DD HH24:MI:SS \"UTC\"'), \
+             format('end it, as %I: COMMIT PREPARED %L, or ROLLBACK PREPARED %2$L', p.owner, p.gid) \
+             FROM pg_catalog.pg_prepared_xacts AS p WHERE p.database = current_database() AND EXISTS (\
+             SELECT FROM pg_catalog.pg_locks AS own JOIN pg_catalog.pg_locks AS l USING (virtualtransaction) \
+             JOIN pg_catalog.pg_class AS c ON c.oid = l.relation \
+             WHERE own.transactionid = p.transaction AND own.granted AND own.pid IS NULL AND l.pid IS NULL \
+             AND c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'payledger')) ORDER BY 1";
+        let prepared: Vec<(String, String, String)> =
+            query_as(PREPARED).fetch_all(connection).await.map_err(reading)?;
+        for (name, since, remedy) in prepared {
+            let problem = format!("since {since} it holds locks that the ledgers wait for, until somebody ends it");
+            self.add(&format!("prepared transaction {name}"), &problem, &remedy);
+        }
+        Ok(())
     }
 
     async fn heads(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {

@@ -11,7 +11,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, query};
 
 use crate::error::writing;
-use crate::row::{self, damaged, integer};
+use crate::row::{self, damaged};
 
 const APPEND: &str = "SELECT outcome, first_sequence, size, request_hash, actor, recorded_at_us, link, stream, version, digest \
      FROM payledger.append_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
@@ -123,14 +123,13 @@ impl<'g> Arrays<'g> {
                 }
                 arrays.together &= tip == guard.tip;
                 arrays.guards.push(guard.stream.as_str());
-                // No stream is that long, so that the guard fails all the same.
-                arrays.guard_versions.push(i64::try_from(guard.tip.version).unwrap_or(i64::MAX));
+                arrays.guard_versions.push(version(guard.tip.version));
                 arrays.guard_digests.extend(guard.tip.digest.0);
             }
             for (event, position) in request.events.iter().zip(0..) {
                 tips.insert(&event.stream, Tip { version: event.version, digest: event.digest });
                 arrays.streams.push(event.stream.as_str());
-                arrays.versions.push(integer(event.version)?);
+                arrays.versions.push(version(event.version));
                 arrays.types.push(&event.type_name);
                 arrays.schema_versions.push(event.schema_version.into());
                 arrays.positions.push(position);
@@ -141,6 +140,11 @@ impl<'g> Arrays<'g> {
         }
         Ok(arrays)
     }
+}
+
+/// No stream is longer, so that a guard that says so fails all the same, and with it what follows from it.
+fn version(version: u64) -> i64 {
+    i64::try_from(version).unwrap_or(i64::MAX)
 }
 
 fn count(items: usize) -> Result<i32, StoreError> {

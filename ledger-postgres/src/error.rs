@@ -1,4 +1,4 @@
-//! What went wrong, told from SQLSTATEs and names of constraints and never from texts.
+//! What went wrong, told from SQLSTATEs and names of constraints, and from texts only where PgBouncer refuses to connect.
 
 use std::io::ErrorKind;
 
@@ -23,10 +23,14 @@ fn tell(error: Error, in_flight: bool) -> StoreError {
     match &error {
         Error::Database(database) if is_crash(database.as_ref()) => lost(text),
         // PgBouncer has one code for everything.
-        Error::Database(database) if database.message().contains("startup parameter") => StoreError::Unusable(format!(
-            "a pooler refuses what connections begin with; let it pass or ignore extra_float_digits and options, or connect to the \
+        Error::Database(database)
+            if database.code().as_deref() == Some("08P01") && database.message().contains("startup parameter") =>
+        {
+            StoreError::Unusable(format!(
+                "a pooler refuses what connections begin with; let it pass or ignore extra_float_digits and options, or connect to the \
              server itself: {text}"
-        )),
+            ))
+        }
         Error::Database(database) => match class(database.code().as_deref().unwrap_or_default()) {
             Class::Nothing => StoreError::Unavailable(text),
             Class::Gone => lost(text),

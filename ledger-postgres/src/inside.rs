@@ -14,6 +14,7 @@
 //! ```
 
 use std::ops::DerefMut;
+use std::time::Duration;
 
 use compact_str::CompactString;
 use ledger_core::Request;
@@ -30,7 +31,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::error::{reading, text, writing};
 use crate::row::integer;
-use crate::store::{ask, impl_store};
+use crate::store::{LONGEST, ask, impl_store, tell};
 use crate::{append, derived, read};
 
 /// A request that is stored if the transaction is committed, and not otherwise. It is no receipt.
@@ -71,7 +72,8 @@ pub enum TransactionError {
 }
 
 impl TransactionError {
-    /// What to do about it. To retry means to do the whole transaction again.
+    /// What to do about it. To retry means to do the whole transaction again; after [`Unknown`](Self::Unknown) only once the ledger
+    /// has said that it has no key of it, unless the host's own statements do no harm twice either.
     #[must_use]
     pub fn advice(&self) -> Advice {
         match self {
@@ -208,6 +210,13 @@ impl<'c> Inside<'c> {
     async fn connection(&self) -> Result<impl DerefMut<Target = PgConnection> + use<'_, 'c>, StoreError> {
         Ok(MutexGuard::map(self.0.lock().await, |connection| &mut **connection))
     }
+
+    fn longest(&self) -> Duration {
+        LONGEST
+    }
+
+    /// The connection is the host's, who is told to roll back.
+    fn give_up(&self, _: &mut impl DerefMut) {}
 
     /// What a transaction was begun on is all that it has.
     async fn is_gone(&self, _: &mut PgConnection) -> bool {

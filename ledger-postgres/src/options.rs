@@ -33,7 +33,7 @@ pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, 
 const PARAMETERS: &str = "sslmode, ssl-mode, sslrootcert, ssl-root-cert, ssl-ca, sslcert, ssl-cert, sslkey, ssl-key, \
      statement-cache-capacity, host, hostaddr, port, dbname, user, password, application_name, options";
 
-/// The options of a URL, with settings for who says none.
+/// The options of a URL, with the settings that it does not say.
 ///
 /// # Errors
 /// [`StoreError::Unusable`] when it is none, or says something that the driver does not know, and would pass over: without its
@@ -55,8 +55,9 @@ pub(crate) fn options(url: &str, settings: &[(&str, &str)]) -> Result<PgConnectO
         }
     }
     // What the URL or the environment says goes before.
-    let options = if options.get_options().is_some() { options } else { options.options(settings.iter().copied()) };
-    Ok(options.options([SEARCH_PATH]))
+    let said = options.get_options().unwrap_or_default().to_owned();
+    let unsaid = settings.iter().copied().filter(|(name, _)| !said.contains(name));
+    Ok(options.options(unsaid).options([SEARCH_PATH]))
 }
 
 #[cfg(test)]
@@ -95,16 +96,17 @@ mod tests {
         }
     }
 
-    /// Whoever had set one of them lost the others, or could not set any.
+    /// Whoever had set one of them, or anything else, lost the others.
     #[test]
-    fn a_url_that_says_its_settings_has_no_others() {
+    fn what_a_url_says_of_a_setting_goes_before_and_the_others_stay() {
         let said = |url: &str| options(url, &SETTINGS).unwrap().get_options().unwrap().to_owned();
-        let path = "-c search_path=pg_catalog,pg_temp";
-        assert!(
-            said("postgres://host/db")
-                .starts_with("-c default_transaction_isolation=read\\ committed -c lock_timeout=5s")
-        );
-        assert!(said("postgres://host/db").ends_with(path));
-        assert_eq!(said("postgres://host/db?options=-c%20lock_timeout=9s"), format!("-c lock_timeout=9s {path}"));
+        let rest =
+            "-c statement_timeout=30s -c idle_in_transaction_session_timeout=30s -c search_path=pg_catalog,pg_temp";
+        let isolation = "-c default_transaction_isolation=read\\ committed";
+        assert_eq!(said("postgres://host/db"), format!("{isolation} -c lock_timeout=5s {rest}"));
+        let nine = said("postgres://host/db?options=-c%20lock_timeout=9s");
+        assert_eq!(nine, format!("-c lock_timeout=9s {isolation} {rest}"));
+        let other = said("postgres://host/db?options[geqo]=off");
+        assert_eq!(other, format!("-c geqo=off {isolation} -c lock_timeout=5s {rest}"));
     }
 }

@@ -16,7 +16,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::sync::mpsc::{self, Permit, Receiver, Sender};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::row;
 use crate::store::PgStore;
@@ -70,7 +70,7 @@ impl<'a> LogPages<'a> {
             Some(ahead) => ahead,
             None => Ahead::of(self.store.pool(), self.ledger, self.after, self.until, page_size(self.limit)),
         };
-        let page = ahead.sheets.recv().await?.page();
+        let page = timeout(self.store.longest(), ahead.sheets.recv()).await.ok()??.page();
         self.ahead = page.is_some().then_some(ahead);
         page
     }

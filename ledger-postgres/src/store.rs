@@ -1,4 +1,4 @@
-//! The store: a pool of connections, one statement for everything that is asked.
+//! The store: a pool of connections, and a statement for everything that is asked.
 
 use std::fmt;
 use std::time::Duration;
@@ -30,7 +30,12 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 /// A connection of the pool that was idle for longer is asked whether it is still there.
 const QUIET: Duration = Duration::from_secs(1);
 /// After so long nobody answers any more: the server gives a statement up much earlier.
-const LONGEST: Duration = Duration::from_mins(1);
+pub(crate) const LONGEST: Duration = Duration::from_mins(1);
+pub(crate) const NO_ANSWER: &str = "the server has not answered";
+/// On how many connections a read is tried that are gone: one may have broken while it was idle, another while it was read on.
+pub(crate) const TRIES: usize = 3;
+/// The SQLSTATE of a statement in a transaction that has failed.
+const FAILED_TRANSACTION: &str = "25P02";
 
 /// Ledgers in a PostgreSQL database.
 pub struct PgStore {
@@ -38,6 +43,7 @@ pub struct PgStore {
     /// None where somebody else begins transactions on the pool's connections.
     pub(crate) writer: Option<Writer>,
     clock: Option<Clock>,
+    longest: Duration,
 }
 
 impl PgStore {
@@ -53,7 +59,8 @@ impl PgStore {
         let store = Self::connect_lazy(url)?;
         // By itself: a pool that cannot connect says only that it has waited in vain.
         let mut first = connect(&store.pool.connect_options()).await?;
-        schema::require_current(&mut first).await?;
+        let current = timeout(LONGEST, schema::require_current(&mut first)).await;
+        current.unwrap_or_else(|_| Err(StoreError::Unavailable(NO_ANSWER.into())))?;
         first.close().await.map_err(reading)?;
         Ok(store)
     }
@@ -74,7 +81,7 @@ impl PgStore {
             let doubtful = idle.idle_for > QUIET || broke.since(idle.idle_for);
             Box::pin(async move { Ok(!doubtful || is_there(connection).await) })
         });
-        Ok(Self { pool: pool.connect_lazy_with(options), writer: Some(writer), clock: None })
+        Ok(Self { writer: Some(writer), ..Self::with_pool(pool.connect_lazy_with(options)) })
     }
 
     /// Opens the ledgers of a database as [`connect`](Self::connect) does, with another clock.
@@ -90,7 +97,7 @@ impl PgStore {
     /// nothing stands before `pg_catalog`, or whoever may make functions there is asked instead of the server.
     #[must_use]
     pub fn with_pool(pool: PgPool) -> Self {
-        Self { pool, writer: None, clock: None }
+        Self { pool, writer: None, clock: None, longest: LONGEST }
     }
 
     /// Uses a pool that the host has, with another clock.
@@ -126,11 +133,11 @@ impl PgStore {
     async fn append_group(&self, ledger: &LedgerName, group: &[Append]) -> Result<Vec<Outcome>, StoreError> {
         let now_us = self.now_us()?;
         match &self.writer {
-            Some(writer) => {
-                let answer = timeout(LONGEST, writer.append(self.connection(), ledger, group, now_us)).await;
-                answer.unwrap_or_else(|_| Err(StoreError::Unknown("the server has not answered".into())))
+            Some(writer) => writer.append(self.connection(), self.longest, ledger, group, now_us).await,
+            None => {
+                let mut connection = self.committing().await?;
+                answered!(self, connection => append(&mut connection, ledger, group, now_us), StoreError::Unknown)
             }
-            None => append(&mut *self.committing().await?, ledger, group, now_us).await,
         }
     }
 
@@ -142,23 +149,19 @@ impl PgStore {
     /// and the driver gives it to whoever comes next: what is stored in it is not stored.
     async fn committing(&self) -> Result<PoolConnection<Postgres>, StoreError> {
         let mut connection = self.connection().await?;
-        if self.writer.is_some() {
-            return Ok(connection);
-        }
-        // The statement begins nothing, but the driver looks whether something has begun; where something has failed before,
-        // the server refuses it.
-        let failed = match connection.begin_with("SELECT").await {
-            Err(sqlx::Error::BeginFailed) => false,
-            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(FAILED_TRANSACTION) => true,
-            left_open => {
-                left_open.map_err(reading)?.rollback().await.map_err(reading)?;
-                false
-            }
-        };
-        if failed {
-            connection.execute("ROLLBACK").await.map_err(reading)?;
+        if self.writer.is_none() {
+            answered!(self, connection => end_what_was_left(&mut connection), StoreError::Unavailable)?;
         }
         Ok(connection)
+    }
+
+    pub(crate) fn longest(&self) -> Duration {
+        self.longest
+    }
+
+    pub(crate) fn give_up(&self, connection: &mut PoolConnection<Postgres>) {
+        connection.close_on_drop();
+        self.writer.iter().for_each(Writer::broke_now);
     }
 
     /// Whether a connection is no longer there. Those that were idle meanwhile are asked before they are used.
@@ -180,30 +183,64 @@ impl PgStore {
     }
 }
 
-/// How often a read is sent that finds its connection gone: once on one that broke while it was idle, once on one that breaks.
-pub(crate) const READS: u32 = 3;
+/// What a statement on a connection comes to. Where the server says nothing at all, the error is returned, and the connection is
+/// given up: a pool that took it back would wait for it in turn.
+macro_rules! answered {
+    ($store:ident, $connection:ident => $statement:expr, $silent:path) => {
+        match tokio::time::timeout($store.longest(), $statement).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                $store.give_up(&mut $connection);
+                return Err($silent(crate::store::NO_ANSWER.into()));
+            }
+        }
+    };
+}
 
 /// Asks something on a connection, and on another one where that is gone: a read does no harm twice.
 macro_rules! ask {
     ($store:ident, $connection:ident => $read:expr) => {
         Box::pin(async move {
-            for _ in 1..crate::store::READS {
+            let mut tries = 1..crate::store::TRIES;
+            loop {
                 let mut $connection = $store.connection().await?;
-                match $read.await {
-                    Err(StoreError::Unavailable(_)) if $store.is_gone(&mut $connection).await => {}
+                match crate::store::answered!($store, $connection => $read, StoreError::Unavailable) {
+                    Err(StoreError::Unavailable(_)) if tries.next().is_some() && $store.is_gone(&mut $connection).await => {}
                     answer => return answer,
                 }
             }
-            let mut $connection = $store.connection().await?;
-            $read.await
         })
     };
 }
 
-pub(crate) use ask;
+/// Has something written on a connection, once.
+macro_rules! tell {
+    ($store:ident, $connection:ident => $write:expr) => {
+        Box::pin(async move {
+            let mut $connection = $store.committing().await?;
+            crate::store::answered!($store, $connection => $write, StoreError::Unknown)
+        })
+    };
+}
 
-/// The SQLSTATE of a statement in a transaction that has failed.
-const FAILED_TRANSACTION: &str = "25P02";
+pub(crate) use {answered, ask, tell};
+
+/// The statement begins nothing, but the driver looks whether something has begun; where something has failed before, the server
+/// refuses it.
+async fn end_what_was_left(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let failed = match connection.begin_with("SELECT").await {
+        Err(sqlx::Error::BeginFailed) => false,
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(FAILED_TRANSACTION) => true,
+        left_open => {
+            left_open.map_err(reading)?.rollback().await.map_err(reading)?;
+            false
+        }
+    };
+    if failed {
+        connection.execute("ROLLBACK").await.map_err(reading)?;
+    }
+    Ok(())
+}
 
 impl fmt::Debug for PgStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -273,7 +310,7 @@ macro_rules! impl_store {
                 ledger: &'a LedgerName,
                 snapshot: &'a SnapshotRow,
             ) -> BoxFuture<'a, Result<(), StoreError>> {
-                Box::pin(async move { derived::save_snapshot(&mut *self.committing().await?, ledger, snapshot).await })
+                tell!(self, connection => derived::save_snapshot(&mut connection, ledger, snapshot))
             }
 
             fn load_snapshots<'a>(
@@ -297,7 +334,7 @@ macro_rules! impl_store {
                 ledger: &'a LedgerName,
                 write: &'a ProjectionWrite,
             ) -> BoxFuture<'a, Result<bool, StoreError>> {
-                Box::pin(async move { derived::project(&mut *self.committing().await?, ledger, write).await })
+                tell!(self, connection => derived::project(&mut connection, ledger, write))
             }
 
             fn read_rows<'a>(
@@ -324,7 +361,7 @@ macro_rules! impl_store {
                 ledger: &'a LedgerName,
                 promotion: &'a Promotion,
             ) -> BoxFuture<'a, Result<bool, StoreError>> {
-                Box::pin(async move { derived::promote(&mut *self.committing().await?, ledger, promotion).await })
+                tell!(self, connection => derived::promote(&mut connection, ledger, promotion))
             }
         }
     };
@@ -333,3 +370,46 @@ macro_rules! impl_store {
 pub(crate) use impl_store;
 
 impl_store!(PgStore);
+
+#[cfg(test)]
+mod tests {
+    use ledger_core::chain::Digest;
+    use ledger_core::store::Store;
+    use ledger_postgres_testing::Server;
+
+    use super::*;
+
+    /// Who asked a server that fell silent waited for ever, and so did who came to the pool after him.
+    #[tokio::test]
+    async fn who_is_not_answered_is_told_so_and_leaves_the_pool_whole() {
+        let database = Server::shared().database().await;
+        let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_secs(2));
+        let pool = pool.connect(&database.url()).await.unwrap();
+        let name = "main".parse().unwrap();
+        let row = SnapshotRow {
+            stream: StreamName::from_stored("payee/kim"),
+            version: 1,
+            digest: Digest::ZERO,
+            first_sequence: 1,
+            link: Digest::ZERO,
+            form: 1,
+            state: b"{}".to_vec(),
+            check: Digest::ZERO,
+        };
+        for mut store in [PgStore::connect(&database.url()).await.unwrap(), PgStore::with_pool(pool)] {
+            store.longest = Duration::from_millis(100);
+            let mut holder = database.pool().begin().await.unwrap();
+            // Nothing says that it waits but that it does not answer.
+            holder.execute("LOCK TABLE payledger.heads, payledger.snapshots").await.unwrap();
+            for _ in 0..4 {
+                assert!(matches!(store.head(&name).await, Err(StoreError::Unavailable(_))));
+                assert!(matches!(store.save_snapshot(&name, &row).await, Err(StoreError::Unknown(_))));
+                let appended = store.append(&name, &[crate::writer::tests::request("a")]).await;
+                assert!(matches!(appended, Err(StoreError::Unknown(_))), "{appended:?}");
+            }
+            holder.rollback().await.unwrap();
+            store.append(&name, &[crate::writer::tests::request("a")]).await.unwrap();
+            assert_eq!(store.head(&name).await.unwrap().sequence, 1);
+        }
+    }
+}

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::append::append;
 use crate::options::connect;
+use crate::store::NO_ANSWER;
 
 /// After so long it is asked whether it is still there.
 const SILENT: Duration = Duration::from_secs(30);
@@ -62,30 +63,44 @@ impl Writer {
     pub(crate) async fn append(
         &self,
         acquire: impl Future<Output = Result<PoolConnection<Postgres>, StoreError>>,
+        longest: Duration,
         ledger: &LedgerName,
         group: &[Append],
         now_us: Option<i64>,
     ) -> Result<Vec<Outcome>, StoreError> {
-        let Ok(mut place) = self.kept.try_lock() else {
-            return append(&mut *acquire.await?, ledger, group, now_us).await;
+        let silent = |_| Err(StoreError::Unknown(NO_ANSWER.into()));
+        let outcomes = match self.kept.try_lock() {
+            Ok(mut place) => {
+                // Taken out: who goes away in the middle of it, or fails, leaves none behind.
+                let there = match place.take() {
+                    Some(kept) => kept.if_there().await,
+                    None => None,
+                };
+                let mut kept = match there {
+                    Some(kept) => kept,
+                    None => Kept { connection: acquire.await?.detach(), made: Instant::now(), used: Instant::now() },
+                };
+                let answer = timeout(longest, append(&mut kept.connection, ledger, group, now_us)).await;
+                let outcomes = answer.unwrap_or_else(silent);
+                if outcomes.is_ok() {
+                    kept.used = Instant::now();
+                    *place = Some(kept);
+                }
+                outcomes
+            }
+            Err(_) => {
+                let mut connection = acquire.await?;
+                let answer = timeout(longest, append(&mut connection, ledger, group, now_us)).await;
+                answer.unwrap_or_else(|elapsed| {
+                    connection.close_on_drop();
+                    silent(elapsed)
+                })
+            }
         };
-        // Taken out: who goes away in the middle of it, or fails, leaves none behind.
-        let there = match place.take() {
-            Some(kept) => kept.if_there().await,
-            None => None,
-        };
-        let mut kept = match there {
-            Some(kept) => kept,
-            None => Kept { connection: acquire.await?.detach(), made: Instant::now(), used: Instant::now() },
-        };
-        let outcomes = append(&mut kept.connection, ledger, group, now_us).await;
         if outcomes.is_err() {
             self.broke_now();
         }
-        let outcomes = outcomes?;
-        kept.used = Instant::now();
-        *place = Some(kept);
-        Ok(outcomes)
+        outcomes
     }
 
     pub(crate) fn broke(&self) -> Broke {
@@ -125,7 +140,7 @@ impl Kept {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use ledger_core::chain::Digest;
     use ledger_core::id::Key;
     use ledger_core::store::{Guard, NewEvent, Store};
@@ -135,7 +150,7 @@ mod tests {
     use super::*;
     use crate::PgStore;
 
-    fn request(name: &str) -> Append {
+    pub(crate) fn request(name: &str) -> Append {
         let stream = StreamName::from_stored(name);
         let event = NewEvent {
             stream: stream.clone(),

@@ -76,18 +76,22 @@ impl Peer for Disintegrate {
 
 async fn events(database: &Database) -> (Events, PgPool) {
     let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(&database.url()).await.unwrap();
-    let store = match Events::try_new(pool.clone(), Json::default()).await {
-        Ok(store) => store,
-        Err(_) => {
-            // Before version 16, PostgreSQL knows no hexadecimal numbers: what its last function and what follows it are.
-            sqlx::raw_sql(REST).execute(&pool).await.unwrap();
-            Events::new_uninitialized(pool.clone(), Json::default())
-        }
+    let release: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::integer / 10000")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    let made = Events::try_new(pool.clone(), Json::default()).await;
+    let store = if release < 16 && made.is_err() {
+        println!("disintegrate's last function, which PostgreSQL {release} does not read, is written another way");
+        sqlx::raw_sql(REST).execute(&pool).await.unwrap();
+        Events::new_uninitialized(pool.clone(), Json::default())
+    } else {
+        made.unwrap()
     };
     (store, pool)
 }
 
-/// What `Migrator::init_event_store` leaves undone on PostgreSQL 15: it fails at a number that is written in hexadecimal.
+/// Before version 16, PostgreSQL knows no hexadecimal numbers. What `Migrator::init_event_store` leaves undone on PostgreSQL 15: it fails at a number that is written in hexadecimal.
 const REST: &str = "CREATE OR REPLACE FUNCTION event_store_begin_epoch() RETURNS void LANGUAGE plpgsql AS $$ \
      DECLARE \
          at bigint := (SELECT last_value FROM seq_event_event_id); \

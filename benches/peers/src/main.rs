@@ -3,7 +3,7 @@
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml -- [writes|replay] [--rounds 5] [--seconds 4]`
 //!
 //! The server is a private one with its default durability: what is acknowledged is on the disk. Everyone has at
-//! most 10 connections and what else is his own default, events of about 307 bytes of JSON, and a new database each time. Rounds
+//! most 10 connections, ours the 8 that it takes by itself, and what else is his own default, events of about 307 bytes of JSON, and a new database each time. Rounds
 //! go through all rows in turn, so that a slow minute of the machine is everyone's. The table has ratios of requests, however many
 //! events each becomes.
 //!
@@ -37,7 +37,7 @@ use ledger_postgres_testing::{Database, Server};
 use load::{Peer, Rates, load};
 use ours::{Ours, Work};
 
-/// The connections that everyone has.
+/// The most connections of who can be told how many.
 const CONNECTIONS: u32 = 10;
 /// How many events a deal of ours is, each in the one transaction.
 const EVENTS_OF_A_DEAL: f64 = 4.0;

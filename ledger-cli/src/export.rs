@@ -93,7 +93,8 @@ pub async fn run(source: &Source, args: Args) -> Result<Outcome, CliError> {
 
 /// Writes the rows as they are stored, also when they do not fit together: what is damaged can be looked at.
 async fn jsonl(source: &Source, store: &dyn Store, to: &mut Sink) -> Result<fmt::Result, CliError> {
-    let bar = bar("export", store.head(&source.ledger).await.map_err(source.blame())?.sequence);
+    let head = store.head(&source.ledger).await.map_err(source.blame())?.sequence;
+    let bar = bar("export", head);
     let mut after = 0;
     loop {
         let page = store.read_log(&source.ledger, after, PAGE_EVENTS).await.map_err(source.blame())?;
@@ -111,6 +112,10 @@ async fn jsonl(source: &Source, store: &dyn Store, to: &mut Sink) -> Result<fmt:
         bar.set_position(after);
     }
     bar.finish_and_clear();
+    if after < head {
+        let what = format!("the log ends at {after}, its head is at {head}: stop and verify the ledger");
+        let _ = writeln!(std::io::stderr(), "payledger: {what}");
+    }
     Ok(Ok(()))
 }
 

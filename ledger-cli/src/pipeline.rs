@@ -101,6 +101,8 @@ struct Tally {
     done: u64,
     known: u64,
     refused: u64,
+    /// How many of these were told.
+    told: u64,
     /// What bulk approvals came to, payout by payout.
     bulk: Bulk,
     /// Sales that were credited to nobody.
@@ -167,14 +169,14 @@ impl<W: Write> Pipeline<'_, W> {
     fn end(mut self, ended: Result<(), CliError>, events: Option<u64>) -> Result<Outcome, CliError> {
         self.out.flush()?;
         let file = self.file;
-        let Tally { lines, done, known, refused, bulk, unattributed, stopped } = self.tally;
+        let Tally { lines, done, known, refused, told, bulk, unattributed, stopped } = self.tally;
         if lines == 0 && ended.is_ok() {
             return Err(CliError::Refused(format!("{file}: the file is empty: nothing was asked")));
         }
         let new = events.map(|events| format!("; the ledger has {events} new events")).unwrap_or_default();
         let mut errors = io::stderr();
-        if refused > TOLD {
-            let _ = writeln!(errors, "payledger: {} more errors stand in their places in the output", refused - TOLD);
+        if refused > told {
+            let _ = writeln!(errors, "payledger: {} more errors stand in their places in the output", refused - told);
         }
         let _ = writeln!(errors, "{file}: {lines} lines: {done} done, {known} already known, {refused} refused{new}");
         let Bulk { approved, skipped } = bulk;
@@ -286,7 +288,8 @@ impl<W: Write> Pipeline<'_, W> {
         if advice != Advice::Reject {
             self.tally.stopped = self.tally.stopped.or(Some(line));
         }
-        if self.tally.refused <= TOLD {
+        if self.tally.told < TOLD || self.tally.stopped == Some(line) {
+            self.tally.told += 1;
             let place = field.map(|field| format!(" {field}:")).unwrap_or_default();
             let _ = writeln!(io::stderr(), "payledger: {}:{line}:{place} {reason}", self.file);
         }

@@ -39,7 +39,15 @@ const PARAMETERS: &str = "sslmode, ssl-mode, sslrootcert, ssl-root-cert, ssl-ca,
 /// [`StoreError::Unusable`] when it is none, or says something that the driver does not know, and would pass over: without its
 /// `sslmode` a connection can be read by others.
 pub(crate) fn options(url: &str, settings: &[(&str, &str)]) -> Result<PgConnectOptions, StoreError> {
-    let options: PgConnectOptions = url.parse().map_err(reading)?;
+    let mut options: PgConnectOptions = url.parse().map_err(reading)?;
+    if url.contains("%00") {
+        return Err(StoreError::Unusable("the URL says a zero byte, which no server takes".into()));
+    }
+    // The driver looks a name up, and this is none.
+    if let Some(address) = options.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        let address = address.to_owned();
+        options = options.host(&address);
+    }
     let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters).split('#').next().unwrap_or_default();
     for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
         let name = parameter.split_once('=').map_or(parameter, |(name, _)| name);
@@ -55,9 +63,16 @@ pub(crate) fn options(url: &str, settings: &[(&str, &str)]) -> Result<PgConnectO
         }
     }
     // What the URL or the environment says goes before.
-    let said = options.get_options().unwrap_or_default().to_owned();
-    let unsaid = settings.iter().copied().filter(|(name, _)| !said.contains(name));
+    let said = names(options.get_options().unwrap_or_default());
+    let unsaid = settings.iter().copied().filter(|(name, _)| !said.iter().any(|said| said == name));
     Ok(options.options(unsaid).options([SEARCH_PATH]))
+}
+
+/// The settings that are named in `-c name=value --other-name=value`, as the server reads them.
+fn names(said: &str) -> Vec<String> {
+    let words = said.split_whitespace().map(|word| word.trim_start_matches("-c").trim_start_matches("--"));
+    let named = words.filter_map(|word| word.split_once('='));
+    named.map(|(name, _)| name.to_ascii_lowercase().replace('-', "_")).collect()
 }
 
 #[cfg(test)]
@@ -71,6 +86,8 @@ mod tests {
         {
             assert!(options(&format!("postgres://ann@host/db{good}"), &[]).is_ok(), "{good}");
         }
+        assert_eq!(options("postgres://ann@[::1]:5432/db", &[]).unwrap().get_host(), "::1");
+        assert!(options("postgres://ann@host/db%00", &[]).unwrap_err().to_string().contains("zero byte"));
         for bad in ["?sslmod=require", "?sslmode=require&pool=1", "?SSLMODE=require", "?option[geqo]=off", "?=", "?x"] {
             let refused = options(&format!("postgres://ann@host/db{bad}"), &[]);
             assert!(
@@ -106,7 +123,11 @@ mod tests {
         assert_eq!(said("postgres://host/db"), format!("{isolation} -c lock_timeout=5s {rest}"));
         let nine = said("postgres://host/db?options=-c%20lock_timeout=9s");
         assert_eq!(nine, format!("-c lock_timeout=9s {isolation} {rest}"));
-        let other = said("postgres://host/db?options[geqo]=off");
-        assert_eq!(other, format!("-c geqo=off {isolation} -c lock_timeout=5s {rest}"));
+        let other = said("postgres://host/db?options[deadlock_timeout]=2s");
+        assert_eq!(other, format!("-c deadlock_timeout=2s {isolation} -c lock_timeout=5s {rest}"));
+        for way in ["-clock_timeout=9s", "--lock-timeout=9s", "-c%20LOCK_TIMEOUT=9s"] {
+            let nine = said(&format!("postgres://host/db?options={way}"));
+            assert_eq!(nine, format!("{} {isolation} {rest}", way.replace("%20", " ")));
+        }
     }
 }

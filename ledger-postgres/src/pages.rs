@@ -19,7 +19,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::row;
-use crate::store::PgStore;
+use crate::store::{NO_ANSWER, PgStore};
 
 /// How many events one statement reads at most: what it costs to begin one is little beside, and what vacuum waits for is soon
 /// over.
@@ -53,7 +53,7 @@ impl<'a> LogPages<'a> {
         if self.after >= self.until {
             return Ok(None);
         }
-        if let Some(page) = self.page_ahead().await {
+        if let Some(page) = self.page_ahead().await? {
             self.after = page.requests.last().map_or(self.until, RequestRow::last_sequence);
             return Ok(Some(page));
         }
@@ -65,14 +65,16 @@ impl<'a> LogPages<'a> {
     }
 
     /// The next page, if what follows is in order.
-    async fn page_ahead(&mut self) -> Option<LogPage> {
+    async fn page_ahead(&mut self) -> Result<Option<LogPage>, StoreError> {
         let mut ahead = match self.ahead.take() {
             Some(ahead) => ahead,
             None => Ahead::of(self.store.pool(), self.ledger, self.after, self.until, page_size(self.limit)),
         };
-        let page = timeout(self.store.longest(), ahead.sheets.recv()).await.ok()??.page();
+        let sheet = timeout(self.store.longest(), ahead.sheets.recv()).await;
+        let Some(sheet) = sheet.map_err(|_| StoreError::Unavailable(NO_ANSWER.into()))? else { return Ok(None) };
+        let page = sheet.page();
         self.ahead = page.is_some().then_some(ahead);
-        page
+        Ok(page)
     }
 }
 

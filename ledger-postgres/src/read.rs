@@ -13,8 +13,8 @@ use crate::row::{self, event_columns, request_columns};
 ///
 /// Where the planner could choose to walk the whole ledger, the sum takes the choice from it.
 const READ_STREAMS: &str = concat!(
-    "WITH upto AS (SELECT least(coalesce($2, head), head) AS at ",
-    "  FROM (SELECT coalesce((SELECT sequence FROM payledger.heads WHERE ledger = $1), ",
+    "WITH upto AS (SELECT CASE WHEN head IS NOT NULL THEN least($2, head) END AS at ",
+    "  FROM (SELECT coalesce((SELECT sequence FROM payledger.heads WHERE ledger = $1 AND sequence <> 0), ",
     "    CASE WHEN NOT EXISTS (SELECT FROM payledger.requests WHERE ledger = $1) THEN 0 END) AS head) AS heads) ",
     "SELECT upto.at, page.* FROM upto LEFT JOIN LATERAL (SELECT ",
     event_columns!(),

@@ -110,8 +110,11 @@ async fn nothing_is_stored_after_a_head_that_is_not_at_the_last_request() {
 async fn a_ledger_whose_head_is_gone_is_damaged() {
     let database = database().await;
     let opened = ready(database.pool(), "main").await;
-    let gone = "ALTER TABLE payledger.heads DISABLE TRIGGER ALL; DELETE FROM payledger.heads";
+    let gone = "ALTER TABLE payledger.heads DISABLE TRIGGER ALL; UPDATE payledger.heads SET sequence = 0";
     database.pool().execute(gone).await.unwrap();
+    let error = opened.execute(payout("p")).await.unwrap_err();
+    assert_eq!(error.advice(), Advice::Stop, "{error}");
+    database.pool().execute("DELETE FROM payledger.heads").await.unwrap();
     let anew = Ledger::new(Arc::clone(opened.store()), Arc::new(TokioEnv::current()), ledger("main"));
     for opened in [opened, anew] {
         let error = opened.execute(payout("p")).await.unwrap_err();

@@ -432,7 +432,7 @@ const READ_STREAMS: &str = concat!(
     "WITH upto (at) AS (",
     "  SELECT min(coalesce(?3, head), head)",
     "  FROM (SELECT coalesce(max(sequence), CASE WHEN NOT EXISTS (SELECT 1 FROM requests WHERE ledger = ?1) THEN 0 END) AS head",
-    "    FROM heads WHERE ledger = ?1)) ",
+    "    FROM heads WHERE ledger = ?1 AND sequence <> 0)) ",
     "SELECT at, ",
     event_columns!(),
     " FROM upto LEFT JOIN events ON ledger = ?1 AND sequence IN (",

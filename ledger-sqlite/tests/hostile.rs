@@ -132,6 +132,7 @@ async fn damaged_rows_are_reported_with_their_place() {
         ("UPDATE heads SET sequence = -1", 0, "a head's sequence"),
         ("UPDATE heads SET ledger = '/'", 0, "the head: it is gone"),
         ("DELETE FROM heads", 0, "the head: it is gone"),
+        ("UPDATE heads SET sequence = 0", 0, "the head: it is gone"),
     ] {
         let (_directory, path) = ten().await;
         let mut anybody = stranger(&path).await;

@@ -113,7 +113,7 @@ impl Again {
 
     /// Whether a request that was asked before this one has still to be decided.
     fn has_before(&self, waiting: &Waiting) -> bool {
-        self.pending.iter().any(|earlier| earlier.ticket < waiting.ticket)
+        self.pending.iter().any(|earlier| earlier.turn.ticket < waiting.turn.ticket)
     }
 }
 
@@ -212,7 +212,7 @@ impl Round {
             inner.refuse(cache, refusal, &mut again).await;
         }
         again.pending.extend(self.left);
-        again.pending.sort_unstable_by_key(|waiting| waiting.ticket);
+        again.pending.sort_unstable_by_key(|waiting| waiting.turn.ticket);
         (again, error)
     }
 }

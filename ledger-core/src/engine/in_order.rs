@@ -1,7 +1,7 @@
 //! Requests that rest on one another: none is carried out before one that was asked earlier.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Advice, ExecuteError, Ledger, Receipt};
 use crate::command::Request;
@@ -14,14 +14,14 @@ use crate::command::Request;
 /// read nothing of it: what each comes to is the same.
 pub struct InOrder {
     ledger: Ledger,
-    broken: Arc<AtomicBool>,
+    lost: Arc<AtomicU64>,
 }
 
 impl Ledger {
     /// Takes requests that rest on one another.
     #[must_use]
     pub fn in_order(&self) -> InOrder {
-        InOrder { ledger: self.clone(), broken: Arc::default() }
+        InOrder { ledger: self.clone(), lost: Arc::new(AtomicU64::new(u64::MAX)) }
     }
 }
 
@@ -31,37 +31,41 @@ impl InOrder {
     /// # Errors
     /// [`ExecuteError`], whose [`advice`](ExecuteError::advice) says what to do.
     pub fn execute(&self, request: Request) -> impl Future<Output = Result<Receipt, ExecuteError>> + Send + use<> {
-        self.ledger.enter(request, Turn(Some(Arc::clone(&self.broken))))
+        self.ledger.enter(request, Turn { ticket: 0, lost: Some(Arc::clone(&self.lost)) })
     }
 }
 
-/// A request's place among those that are in order with it, if any are. Without an answer it counts as one that is uncertain.
+/// A request's place in the order of asking, and the first place without a certain answer among those that are in order with it,
+/// if any are. Without an answer it is one of them.
 #[derive(Default)]
-pub(super) struct Turn(Option<Arc<AtomicBool>>);
+pub(super) struct Turn {
+    pub(super) ticket: u64,
+    lost: Option<Arc<AtomicU64>>,
+}
 
 impl Turn {
     /// Whether one before it has no certain answer.
     pub(super) fn is_lost(&self) -> bool {
-        self.0.as_ref().is_some_and(|broken| broken.load(Ordering::SeqCst))
+        self.lost.as_ref().is_some_and(|lost| lost.load(Ordering::SeqCst) < self.ticket)
     }
 
     /// Whether there may be others before and after it.
     pub(super) fn is_ordered(&self) -> bool {
-        self.0.is_some()
+        self.lost.is_some()
     }
 
     /// Must come before the answer is heard.
     pub(super) fn end(mut self, answer: &Result<Receipt, ExecuteError>) {
         if answer.as_ref().err().is_none_or(|error| error.advice() == Advice::Reject) {
-            self.0 = None;
+            self.lost = None;
         }
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if let Some(broken) = &self.0 {
-            broken.store(true, Ordering::SeqCst);
+        if let Some(lost) = &self.lost {
+            lost.fetch_min(self.ticket, Ordering::SeqCst);
         }
     }
 }

@@ -83,8 +83,6 @@ struct Queue {
 
 /// A request in the queue, and who waits for its answer.
 struct Waiting {
-    /// Its place in the order of asking.
-    ticket: u64,
     request: Request,
     hash: Digest,
     /// Whether it was sent to the store without an answer. Until the key tells, nobody can say that it was not stored.
@@ -324,20 +322,20 @@ type Answer = oneshot::Receiver<Result<Receipt, ExecuteError>>;
 
 impl Inner {
     /// Puts a request in the queue, and says whether nobody is working on it.
-    fn enqueue(&self, request: Request, turn: Turn) -> Result<(Answer, bool), ExecuteError> {
+    fn enqueue(&self, request: Request, mut turn: Turn) -> Result<(Answer, bool), ExecuteError> {
         let (reply, answer) = oneshot::channel();
         let hash = request.hash();
+        let mut queue = self.queue();
+        queue.tickets += 1;
+        turn.ticket = queue.tickets;
         if turn.is_lost() {
             return Err(ExecuteError::NotTried);
         }
-        let mut queue = self.queue();
         if queue.waiting.len() >= self.tuning.queue_requests {
             mark!(Busy);
             return Err(ExecuteError::Busy);
         }
-        queue.tickets += 1;
-        let ticket = queue.tickets;
-        queue.waiting.push_back(Waiting { ticket, request, hash, in_doubt: false, hopeful: true, turn, reply });
+        queue.waiting.push_back(Waiting { request, hash, in_doubt: false, hopeful: true, turn, reply });
         Ok((answer, !std::mem::replace(&mut queue.driven, true)))
     }
 

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use faulty::{Fault, FaultyStore};
+use faulty::{Cut, Fault, FaultyStore};
 use ledger_core::command::Request;
 use ledger_core::decide::Rejection;
 use ledger_core::engine::tokio::TokioEnv;
@@ -552,6 +552,24 @@ async fn nothing_is_carried_out_before_what_was_asked_earlier_in_order() {
         let keys: Vec<_> = keys.iter().filter(|key| *key != "deal-7").collect();
         assert_eq!(keys, ["deal-1", "deal-2", "deal-3", "deal-4", "deal-5", "deal-6"]);
     }
+}
+
+/// A line that was refused could not be looked up, and the lines before it, which were to be sent again, were given up for it.
+#[tokio::test]
+async fn a_request_in_order_is_not_held_up_by_one_after_it() {
+    let store = FaultyStore::new(&[]);
+    let lines = ready(&store).await.in_order();
+    store.fail_next(Fault::Unavailable);
+    store.cut(0, Cut::Before);
+    let pay = request("too-much", "ann", r#"{"payout.create":{"payee":"nobody"}}"#);
+    let asked: Vec<_> = [deal(1), deal(2), pay, deal(3)].map(|line| lines.execute(line)).into();
+    let mut answers = Vec::new();
+    for answer in asked {
+        answers.push(answer.await.map(drop));
+    }
+    let away = ExecuteError::Store(StoreError::Unavailable("no connection".into()));
+    assert_eq!(answers, [Ok(()), Ok(()), Err(away), Err(ExecuteError::NotTried)]);
+    assert_eq!(recorded(&store).await, ["deal-1", "deal-2"]);
 }
 
 /// A payout was created before there was anything to pay: it was refused, and decided again on the deal of the line after it.

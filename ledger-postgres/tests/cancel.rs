@@ -5,13 +5,15 @@ mod common;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use common::{database, deal, ledger, ready, request, sound_log};
 use ledger_core::chain::Digest;
+use ledger_core::id::LedgerName;
 use ledger_core::store::{
-    Append, CheckpointRow, ProjectionWrite, Promotion, RowChange, SnapshotRow, Store, StreamAfter,
+    Append, CheckpointRow, Outcome, ProjectionWrite, Promotion, RowChange, SnapshotRow, Store, StoreError, StreamAfter,
 };
 use ledger_core::stream::StreamName;
 use ledger_postgres::sqlx::postgres::PgPoolOptions;
@@ -35,22 +37,20 @@ async fn drop_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
 }
 
 /// Cuts what a closure makes after 0, 1, 2 … polls, until it is done before it is cut.
-macro_rules! cut_everywhere {
-    ($pool:expr, $others:expr, |$polls:ident| $future:expr) => {{
-        let (mut cut, mut tries) = (false, 0);
-        // The answer may be there before it is waited for.
-        while !cut {
-            let mut $polls = 0;
-            while drop_after($polls, $future).await.is_none() {
-                sound(&$pool, $others).await;
-                $polls += 1;
-                assert!($polls < 1_000, "it is never done");
-            }
-            cut = $polls > 1;
-            tries += 1;
-            assert!(cut || tries < 200, "it was done before it could be cut");
+async fn cut_everywhere<T>(pool: &PgPool, others: &PgPool, ask: impl AsyncFn() -> T) {
+    let (mut cut, mut tries) = (false, 0);
+    // The answer may be there before it is waited for.
+    while !cut {
+        let mut polls = 0;
+        while drop_after(polls, ask()).await.is_none() {
+            sound(pool, others).await;
+            polls += 1;
+            assert!(polls < 1_000, "it is never done");
         }
-    }};
+        cut = polls > 1;
+        tries += 1;
+        assert!(cut || tries < 200, "it was done before it could be cut");
+    }
 }
 
 async fn one_connection(database: &Database) -> PgPool {
@@ -58,20 +58,47 @@ async fn one_connection(database: &Database) -> PgPool {
     options.test_before_acquire(false).connect(&database.url()).await.unwrap()
 }
 
-/// The one connection can be had, and nobody left a transaction open on it.
+/// On a pool of the host's, and with connections of its own.
+async fn stores(database: &Database) -> [Arc<PgStore>; 2] {
+    let own = PgStore::connect(&database.url()).await.unwrap();
+    [Arc::new(PgStore::with_pool(one_connection(database).await)), Arc::new(own)]
+}
+
+/// All connections can be had, and nobody left a transaction open on one.
 async fn sound(pool: &PgPool, others: &PgPool) {
     const OPEN: &str = "SELECT count(*) FROM pg_stat_activity \
          WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
-    let one: i32 = query_scalar("SELECT 1").fetch_one(pool).await.unwrap();
+    let mut had = Vec::new();
+    for _ in 0..pool.options().get_max_connections() {
+        had.push(pool.acquire().await.unwrap());
+    }
+    for connection in &mut had {
+        let one: i32 = query_scalar("SELECT 1").fetch_one(&mut **connection).await.unwrap();
+        assert_eq!(one, 1, "it answers somebody else");
+    }
     let open: i64 = query_scalar(OPEN).fetch_one(others).await.unwrap();
-    assert_eq!((one, open), (1, 0), "the connection was given back within a transaction");
+    assert_eq!(open, 0, "the connection was given back within a transaction");
 }
 
+/// A caller that went away took a connection with it, or left half a group, or one that was stored again when it was sent again.
 #[tokio::test]
 async fn a_cut_append_is_whole_or_nothing_and_is_never_doubled() {
     let database = database().await;
-    let pool = one_connection(&database).await;
-    let (store, name) = (PgStore::with_pool(pool.clone()), ledger("main"));
+    for (store, name) in stores(&database).await.into_iter().zip(["hosts", "own"]) {
+        cut_appends(&database, name, || Arc::clone(&store)).await;
+    }
+}
+
+/// The same where the store has yet to connect.
+#[tokio::test]
+async fn a_cut_first_append_is_whole_or_nothing_and_is_never_doubled() {
+    let database = database().await;
+    cut_appends(&database, "main", || Arc::new(PgStore::connect_lazy(&database.url()).unwrap())).await;
+}
+
+/// Cuts appends after 0, 1, 2 … polls, each on the store that it is given.
+async fn cut_appends(database: &Database, name: &str, store: impl Fn() -> Arc<PgStore>) {
+    let name = ledger(name);
     let mut keys = 0;
     // More than once: where a future waits is not the same each time.
     for round in 0..5 {
@@ -80,17 +107,15 @@ async fn a_cut_append_is_whole_or_nothing_and_is_never_doubled() {
         };
         let mut polls = 0;
         loop {
-            let group = group(polls);
+            let (store, group) = (store(), group(polls));
             let done = drop_after(polls, store.append(&name, &group)).await;
-            sound(&pool, database.pool()).await;
+            sound(store.pool(), database.pool()).await;
             // Whatever became of it, sending it again settles it.
             let again = store.append(&name, &group).await.unwrap();
-            assert!(again.iter().all(|outcome| {
-                matches!(
-                    outcome,
-                    ledger_core::store::Outcome::Appended(_) | ledger_core::store::Outcome::AlreadyAppended(_)
-                )
-            }));
+            assert!(
+                again.iter().all(|outcome| matches!(outcome, Outcome::Appended(_) | Outcome::AlreadyAppended(_))),
+                "{again:?}"
+            );
             keys += group.len();
             polls += 1;
             if done.is_some() {
@@ -98,36 +123,68 @@ async fn a_cut_append_is_whole_or_nothing_and_is_never_doubled() {
             }
         }
     }
-    let log = sound_log(&store, &name).await;
+    let log = sound_log(&*store(), &name).await;
     assert_eq!((log.requests.len(), log.events.len()), (keys, keys * 50));
 }
 
+/// After an append has failed each connection is asked whether it is still there, and who went away meanwhile took it along.
+#[tokio::test]
+async fn a_cut_read_of_who_is_in_doubt_leaves_the_connections_whole() {
+    let database = database().await;
+    let (store, name) = (PgStore::connect(&database.url()).await.unwrap(), ledger("main"));
+    const END_APPENDS: &str = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity \
+         WHERE datname = current_database() AND query LIKE '%append_v1%' AND pid <> pg_backend_pid()";
+    let mut polls = 0;
+    loop {
+        store.append(&name, &[request(&format!("{polls}"), 1)]).await.unwrap();
+        sound(store.pool(), database.pool()).await;
+        let ended: i64 = query_scalar(END_APPENDS).fetch_one(database.pool()).await.unwrap();
+        assert_eq!(ended, 1, "only the connection of the appends");
+        let lost = store.append(&name, &[request("lost", 1)]).await;
+        assert!(matches!(lost, Err(StoreError::Unknown(_))), "{lost:?}");
+        let done = drop_after(polls, store.head(&name)).await;
+        sound(store.pool(), database.pool()).await;
+        polls += 1;
+        if let Some(head) = done {
+            assert_eq!(head.unwrap().sequence, polls as u64);
+            break;
+        }
+    }
+    assert!(polls > 2, "it was done before it could be cut");
+    sound_log(&store, &name).await;
+}
+
+/// A caller that went away in the middle of an answer left the rest of it to the next one.
 #[tokio::test]
 async fn a_cut_read_or_write_of_what_is_derived_leaves_the_connection_whole() {
-    cut_reads_and_writes().await;
+    let database = database().await;
+    for (store, name) in stores(&database).await.iter().zip(["hosts", "own"]) {
+        cut_reads_and_writes(store, &ledger(name), database.pool()).await;
+    }
 }
 
 /// Where pages of the log are read on a task of their own, which is not cut with its caller.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_read_among_threads_leaves_the_connection_whole() {
-    cut_reads_and_writes().await;
+    let database = database().await;
+    for (store, name) in stores(&database).await.iter().zip(["hosts", "own"]) {
+        cut_reads_and_writes(store, &ledger(name), database.pool()).await;
+    }
 }
 
-async fn cut_reads_and_writes() {
-    let database = database().await;
-    let pool = one_connection(&database).await;
-    let (store, name) = (PgStore::with_pool(pool.clone()), ledger("main"));
+async fn cut_reads_and_writes(store: &PgStore, name: &LedgerName, others: &PgPool) {
+    let pool = store.pool();
     let group: Vec<Append> = (0..200).map(|number| request(&format!("k{number}"), 5)).collect();
-    store.append(&name, &group).await.unwrap();
+    store.append(name, &group).await.unwrap();
     let streams: Vec<StreamAfter> =
         group.iter().map(|request| StreamAfter { stream: request.guards[0].stream.clone(), after: 0 }).collect();
     let names: Vec<StreamName> = streams.iter().map(|stream| stream.stream.clone()).collect();
-    cut_everywhere!(pool, database.pool(), |polls| store.read_log(&name, 0, 1_000));
-    cut_everywhere!(pool, database.pool(), |polls| async { store.log_pages(&name, 0, u64::MAX, 100).next().await });
-    cut_everywhere!(pool, database.pool(), |polls| store.read_streams(&name, &streams, None, 1_000));
-    cut_everywhere!(pool, database.pool(), |polls| store.request(&name, &group[7].key));
-    cut_everywhere!(pool, database.pool(), |polls| store.head(&name));
-    cut_everywhere!(pool, database.pool(), |polls| store.ledgers());
+    cut_everywhere(pool, others, async || store.read_log(name, 0, 1_000).await).await;
+    cut_everywhere(pool, others, async || store.log_pages(name, 0, u64::MAX, 100).next().await).await;
+    cut_everywhere(pool, others, async || store.read_streams(name, &streams, None, 1_000).await).await;
+    cut_everywhere(pool, others, async || store.request(name, &group[7].key).await).await;
+    cut_everywhere(pool, others, async || store.head(name).await).await;
+    cut_everywhere(pool, others, async || store.ledgers().await).await;
     let snapshot = |stream: &StreamName| SnapshotRow {
         stream: stream.clone(),
         version: 5,
@@ -139,8 +196,8 @@ async fn cut_reads_and_writes() {
         check: Digest::ZERO,
     };
     let kept = snapshot(&names[0]);
-    cut_everywhere!(pool, database.pool(), |polls| store.save_snapshot(&name, &kept));
-    cut_everywhere!(pool, database.pool(), |polls| store.load_snapshots(&name, &names));
+    cut_everywhere(pool, others, async || store.save_snapshot(name, &kept).await).await;
+    cut_everywhere(pool, others, async || store.load_snapshots(name, &names).await).await;
 
     let checkpoint = |of: &str, sequence| CheckpointRow {
         name: of.into(),
@@ -155,7 +212,7 @@ async fn cut_reads_and_writes() {
     for round in 1_u64..6 {
         let mut polls = 0;
         loop {
-            let expected = store.load_checkpoint(&name, "rows").await.unwrap();
+            let expected = store.load_checkpoint(name, "rows").await.unwrap();
             let before = expected.as_ref().map_or(0, |row| row.sequence);
             let write = ProjectionWrite {
                 expected,
@@ -163,11 +220,11 @@ async fn cut_reads_and_writes() {
                 clear: round % 2 == 0,
                 rows: rows.clone(),
             };
-            let done = drop_after(polls, store.save_projection(&name, &write)).await;
-            sound(&pool, database.pool()).await;
-            let after = store.load_checkpoint(&name, "rows").await.unwrap().map_or(0, |row| row.sequence);
+            let done = drop_after(polls, store.save_projection(name, &write)).await;
+            sound(pool, others).await;
+            let after = store.load_checkpoint(name, "rows").await.unwrap().map_or(0, |row| row.sequence);
             assert!(after == before || after == before + 1);
-            let kept = store.list_rows(&name, "rows", None, 1_000).await.unwrap().len();
+            let kept = store.list_rows(name, "rows", None, 1_000).await.unwrap().len();
             assert_eq!(kept, if after == 0 { 0 } else { 100 });
             polls += 1;
             if let Some(done) = done {
@@ -177,21 +234,21 @@ async fn cut_reads_and_writes() {
             }
         }
     }
-    cut_everywhere!(pool, database.pool(), |polls| store.list_rows(&name, "rows", None, 1_000));
-    cut_everywhere!(pool, database.pool(), |polls| store.load_checkpoint(&name, "rows"));
+    cut_everywhere(pool, others, async || store.list_rows(name, "rows", None, 1_000).await).await;
+    cut_everywhere(pool, others, async || store.load_checkpoint(name, "rows").await).await;
     let keys: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
-    cut_everywhere!(pool, database.pool(), |polls| store.read_rows(&name, "rows", &keys));
-    let from = store.load_checkpoint(&name, "rows").await.unwrap().unwrap();
+    cut_everywhere(pool, others, async || store.read_rows(name, "rows", &keys).await).await;
+    let from = store.load_checkpoint(name, "rows").await.unwrap().unwrap();
     let promotion = Promotion { from, to: "live".into(), over: None };
     let mut polls = 0;
-    while drop_after(polls, store.promote(&name, &promotion)).await.is_none() {
-        sound(&pool, database.pool()).await;
+    while drop_after(polls, store.promote(name, &promotion)).await.is_none() {
+        sound(pool, others).await;
         polls += 1;
     }
-    let live = store.load_checkpoint(&name, "live").await.unwrap();
-    assert!(live.is_some() && store.load_checkpoint(&name, "rows").await.unwrap().is_none());
-    assert_eq!(store.list_rows(&name, "live", None, 1_000).await.unwrap().len(), 100);
-    sound_log(&store, &name).await;
+    let live = store.load_checkpoint(name, "live").await.unwrap();
+    assert!(live.is_some() && store.load_checkpoint(name, "rows").await.unwrap().is_none());
+    assert_eq!(store.list_rows(name, "live", None, 1_000).await.unwrap().len(), 100);
+    sound_log(store, name).await;
 }
 
 /// A caller that went away during the commit left the transaction open for whoever came next.

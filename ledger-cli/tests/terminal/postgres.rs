@@ -46,6 +46,18 @@ impl Kept {
         self.folder.run(&[&["--store", url], args].concat())
     }
 
+    /// Runs a command on the server and on a file: both end with this code, and say the same.
+    #[track_caller]
+    fn same_on(&self, file: &Folder, code: i32, command: &str) -> Run {
+        let args: Vec<&str> = command.split(' ').collect();
+        let (here, there) = (self.run(&args).expect(code), file.run(&args).expect(code));
+        // Links and fingerprints are over the times, too.
+        if !["events", "verify"].contains(&args[0]) && !args.contains(&"replay") {
+            assert_eq!(timeless(&here.stdout), timeless(&there.stdout), "{command}");
+        }
+        there
+    }
+
     fn sql(&self, sql: &str) {
         let done = raw_sql(AssertSqlSafe(sql)).execute(self.database.pool());
         self.runtime.block_on(done).unwrap_or_else(|error| panic!("{sql}: {error}"));
@@ -75,25 +87,30 @@ fn the_demonstration_comes_to_the_same() {
     let run = kept.run(&["demo"]).expect(0);
     assert!(run.stderr.contains("warning") && run.stderr.contains("superuser"), "{}", run.stderr);
     file.run(&["demo"]).expect(0);
-    let commands: [&[&str]; 9] = [
-        &["show", "balances"],
-        &["show", "payees"],
-        &["export", "register"],
-        &["export", "hledger"],
-        &["--format", "json", "show", "statistics"],
-        &["--format", "json", "replay"],
-        &["reconcile", "journal"],
-        &["events"],
-        &["verify"],
-    ];
-    for args in commands {
-        let (here, there) = (kept.run(args), file.run(args));
-        assert_eq!(here.code, there.code, "{args:?}: {}", here.stderr);
-        // Links and fingerprints are over the times, too.
-        if !["events", "verify"].contains(&args[0]) && !args.contains(&"replay") {
-            assert_eq!(timeless(&here.stdout), timeless(&there.stdout), "{args:?}");
-        }
+    for command in [
+        "show payees",
+        "show payouts",
+        "show caps",
+        "show caps --as-of ,2026-01-15",
+        "show journal",
+        "show settings",
+        "--format json show audit",
+        "--format json show statistics",
+        "explain cap residential ann",
+        "explain deal d-102",
+        &format!("explain payout {}", reading::FIRST),
+        "export hledger",
+        "export register -o register.csv",
+        "export register --total",
+        "reconcile --register register.csv",
+        "--format json replay",
+        "reconcile",
+        "events",
+        "verify",
+    ] {
+        kept.same_on(&file, 0, command);
     }
+    kept.same_on(&file, 2, "explain deal d-999");
     let log = kept.log();
     kept.run(&["demo"]).expect(0);
     assert_eq!(kept.log(), log);
@@ -101,6 +118,72 @@ fn the_demonstration_comes_to_the_same() {
     kept.run(&["bench"]).expect(0);
     let status = kept.run(&["--format", "json", "store", "status"]).expect(0).lines();
     assert_eq!(status[0]["ledger"], "main");
+}
+
+/// What an import or an explanation asks of a store, only a file had ever answered.
+#[test]
+fn tables_are_imported_and_explained_as_on_a_file() {
+    let (kept, file) = (Kept::with_ledger(), Folder::with_ledger());
+    let plan = r#"{"currency":"USD","split":{"tiered":{"tiers":{"revenue":[{"from":"0 USD","payee":"0.5","company":"0.5"},{"from":"100000 USD","payee":"0.6","company":"0.4"}]},"mode":"marginal"}},"attainment":{"programme":"vol","year":{"calendar":{"month":1,"day":1}}}}"#;
+    let more = [
+        request("tiered", &format!(r#""plan.publish":{{"plan":"tiered","document":{plan}}}"#)),
+        request("carl", r#""payee.enrol":{"payee":"carl","name":"Carl Cole"}"#),
+        request("carl-tiered", r#""payee.assign":{"payee":"carl","plan":"tiered","version":1,"from":"2026-01-01"}"#),
+        request("model", r#""model.publish":{"model":"main","document":{"model":{"equal":{}}}}"#),
+        request("ten", r#""rates.publish":{"rates":"ten","document":{"currency":"USD","otherwise":{"rate":"0.1"}}}"#),
+    ];
+    let sales = "id,amount,model,rates,customer,completed_at\ns-1,1000.00,main,ten@1,acme,\ns-2,50.00,main,ten,,\n";
+    let files = [
+        ("more.jsonl", more.join("\n")),
+        (
+            "deals.csv",
+            "ID,gci,payee,completed_on\na1,1000.00,ann,2026-01-15\nb1,70000.00,ben,2026-01-15\n\
+             c1,120000.00,carl,2026-01-16\nc2,1.00,nobody,2026-01-16\n"
+                .into(),
+        ),
+        ("open.csv", sales.into()),
+        (
+            "touches.csv",
+            "id,deal,payee,type,at,milestones\nt1,s-1,ann,referral,2026-01-05T12:00:00Z,first;lead\n\
+             t2,s-1,ben,demo,2026-01-06T12:00:00Z,\n"
+                .into(),
+        ),
+        ("won.csv", sales.replace("acme,\n", "acme,2026-01-10T17:00:00Z\n")),
+        ("pay.jsonl", request("pay", r#""payout.create":{"payee":"ann"}"#)),
+    ];
+    for (name, text) in &files {
+        kept.folder.write(name, text.as_bytes());
+        file.write(name, text.as_bytes());
+    }
+    for (code, command) in [
+        (0, "apply more.jsonl"),
+        (2, "import deals deals.csv --id ID --dry-run"),
+        (2, "import deals deals.csv --id ID"),
+        (2, "import deals deals.csv --id ID"),
+        (0, "import deals open.csv --id id"),
+        (0, "import touches touches.csv --id id"),
+        (0, "import deals won.csv --id id"),
+        (2, "import deals won.csv --id no"),
+        (0, "apply pay.jsonl"),
+        (0, "show credits"),
+        (0, "show attainments"),
+        (0, "show attainments --as-of ,2026-01-15"),
+        (0, "show caps"),
+        (0, "show payees"),
+        (0, "show journal"),
+        (0, "explain deal s-1"),
+        (0, "explain deal b1"),
+        (0, "explain cap main ben 2026"),
+        (0, "explain attainment vol carl"),
+        (2, "explain attainment vol ann"),
+        (0, "--format json explain attainment vol carl"),
+    ] {
+        kept.same_on(&file, code, command);
+    }
+    let made = kept.same_on(&file, 0, "--format json show payouts").lines();
+    let words = kept.same_on(&file, 0, &format!("explain payout {}", made[0]["payout"].as_str().unwrap())).stdout;
+    assert!(words.contains("ann gets 800.00 USD") && words.contains("10% of 500.00 USD"), "{words}");
+    assert_eq!(kept.log().lines().count(), file.log().lines().count());
 }
 
 #[test]

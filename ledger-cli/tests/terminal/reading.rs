@@ -1,6 +1,6 @@
 use super::*;
 
-const FIRST: &str = "df0bfcd0-2850-80e8-a220-5c853e4431b8";
+pub const FIRST: &str = "df0bfcd0-2850-80e8-a220-5c853e4431b8";
 const LAST: &str = "afedde50-b9cc-8716-b8c8-3ae94cc063c2";
 
 fn demo() -> Folder {

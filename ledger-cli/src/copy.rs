@@ -9,7 +9,6 @@ use ledger_core::id::Key;
 use ledger_core::limits::{GROUP_REQUESTS, PAGE_EVENTS};
 use ledger_core::store::{Append, EventRow, Guard, NewEvent, Outcome, RequestRow, Store};
 use ledger_core::stream::{StreamName, Tip};
-use ledger_postgres::PgStore;
 use ledger_sqlite::SqliteStore;
 
 use crate::error::CliError;
@@ -18,7 +17,7 @@ use crate::source::{Source, Target};
 /// Copies the ledger of a database into a new file.
 pub async fn copy_ledger(source: &Source, to: &Path) -> Result<(), CliError> {
     let Target::Postgres(address) = &source.target else { return Ok(()) };
-    let from = PgStore::connect(address.url()).await.map_err(source.blame())?;
+    let from = source.connect(address).await.map_err(source.blame())?;
     let now = Arc::new(AtomicI64::new(0));
     let clock = Arc::clone(&now);
     let blame = |error| CliError::Store { store: to.display().to_string(), source: error };

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ledger_core::engine::Ledger;
@@ -159,6 +160,18 @@ impl Source {
         }
     }
 
+    /// Connects to a database, and warns once a run of a role that could change what is stored, or lacks what it needs.
+    pub async fn connect(&self, address: &Address) -> Result<PgStore, StoreError> {
+        static WARNED: AtomicBool = AtomicBool::new(false);
+        let database = PgStore::connect(address.url()).await?;
+        if !WARNED.swap(true, Ordering::Relaxed) {
+            for finding in database.check_role().await? {
+                let _ = writeln!(io::stderr(), "payledger: warning: {}: {finding}", self.name());
+            }
+        }
+        Ok(database)
+    }
+
     /// Opens the store for writing, and makes it if there is none and it is a file.
     pub async fn write(&self) -> Result<Writing, CliError> {
         let blame = |error| self.blame()(nothing_stored(error));
@@ -168,10 +181,7 @@ impl Source {
                 (Arc::<SqliteStore>::clone(&file), Kept::File(file))
             }
             Target::Postgres(address) => {
-                let database = Arc::new(PgStore::connect(address.url()).await.map_err(blame)?);
-                for finding in database.check_role().await.map_err(blame)? {
-                    let _ = writeln!(io::stderr(), "payledger: warning: {}: {finding}", self.name());
-                }
+                let database = Arc::new(self.connect(address).await.map_err(blame)?);
                 (Arc::<PgStore>::clone(&database), Kept::Database(database))
             }
             Target::Memory => (Arc::new(MemoryStore::new(system_clock())), Kept::Nothing),
@@ -196,7 +206,7 @@ impl Source {
     pub async fn open(&self) -> Result<Arc<dyn Store>, CliError> {
         Ok(match &self.target {
             Target::Sqlite(_) => Arc::new(self.read_file().await?),
-            Target::Postgres(address) => Arc::new(PgStore::connect(address.url()).await.map_err(self.blame())?),
+            Target::Postgres(address) => Arc::new(self.connect(address).await.map_err(self.blame())?),
             Target::Memory => Arc::new(MemoryStore::new(system_clock())),
         })
     }

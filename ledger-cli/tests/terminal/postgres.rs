@@ -256,13 +256,28 @@ fn roles_are_given_what_they_need_and_a_sound_store_has_no_finding() {
     kept.run_at(&url, &["verify"]).refused("has no ledger main");
     kept.sql(&format!("INSERT INTO payledger.reporting_ledgers VALUES ('main', '{reporting}')"));
     kept.run_at(&url, &["verify"]).expect(0);
-    kept.run_at(&url, &["show", "payees"]).expect(0);
+    let run = kept.run_at(&url, &["show", "payees"]).expect(0);
+    assert!(!run.stderr.contains("warning"), "{}", run.stderr);
+    kept.folder.write("deals.csv", b"ID,gci,payee,completed_on\na1,1000.00,ann,2026-01-15\n");
     kept.folder.write("deal.jsonl", (deal("d1", "d1", "ann", "1000 USD") + "\n").as_bytes());
     kept.run_at(&url, &["apply", "deal.jsonl"]).refused("privilege is missing");
     kept.run_at(&url, &["store", "migrate", "down"]).refused("may not act as");
-    // A superuser is told of himself, and goes on.
-    let run = kept.run(&["--format", "json", "store", "check"]).expect(1);
-    assert!(run.lines()[0]["problem"].as_str().unwrap().contains("superuser"), "{}", run.stdout);
+    // Who owns the tables, or is a superuser, is told so once, wherever he reads or writes, and goes on.
+    for (url, power) in [(kept.database.url_as(&owner), "owns the tables"), (kept.url.clone(), "is a superuser")] {
+        let found = kept.run_at(&url, &["store", "check"]).expect(1).stdout;
+        assert!(found.contains(power), "{found}");
+        for args in [
+            ["apply", "base.jsonl"].as_slice(),
+            &["import", "deals", "deals.csv", "--id", "ID"],
+            &["replay"],
+            &["show", "payees"],
+            &["store", "status"],
+        ] {
+            let run = kept.run_at(&url, args).expect(0);
+            let told = run.stderr.lines().filter(|line| line.contains("warning") && line.contains(power));
+            assert_eq!(told.count(), 1, "{args:?}: {}", run.stderr);
+        }
+    }
 }
 
 /// Somebody who may do all disables the triggers and edits: what he did is found, and named.

@@ -67,7 +67,9 @@ impl Server {
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Server> = OnceLock::new();
         SHARED.get_or_init(|| match env::var("DATABASE_URL") {
-            Ok(url) => must(Self::with(None, &url)),
+            Ok(url) => must(Self::with(None, &url).map_err(|problem| {
+                format!("the server of DATABASE_URL cannot be used: {problem}; start it, or unset DATABASE_URL")
+            })),
             Err(_) => Self::start(HASTY),
         })
     }

@@ -23,6 +23,29 @@ fn the_process_that_is_killed() {
     }
 }
 
+/// Not a test: what a test does that has no server.
+#[test]
+fn the_process_that_has_no_server() {
+    if env::var_os(ROLE).is_some() {
+        let _ = Server::shared();
+    }
+}
+
+/// Where there was no server, tests that had tested nothing passed.
+#[test]
+fn without_a_server_a_test_fails_and_says_what_to_do() {
+    for (variable, value, told) in [
+        ("PAYLEDGER_POSTGRES_BIN", "/nowhere", "PAYLEDGER_POSTGRES_BIN has no initdb and postgres: set it"),
+        ("DATABASE_URL", "postgres://ann@127.0.0.1:1/db", "the server of DATABASE_URL cannot be used"),
+    ] {
+        let mut child = Command::new(env::current_exe().unwrap());
+        let child = child.args(["--exact", "the_process_that_has_no_server", "--nocapture"]).env(ROLE, "without");
+        let output = child.env_remove("DATABASE_URL").env(variable, value).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(told), "{variable}: {said}");
+    }
+}
+
 fn until(what: &str, done: impl Fn() -> bool) {
     for _ in 0..1_000 {
         if done() {
@@ -54,6 +77,7 @@ fn nothing_is_left_behind_by_a_process_that_is_killed() {
     until("its folder is still there", || !folder.exists());
 }
 
+/// A server that outlived its value filled the disk with folders, one for each test.
 #[test]
 fn nothing_is_left_behind_by_a_server_that_is_dropped() {
     let server = Server::start(&[]);
@@ -81,6 +105,7 @@ async fn a_database_can_be_dropped_by_who_has_not_read_an_answer() {
     assert_eq!(others, 999);
 }
 
+/// A crash test on a server that does not wait for the disk, or is not killed, passed whatever was lost.
 #[tokio::test]
 async fn what_was_committed_survives_a_crash() {
     let server = Server::start(&[]);
@@ -100,6 +125,7 @@ async fn what_was_committed_survives_a_crash() {
     }
 }
 
+/// On a server that others share, each run left its databases and roles behind, or saw those of another test.
 #[tokio::test]
 async fn databases_and_roles_are_dropped_with_their_value() {
     const LEFT: &str = "SELECT (SELECT count(*) FROM pg_database WHERE datname = $1) \

@@ -172,14 +172,8 @@ async fn who_was_faster_is_seen_or_asks_for_another_transaction() {
     let pool = database.pool();
     let (name, opened) = (host(pool).await, ready(pool, "main").await);
     for (number, level) in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"].into_iter().enumerate() {
-        let mut transaction = pool.begin().await.unwrap();
-        let level: &str = level;
-        let set = match level {
-            "READ COMMITTED" => "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
-            "REPEATABLE READ" => "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-            _ => "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
-        };
-        transaction.execute(set).await.unwrap();
+        let begin = AssertSqlSafe(format!("BEGIN ISOLATION LEVEL {level}"));
+        let mut transaction = pool.begin_with(begin).await.unwrap();
         transaction.execute("SELECT count(*) FROM sales").await.unwrap();
         // The same payee's account.
         opened.execute(deal(2 * number)).await.unwrap();
@@ -191,8 +185,7 @@ async fn who_was_faster_is_seen_or_asks_for_another_transaction() {
         }
     }
     // Undisturbed, each of them does.
-    let mut transaction = pool.begin().await.unwrap();
-    transaction.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").await.unwrap();
+    let mut transaction = pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await.unwrap();
     stage(&mut transaction, &name, &deal(9)).await.unwrap().commit(transaction).await.unwrap();
     sound_log(&**opened.store(), &name).await;
 }

@@ -5,7 +5,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{ledger, request, sound_log};
+use common::{ledger, request, sound_log, unusable};
 use ledger_core::store::{Store, StoreError};
 use ledger_postgres::{PgStore, Roles, SCHEMA_VERSION};
 use ledger_postgres_testing::{Database, Server};
@@ -13,14 +13,6 @@ use sqlx::{AssertSqlSafe, Executor, query_scalar, raw_sql};
 
 fn no_roles() -> Roles {
     Roles::default()
-}
-
-#[track_caller]
-fn unusable<T: std::fmt::Debug>(result: Result<T, StoreError>, why: &str) {
-    match result {
-        Err(StoreError::Unusable(text)) => assert!(text.contains(why), "{why:?} is not in {text}"),
-        other => panic!("{other:?}"),
-    }
 }
 
 async fn sql(database: &Database, sql: String) {

@@ -1,13 +1,14 @@
 //! What the tests share: requests that fit, and a look at a whole log.
-#![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics is a test that fails")]
 #![allow(dead_code, reason = "no test uses all of it")]
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use ledger_core::chain::{self, Digest};
 use ledger_core::engine::tokio::TokioEnv;
 use ledger_core::id::{Key, LedgerName};
-use ledger_core::store::{Append, Guard, Head, LogPage, NewEvent, Store};
+use ledger_core::store::{Append, Guard, Head, LogPage, NewEvent, Store, StoreError};
 use ledger_core::stream::{StreamName, Tip};
 use ledger_core::{Date, Ledger, Request};
 use ledger_postgres::PgStore;
@@ -24,6 +25,15 @@ pub async fn end_others(pool: &PgPool) {
     let others = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
          WHERE datname = current_database() AND pid <> pg_backend_pid()";
     pool.execute(others).await.unwrap();
+}
+
+/// Checks that something will not work before somebody has done something, and that it is said why.
+#[track_caller]
+pub fn unusable<T: Debug>(result: Result<T, StoreError>, why: &str) {
+    match result {
+        Err(StoreError::Unusable(text)) => assert!(text.contains(why), "{why:?} is not in {text}"),
+        other => panic!("{other:?}"),
+    }
 }
 
 const SETUP: &str = r#"

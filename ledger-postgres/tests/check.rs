@@ -72,6 +72,7 @@ fn unusable<T: std::fmt::Debug>(result: Result<T, StoreError>, why: &str) {
     }
 }
 
+/// A finding where nothing is wrong, and after it nobody reads what is found.
 #[tokio::test]
 async fn a_database_as_it_should_be_has_no_finding() {
     let sound = Sound::new().await;
@@ -330,6 +331,7 @@ const TAMPERED: &[(&str, &str, &str)] = &[
     ("ALTER SCHEMA payledger OWNER TO :rep", "schema payledger", ""),
 ];
 
+/// A trigger that was off or a privilege too many was passed over, or found with a remedy that did not mend it.
 #[tokio::test]
 async fn what_is_not_as_it_should_be_is_found_and_mended() {
     let sound = Sound::new().await;
@@ -517,6 +519,7 @@ async fn a_schema_that_somebody_made_before_is_not_moved_into() {
     migrated(theirs()).await.unwrap();
 }
 
+/// "Permission denied" was all that a role was told, and not what it lacked or how it is given.
 #[tokio::test]
 async fn a_role_without_privileges_hears_which_are_missing() {
     let sound = Sound::new().await;
@@ -537,6 +540,7 @@ async fn a_role_without_privileges_hears_which_are_missing() {
     assert!(findings.iter().any(|finding| finding.problem == "it lacks SELECT on table payledger.events"));
 }
 
+/// "Relation does not exist" was all that was told of a database whose tables nobody had made.
 #[tokio::test]
 async fn a_database_that_holds_no_ledger_is_refused_with_what_to_do() {
     let server = Server::shared();

@@ -35,6 +35,7 @@ impl Factory for Databases {
     }
 }
 
+/// A clause that this store does not keep, and on which the engine builds all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_clause_holds() {
     let report = conformance::run(&Databases::default()).await;

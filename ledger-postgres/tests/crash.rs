@@ -150,6 +150,7 @@ async fn a_pooler_that_refuses_parameters_is_not_asked_again() {
     server.join().unwrap();
 }
 
+/// A receipt that was given before the request was on the disk: the crash took it, or left a part of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_of_the_server_loses_nothing_that_was_acknowledged() {
     let server = Server::start(&[]);

@@ -270,6 +270,7 @@ async fn roles_keep_what_they_have() {
     );
 }
 
+/// A role by the name of public let everybody append; one that was mistyped was found out when the tables were half made.
 #[tokio::test]
 async fn names_that_are_no_roles_are_refused() {
     let database = Server::shared().empty().await;

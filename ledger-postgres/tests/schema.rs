@@ -92,6 +92,7 @@ async fn events_that_a_migration_waited_for_are_not_dropped() {
     }
 }
 
+/// What a step back had left behind stood in the way of the next step up.
 #[tokio::test]
 async fn down_to_nothing_leaves_nothing() {
     let database = Server::shared().empty().await;

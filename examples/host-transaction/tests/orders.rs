@@ -105,6 +105,7 @@ const SOMEBODY_WAITS: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity \
 const NOBODY_IS_AT_IT: &str = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity \
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle')";
 
+/// An order was booked without its share, or a share lost its cent.
 #[tokio::test]
 async fn an_order_and_its_share_are_booked_together() {
     let (database, shop) = opened().await;
@@ -130,6 +131,7 @@ async fn an_order_and_its_share_are_booked_together() {
     assert_eq!(sound(&database, &shop).await, 2);
 }
 
+/// A client that sent its order again, to this process or another, bought twice.
 #[tokio::test]
 async fn the_same_key_books_once() {
     let (database, shop) = opened().await;
@@ -150,6 +152,7 @@ async fn the_same_key_books_once() {
     assert_eq!(sound(&database, &shop).await, 1);
 }
 
+/// An order that the ledger had refused stood in the shop, or had used up its key.
 #[tokio::test]
 async fn what_is_refused_leaves_no_order() {
     let (database, shop) = opened().await;
@@ -184,6 +187,7 @@ async fn what_is_refused_leaves_no_order() {
     assert_eq!(sound(&database, &shop).await, 2);
 }
 
+/// A process that died between its two writes left an order without a share.
 #[tokio::test]
 async fn a_crash_between_the_row_and_the_commit_leaves_neither() {
     let (database, survivor) = opened().await;
@@ -201,6 +205,7 @@ async fn a_crash_between_the_row_and_the_commit_leaves_neither() {
     assert_eq!(sound(&database, &survivor).await, 1);
 }
 
+/// A client was told of a connection that had broken, where doing it once more was enough.
 #[tokio::test]
 async fn a_connection_that_breaks_is_the_shops_own_affair() {
     let (database, shop) = opened().await;
@@ -215,6 +220,7 @@ async fn a_connection_that_breaks_is_the_shops_own_affair() {
     assert_eq!(sound(&database, &shop).await, 1);
 }
 
+/// A client that hung up ended the booking in the middle, and its key was left in doubt.
 #[tokio::test]
 async fn a_client_that_goes_away_cuts_nothing() {
     let (database, shop) = opened().await;
@@ -229,6 +235,7 @@ async fn a_client_that_goes_away_cuts_nothing() {
     assert_eq!(sound(&database, &shop).await, 1);
 }
 
+/// Who waited for a lock without end held a connection, and soon there was none left for anybody.
 #[tokio::test]
 async fn a_ledger_that_is_locked_for_long_is_said_to_be_busy() {
     let database = Server::shared().database().await;
@@ -297,6 +304,7 @@ async fn wire(database: &Database, delivered: bool, cut: Arc<AtomicBool>) -> Str
     format!("{user}@{address}/{}", rest.split_once('/').unwrap().1)
 }
 
+/// Of clients with the same key some were told of a conflict, or booked a second order.
 #[tokio::test(flavor = "multi_thread")]
 async fn sixteen_clients_with_the_same_key_book_once() {
     let (database, shop) = opened().await;
@@ -312,6 +320,7 @@ async fn sixteen_clients_with_the_same_key_book_once() {
     assert_eq!(sound(&database, &shop).await, 1);
 }
 
+/// Of two orders that came at once for the same payee, one was refused or lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_at_once_are_all_booked() {
     let (database, one) = opened().await;
@@ -328,6 +337,7 @@ async fn orders_at_once_are_all_booked() {
     assert_eq!(sound(&database, &one).await, 20);
 }
 
+/// A booking that asked for a second connection while it held the first one waited for itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_connection_is_enough() {
     let database = Server::shared().database().await;
@@ -339,6 +349,7 @@ async fn one_connection_is_enough() {
     assert_eq!(sound(&database, &shop).await, 8);
 }
 
+/// The ledger's migrations were told in the shop's own table, and each found the other's unknown.
 #[tokio::test]
 async fn the_shops_migrations_and_the_ledgers_do_not_meet() {
     const SHOPS: &str = "SELECT string_agg(m::text, ' ' ORDER BY version) FROM public._sqlx_migrations AS m";

@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::OnceLock;
 
-use common::{ledger, request};
+use common::{ledger, request, unusable};
 use ledger_core::store::{Store, StoreError};
 use ledger_postgres::{Finding, PgStore, Roles, SCHEMA_VERSION};
 use ledger_postgres_testing::{Database, Server, quoted};
@@ -61,14 +61,6 @@ impl Sound {
             .execute(self.database.pool())
             .await
             .unwrap_or_else(|e| panic!("{sql}: {e}"));
-    }
-}
-
-#[track_caller]
-fn unusable<T: std::fmt::Debug>(result: Result<T, StoreError>, why: &str) {
-    match result {
-        Err(StoreError::Unusable(text)) => assert!(text.contains(why), "{why:?} is not in {text}"),
-        other => panic!("{other:?}"),
     }
 }
 

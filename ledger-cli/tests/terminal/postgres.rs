@@ -330,6 +330,24 @@ fn a_ledger_without_its_head_is_damaged_not_missing() {
     }
 }
 
+/// What had stopped an import was not told, if twenty other lines had been refused before; and an export ended before the head
+/// without a word.
+#[test]
+fn what_stops_an_import_or_an_export_is_told() {
+    let kept = Kept::with_ledger();
+    let mut lines: Vec<_> =
+        (0..30).map(|number| request(&format!("r{number}"), r#""payout.create":{"payee":"nobody"}"#)).collect();
+    lines.push(deal("d1", "d1", "ann", "1000 USD"));
+    kept.folder.write("lines.jsonl", lines.join("\n").as_bytes());
+    kept.sql("ALTER TABLE payledger.heads DISABLE TRIGGER ALL; UPDATE payledger.heads SET sequence = sequence + 1");
+    let run = kept.run(&["apply", "lines.jsonl"]).expect(2);
+    for told in ["lines.jsonl:31: ", "the head is not at the last request", "10 more errors", "stopped at line 31"] {
+        assert!(run.stderr.contains(told), "{told:?}: {}", run.stderr);
+    }
+    let run = kept.run(&["export", "jsonl"]).expect(0);
+    assert!(run.stderr.contains("its head is at") && run.stdout.contains("payee.enrolled"), "{}", run.stderr);
+}
+
 /// An import of a thousand lines stood still for minutes, without a word, while the store was away.
 #[test]
 fn a_store_that_does_not_answer_is_told_and_asked_again() {

@@ -173,6 +173,10 @@ BEGIN
 
     IF together THEN
         head_us := greatest(head_us, coalesce(now_us, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint));
+        -- All that comes after it would be recorded no earlier.
+        IF head_us > 253402300799999999 THEN
+            RAISE EXCEPTION 'the clock is beyond the year 9999' USING ERRCODE = 'PL004';
+        END IF;
         FOR at IN 1..count LOOP
             firsts := array_append(firsts, head_sequence + event_at);
             head_link := sha256(tag || head_link || int8send(head_sequence + event_at)

@@ -101,6 +101,9 @@ pub(crate) fn class(code: &str) -> Class {
         "3D000" | "57P04" => Class::Stop("there is no such database; check the URL"),
         "PL001" => Class::Stop("what a ledger has stored stays as it is; find out who tries to change it"),
         "PL002" => Class::Stop("this library and the database disagree; run `payledger store check`"),
+        "PL004" => Class::Stop(
+            "nothing is recorded beyond the year 9999; set the clock of the server right, or the host's own",
+        ),
         _ => match code.get(..2).unwrap_or_default() {
             "08" => Class::Gone,
             "40" | "53" => Class::Nothing,
@@ -129,7 +132,8 @@ mod tests {
         let gone = ["08000", "08003", "08006", "08007", "08P01", "25P03", "25P04", "40003", "57P01", "57P02", "57P05"];
         let stop = [
             "22021", "22023", "28000", "28P01", "3D000", "3F000", "42501", "42601", "42703", "42704", "42883", "42P01",
-            "53100", "57P04", "0A000", "26000", "42P05", "54000", "XX000", "P0001", "PL001", "PL002", "", "4", "25001",
+            "53100", "57P04", "0A000", "26000", "42P05", "54000", "XX000", "P0001", "PL001", "PL002", "PL004", "", "4",
+            "25001",
         ];
         let contradiction = ["22003", "23502", "23505", "23514", "PL003", "XX001", "XX002"];
         for code in nothing {

@@ -12,6 +12,7 @@ use ledger_core::Ledger;
 use ledger_core::chain::Digest;
 use ledger_core::engine::Advice;
 use ledger_core::engine::tokio::TokioEnv;
+use ledger_core::limits::LAST_RECORDED_AT_US;
 use ledger_core::store::memory::MemoryStore;
 use ledger_core::store::{
     Append, CheckpointRow, Clock, Guard, NewEvent, Outcome, ProjectionWrite, RowChange, Store, StoreError, StreamAfter,
@@ -233,6 +234,28 @@ async fn a_group_whose_arrays_do_not_fit_together_is_refused() {
     assert_eq!(error.as_database_error().and_then(|error| error.code()).as_deref(), Some("PL002"), "{error}");
     let events: i64 = query_scalar("SELECT count(*) FROM payledger.events").fetch_one(database.pool()).await.unwrap();
     assert_eq!(events, 0);
+}
+
+/// What was once recorded beyond all calendars left the ledger with a head after which nothing could be stored. A store asks its
+/// own clock before, but not the server's, and not every caller is a store.
+#[tokio::test]
+async fn nothing_is_recorded_beyond_the_year_9999() {
+    let database = database().await;
+    let (store, name) = (PgStore::with_pool(database.pool().clone()), ledger("main"));
+    let call = "SELECT recorded_at_us FROM payledger.append_v1('main', $1, true, '{k}', decode(repeat('00', 32), 'hex'), '{ann}', \
+         '{1}', '{f}', '{0}', '{}', '{}', '', '{}', '{s}', '{1}', '{t}', '{1}', '{0}', '{2026-01-01}', '{x}', \
+         decode(repeat('00', 32), 'hex'))";
+    let append = async |now_us: i64| query_scalar::<_, i64>(call).bind(now_us).fetch_one(database.pool()).await;
+    for now_us in [LAST_RECORDED_AT_US + 1, i64::MAX] {
+        let error = append(now_us).await.unwrap_err();
+        assert_eq!(error.as_database_error().and_then(|error| error.code()).as_deref(), Some("PL004"), "{error}");
+        let heads: i64 = query_scalar("SELECT count(*) FROM payledger.heads").fetch_one(database.pool()).await.unwrap();
+        assert_eq!(heads, 0, "at {now_us}");
+    }
+    assert_eq!(append(LAST_RECORDED_AT_US).await.unwrap(), LAST_RECORDED_AT_US);
+    // At the same time, again.
+    store.append(&name, &[request("a", 1)]).await.unwrap();
+    assert_eq!(store.head(&name).await.unwrap().recorded_at_us, LAST_RECORDED_AT_US);
 }
 
 /// The server refuses a zero byte with an error that takes the whole group down.

@@ -104,6 +104,7 @@ CREATE FUNCTION payledger.append_v1(
     stream text, version bigint, digest bytea
 ) LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, payledger, pg_temp
+SET row_security = on
 -- The plan is kept, and may have been made while the tables were empty: leave it nothing but the keys.
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off

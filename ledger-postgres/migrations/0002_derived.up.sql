@@ -28,7 +28,10 @@ CREATE TABLE payledger.projection_rows (
 CREATE FUNCTION payledger.save_snapshot_v1(
     of_ledger text, of_stream text, new_version bigint, new_digest bytea, new_first_sequence bigint, new_link bytea,
     new_form bigint, new_state bytea, new_checksum bytea
-) RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, payledger, pg_temp AS $$
+) RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, payledger, pg_temp
+SET row_security = on
+AS $$
     INSERT INTO payledger.snapshots
         VALUES (of_ledger, of_stream, new_version, new_digest, new_first_sequence, new_link, new_form, new_state, new_checksum)
         ON CONFLICT (ledger, stream) DO UPDATE SET version = excluded.version, digest = excluded.digest,
@@ -56,6 +59,7 @@ CREATE FUNCTION payledger.save_projection_v1(
     clear boolean, gone text[], keys text[], sequences bigint[], vals text[]
 ) RETURNS boolean LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, payledger, pg_temp
+SET row_security = on
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 AS $$
@@ -94,6 +98,7 @@ CREATE FUNCTION payledger.promote_v1(
     to_name text, over_version bigint, over_sequence bigint, over_link bytea, over_state bytea
 ) RETURNS boolean LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, payledger, pg_temp
+SET row_security = on
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 AS $$

@@ -6,7 +6,9 @@ mod common;
 use std::sync::OnceLock;
 
 use common::{ledger, request, unusable};
-use ledger_core::store::{Store, StoreError};
+use ledger_core::chain::Digest;
+use ledger_core::store::{CheckpointRow, Outcome, ProjectionWrite, Promotion, SnapshotRow, Store, StoreError};
+use ledger_core::stream::StreamName;
 use ledger_postgres::{Finding, PgStore, Roles, SCHEMA_VERSION};
 use ledger_postgres_testing::{Database, Server, quoted};
 use sqlx::{AssertSqlSafe, PgPool, query_scalar, raw_sql};
@@ -377,6 +379,45 @@ async fn settings_that_lose_or_wait_for_ever_are_found() {
     for setting in ["setting fsync = off", "setting full_page_writes = off", "setting data_sync_retry = on"] {
         assert!(findings.iter().any(|finding| finding.object == setting), "{findings:?}");
     }
+}
+
+/// The functions took the setting over from who called them: nothing could be stored, and a privilege was said to be missing.
+#[tokio::test]
+async fn whoever_has_row_security_off_stores_all_the_same() {
+    let sound = Sound::new().await;
+    sound.run("ALTER ROLE :app SET row_security = off").await;
+    let (store, name) = (sound.store().await, ledger("a"));
+    let outcomes = store.append(&name, &[request("m", 1), request("k", 2)]).await.unwrap();
+    assert!(matches!(outcomes.as_slice(), [Outcome::Appended(_), Outcome::AlreadyAppended(_)]), "{outcomes:?}");
+    let rows = |name: &str| CheckpointRow {
+        name: name.into(),
+        version: 1,
+        sequence: 4,
+        link: Digest::ZERO,
+        state: b"{}".to_vec(),
+    };
+    for from in ["new", "newer"] {
+        let write = ProjectionWrite { expected: None, checkpoint: rows(from), clear: true, rows: Vec::new() };
+        assert_eq!(store.save_projection(&name, &write).await, Ok(true));
+        let over = (from == "newer").then(|| rows("rows"));
+        let promotion = Promotion { from: rows(from), to: "rows".into(), over };
+        assert_eq!(store.promote(&name, &promotion).await, Ok(true));
+    }
+    let snapshot = SnapshotRow {
+        stream: StreamName::from_stored("deal/d"),
+        version: 1,
+        digest: Digest::ZERO,
+        first_sequence: 1,
+        link: Digest::ZERO,
+        form: 1,
+        state: b"{}".to_vec(),
+        check: Digest::ZERO,
+    };
+    store.save_snapshot(&name, &snapshot).await.unwrap();
+    // To read is another matter, which `check` tells.
+    unusable(store.head(&name).await, "row-level security");
+    let findings = sound.check().await;
+    assert!(findings.iter().any(|finding| finding.object == "setting row_security = off"), "{findings:?}");
 }
 
 /// An application that owns the tables can drop the triggers that keep it from changing them.

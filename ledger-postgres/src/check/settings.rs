@@ -122,7 +122,7 @@ const WANTED: &[Wanted] = &[
     exactly(
         "row_security",
         "on",
-        "what policies guard can be neither read nor stored",
+        "what policies guard cannot be read",
         "set it for this role: ALTER ROLE … SET row_security = on",
     ),
 ];

@@ -267,25 +267,20 @@ CREATE TABLE payledger.reporting_ledgers (
     PRIMARY KEY (ledger, role)
 );
 
--- Who reads the tables sees the ledgers that are listed for him; the owner and the application, named by the migration, see the
--- whole. Owners would see it without a policy too, unless forced.
+-- Who reads the tables sees the ledgers that are listed for him. The policies by which the owner and the application see the
+-- whole come after the last step of a migration, with who may call the functions. Owners would need none, unless forced.
 ALTER TABLE payledger.reporting_ledgers ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY whole ON payledger.reporting_ledgers TO CURRENT_ROLE USING (true) WITH CHECK (true);
 CREATE POLICY listed ON payledger.reporting_ledgers FOR SELECT USING (role = CURRENT_USER::text);
 ALTER TABLE payledger.heads ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY whole ON payledger.heads TO CURRENT_ROLE USING (true) WITH CHECK (true);
 CREATE POLICY listed ON payledger.heads FOR SELECT USING (ledger = ANY (ARRAY(
     SELECT r.ledger FROM payledger.reporting_ledgers AS r WHERE r.role = CURRENT_USER::text)));
 ALTER TABLE payledger.requests ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY whole ON payledger.requests TO CURRENT_ROLE USING (true) WITH CHECK (true);
 CREATE POLICY listed ON payledger.requests FOR SELECT USING (ledger = ANY (ARRAY(
     SELECT r.ledger FROM payledger.reporting_ledgers AS r WHERE r.role = CURRENT_USER::text)));
 ALTER TABLE payledger.events ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY whole ON payledger.events TO CURRENT_ROLE USING (true) WITH CHECK (true);
 CREATE POLICY listed ON payledger.events FOR SELECT USING (ledger = ANY (ARRAY(
     SELECT r.ledger FROM payledger.reporting_ledgers AS r WHERE r.role = CURRENT_USER::text)));
 ALTER TABLE payledger.checkpoints ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY whole ON payledger.checkpoints TO CURRENT_ROLE USING (true) WITH CHECK (true);
 CREATE POLICY listed ON payledger.checkpoints FOR SELECT USING (ledger = ANY (ARRAY(
     SELECT r.ledger FROM payledger.reporting_ledgers AS r WHERE r.role = CURRENT_USER::text)));
 
@@ -296,5 +291,3 @@ CREATE VIEW payledger.log WITH (security_invoker = true) AS
             encode(e.digest, 'hex') AS digest, encode(r.link, 'hex') AS link
         FROM payledger.events AS e
             JOIN payledger.requests AS r ON r.ledger = e.ledger AND r.first_sequence = e.sequence - e.position;
-
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA payledger FROM PUBLIC;

@@ -134,12 +134,8 @@ BEGIN
 END $$;
 
 ALTER TABLE payledger.snapshots ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY whole ON payledger.snapshots TO CURRENT_ROLE USING (true) WITH CHECK (true);
 CREATE POLICY listed ON payledger.snapshots FOR SELECT USING (ledger = ANY (ARRAY(
     SELECT r.ledger FROM payledger.reporting_ledgers AS r WHERE r.role = CURRENT_USER::text)));
 ALTER TABLE payledger.projection_rows ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY whole ON payledger.projection_rows TO CURRENT_ROLE USING (true) WITH CHECK (true);
 CREATE POLICY listed ON payledger.projection_rows FOR SELECT USING (ledger = ANY (ARRAY(
     SELECT r.ledger FROM payledger.reporting_ledgers AS r WHERE r.role = CURRENT_USER::text)));
-
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA payledger FROM PUBLIC;

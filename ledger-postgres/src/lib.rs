@@ -37,6 +37,7 @@ mod error;
 mod inside;
 mod options;
 mod pages;
+mod plan;
 mod read;
 mod row;
 mod schema;

@@ -6,9 +6,9 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{ledger, request, sound_log, unusable};
-use ledger_core::store::{Store, StoreError};
+use ledger_core::store::{Outcome, Store, StoreError};
 use ledger_postgres::{PgStore, Roles, SCHEMA_VERSION};
-use ledger_postgres_testing::{Database, Server};
+use ledger_postgres_testing::{Database, Server, quoted};
 use sqlx::{AssertSqlSafe, Executor, query_scalar, raw_sql};
 
 fn no_roles() -> Roles {
@@ -150,13 +150,74 @@ async fn a_migration_that_cannot_have_its_locks_gives_up_and_changes_nothing() {
     report.execute("BEGIN; SELECT * FROM payledger.projection_rows").await.unwrap();
     let begun = Instant::now();
     match PgStore::migrate(&database.url(), 1, &no_roles()).await {
-        Err(StoreError::Unavailable(text)) => assert!(text.contains("55P03"), "{text}"),
+        Err(StoreError::Unavailable(text)) => assert!(text.contains("others use the tables"), "{text}"),
         other => panic!("{other:?}"),
     }
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     report.execute("ROLLBACK").await.unwrap();
     assert_eq!(catalog(&database).await, before);
     PgStore::migrate(&database.url(), 1, &no_roles()).await.unwrap();
+}
+
+/// A migration waited for each of its locks by itself, and held those that it had: readers that left one after another kept
+/// everybody from appending for longer than an append waits, over a role that was named.
+#[tokio::test]
+async fn a_migration_waits_no_longer_for_many_than_for_one() {
+    let database = Server::shared().database().await;
+    let (url, name) = (database.url(), ledger("main"));
+    let application = Roles { application: Some(database.role("application").await), ..no_roles() };
+    let reporting = Roles { reporting: Some(database.role("reporting").await), ..no_roles() };
+    let store = PgStore::connect(&url).await.unwrap();
+    store.append(&name, &[request("a", 1)]).await.unwrap();
+    let mut readers = Vec::new();
+    for (table, millis) in [("requests", 2_500), ("events", 5_000), ("checkpoints", 7_500)] {
+        let mut reader = database.pool().begin().await.unwrap();
+        reader.execute(AssertSqlSafe(format!("SELECT FROM payledger.{table}"))).await.unwrap();
+        readers.push(tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            reader.rollback().await.unwrap();
+        }));
+    }
+    // What changes no table waits for nobody.
+    let begun = Instant::now();
+    PgStore::migrate(&url, SCHEMA_VERSION, &reporting).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    let migrating = async { PgStore::migrate(&url, SCHEMA_VERSION, &application).await };
+    let appending = async {
+        const HELD: &str = "SELECT count(*) FROM pg_locks WHERE granted AND mode = 'AccessExclusiveLock' \
+             AND relation = 'payledger.heads'::regclass";
+        while query_scalar::<_, i64>(HELD).fetch_one(database.pool()).await.unwrap() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        store.append(&name, &[request("b", 1)]).await
+    };
+    let (migrated, appended) = tokio::join!(migrating, appending);
+    assert!(matches!(appended.as_deref(), Ok([Outcome::Appended(_)])), "{appended:?}");
+    assert!(matches!(&migrated, Err(StoreError::Unavailable(text)) if text.contains("57014")), "{migrated:?}");
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    PgStore::migrate(&url, SCHEMA_VERSION, &application).await.unwrap();
+    // Nor does it wait where the role has it all.
+    let mut reader = database.pool().begin().await.unwrap();
+    reader.execute("SELECT FROM payledger.events").await.unwrap();
+    PgStore::migrate(&url, SCHEMA_VERSION, &application).await.unwrap();
+}
+
+/// What a function never does may be forbidden to the owner too. Its migrations then had no right to lock the tables.
+#[tokio::test]
+async fn an_owner_that_may_change_no_event_migrates() {
+    let database = Server::shared().database().await;
+    let (owner, application) = (database.role("owner").await, database.role("application").await);
+    let owned = Roles { owner: Some(owner.clone()), ..no_roles() };
+    PgStore::migrate(&database.url(), SCHEMA_VERSION, &owned).await.unwrap();
+    let forbidden =
+        format!("REVOKE UPDATE, DELETE, TRUNCATE ON payledger.events, payledger.requests FROM {}", quoted(&owner));
+    sql(&database, forbidden).await;
+    let named = Roles { application: Some(application), ..no_roles() };
+    for (version, roles) in [(1, no_roles()), (SCHEMA_VERSION, no_roles()), (SCHEMA_VERSION, named)] {
+        PgStore::migrate(&database.url_as(&owner), version, &roles).await.unwrap();
+    }
 }
 
 /// Half a migration is a database that no version of the library knows.

@@ -6,8 +6,9 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{ledger, request, sound_log, unusable};
-use ledger_core::store::{Outcome, Store, StoreError};
-use ledger_postgres::{PgStore, Roles, SCHEMA_VERSION};
+use ledger_core::chain::Digest;
+use ledger_core::store::{CheckpointRow, Outcome, ProjectionWrite, RowChange, Store, StoreError};
+use ledger_postgres::{Finding, PgStore, Roles, SCHEMA_VERSION};
 use ledger_postgres_testing::{Database, Server, quoted};
 use sqlx::{AssertSqlSafe, Executor, query_scalar, raw_sql};
 
@@ -218,6 +219,34 @@ async fn an_owner_that_may_change_no_event_migrates() {
     for (version, roles) in [(1, no_roles()), (SCHEMA_VERSION, no_roles()), (SCHEMA_VERSION, named)] {
         PgStore::migrate(&database.url_as(&owner), version, &roles).await.unwrap();
     }
+}
+
+/// A dump that is restored where its roles are not has no policies for them. The owner saw no event, and dropped them all; he saw
+/// no checkpoint either, and left it without its rows.
+#[tokio::test]
+async fn what_no_policy_shows_to_the_owner_is_there_all_the_same() {
+    let database = Server::shared().database().await;
+    let owner = database.role("owner").await;
+    PgStore::migrate(&database.url(), SCHEMA_VERSION, &Roles { owner: Some(owner.clone()), ..no_roles() })
+        .await
+        .unwrap();
+    let (store, name) = (PgStore::connect(&database.url()).await.unwrap(), ledger("main"));
+    store.append(&name, &[request("a", 2)]).await.unwrap();
+    let checkpoint = CheckpointRow { name: "p".into(), version: 1, sequence: 2, link: Digest::ZERO, state: Vec::new() };
+    let rows = vec![RowChange { key: "k".into(), sequence: 1, value: Some("1".into()) }];
+    let write = ProjectionWrite { expected: None, checkpoint, clear: false, rows };
+    assert_eq!(store.save_projection(&name, &write).await, Ok(true));
+    for table in ["events", "checkpoints", "projection_rows"] {
+        sql(&database, format!("DROP POLICY whole ON payledger.{table}")).await;
+    }
+    unusable(PgStore::migrate(&database.url_as(&owner), 0, &no_roles()).await, "never dropped");
+    assert_eq!(sound_log(&store, &name).await.events.len(), 2);
+    PgStore::migrate(&database.url_as(&owner), 1, &no_roles()).await.unwrap();
+    assert_eq!(store.load_checkpoint(&name, "p").await, Ok(None));
+    PgStore::migrate(&database.url_as(&owner), SCHEMA_VERSION, &no_roles()).await.unwrap();
+    let findings = store.check().await.unwrap();
+    let damaged = |finding: &Finding| ["table ", "policy "].iter().any(|kind| finding.object.starts_with(kind));
+    assert!(!findings.iter().any(damaged), "{findings:?}");
 }
 
 /// Half a migration is a database that no version of the library knows.

@@ -179,10 +179,20 @@ struct Found {
 impl Found {
     async fn read(connection: &mut PgConnection) -> Result<Self, StoreError> {
         let version = version(connection).await?;
-        const WHO: &str = "SELECT current_user::text, pg_get_userbyid(n.nspowner)::text, coalesce( \
-             EXISTS (SELECT FROM aclexplode(n.nspacl) AS a WHERE a.grantee <> n.nspowner) OR EXISTS (\
-             SELECT FROM pg_catalog.pg_depend WHERE refclassid = 'pg_catalog.pg_namespace'::regclass AND refobjid = n.oid), \
-             false) FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = 'payledger'";
+        const WHO: &str = "
+            SELECT current_user::text,
+                    pg_get_userbyid(n.nspowner)::text,
+                    coalesce(
+                        EXISTS (
+                            SELECT FROM aclexplode(n.nspacl) AS a
+                                WHERE a.grantee <> n.nspowner)
+                        OR EXISTS (
+                            SELECT FROM pg_catalog.pg_depend
+                                WHERE refclassid = 'pg_catalog.pg_namespace'::regclass
+                                    AND refobjid = n.oid),
+                        false)
+                FROM (SELECT) AS one
+                    LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = 'payledger'";
         let (user, owner, used) = query_as(WHO).fetch_one(connection).await.map_err(reading)?;
         Ok(Self { version, user, owner, used })
     }
@@ -228,14 +238,24 @@ impl Found {
 
 /// Gives the owner what is there and belongs to another.
 async fn gifts(connection: &mut PgConnection, owner: &str) -> Result<Vec<String>, StoreError> {
-    const OTHERS: &str = "SELECT give || ' OWNER TO ' FROM (\
-         SELECT 'ALTER SCHEMA payledger' AS give, nspowner AS owner FROM pg_catalog.pg_namespace WHERE nspname = 'payledger' \
-         UNION ALL SELECT format('ALTER TABLE payledger.%I', c.relname), c.relowner FROM pg_catalog.pg_class AS c \
-         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-         WHERE n.nspname = 'payledger' AND c.relkind IN ('r', 'v', 'p') \
-         UNION ALL SELECT format('ALTER FUNCTION %s', p.oid::regprocedure), p.proowner FROM pg_catalog.pg_proc AS p \
-         JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname = 'payledger') AS o \
-         WHERE pg_get_userbyid(owner)::text <> $1 ORDER BY 1";
+    const OTHERS: &str = "
+        SELECT give || ' OWNER TO '
+            FROM pg_catalog.pg_namespace AS n
+                CROSS JOIN LATERAL (
+                    SELECT 'ALTER SCHEMA payledger', n.nspowner
+                    UNION ALL
+                    SELECT format('ALTER TABLE payledger.%I', relname), relowner
+                        FROM pg_catalog.pg_class
+                        WHERE relnamespace = n.oid
+                            AND relkind IN ('r', 'v', 'p')
+                    UNION ALL
+                    SELECT format('ALTER FUNCTION %s', oid::regprocedure), proowner
+                        FROM pg_catalog.pg_proc
+                        WHERE pronamespace = n.oid
+                ) AS o (give, owner)
+            WHERE n.nspname = 'payledger'
+                AND pg_get_userbyid(owner)::text <> $1
+            ORDER BY 1";
     let others: Vec<String> = query_scalar(OTHERS).bind(owner).fetch_all(connection).await.map_err(reading)?;
     Ok(others.into_iter().map(|other| format!("{other}{};", quoted(owner))).collect())
 }
@@ -273,12 +293,18 @@ impl<'o> Users<'o> {
     /// Makes the policies by which the owner and the applications see the whole, where they are not there: a dump that is
     /// restored where its roles are not has none. The owner is fenced too.
     async fn policies(&self, connection: &mut PgConnection, version: u32) -> Result<Vec<String>, StoreError> {
-        const THERE: &str = "SELECT c.relname::text, ARRAY(\
-             SELECT r.rolname::text FROM pg_catalog.pg_roles AS r WHERE r.oid = ANY (p.polroles)) \
-             FROM pg_catalog.pg_policy AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid \
-             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = 'payledger' \
-             AND p.polname = 'whole' AND p.polpermissive AND p.polcmd = '*' \
-             AND pg_get_expr(p.polqual, p.polrelid) = 'true' AND pg_get_expr(p.polwithcheck, p.polrelid) = 'true'";
+        const THERE: &str = "
+            SELECT c.relname::text,
+                    ARRAY(SELECT r.rolname::text FROM pg_catalog.pg_roles AS r WHERE r.oid = ANY (p.polroles))
+                FROM pg_catalog.pg_policy AS p
+                    JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
+                    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+                WHERE n.nspname = 'payledger'
+                    AND p.polname = 'whole'
+                    AND p.polpermissive
+                    AND p.polcmd = '*'
+                    AND pg_get_expr(p.polqual, p.polrelid) = 'true'
+                    AND pg_get_expr(p.polwithcheck, p.polrelid) = 'true'";
         let mut there: Vec<(String, Vec<String>)> = query_as(THERE).fetch_all(connection).await.map_err(reading)?;
         there.iter_mut().for_each(|(_, roles)| roles.sort());
         let mut all: Vec<String> = self.applications.iter().cloned().chain([self.owner.to_owned()]).collect();
@@ -301,11 +327,18 @@ impl<'o> Users<'o> {
 
 /// The roles that were granted the functions, and those that were granted to report.
 async fn granted(connection: &mut PgConnection) -> Result<(Vec<String>, Vec<String>), StoreError> {
-    const CALL: &str = "SELECT DISTINCT pg_get_userbyid(a.grantee)::text FROM pg_catalog.pg_proc AS p, aclexplode(p.proacl) AS a \
-         WHERE p.pronamespace = 'payledger'::regnamespace AND p.proname = 'append_v1' AND a.grantee NOT IN (0, p.proowner)";
-    const REPORT: &str = "SELECT DISTINCT pg_get_userbyid(a.grantee)::text FROM pg_catalog.pg_class AS c, \
-         aclexplode(c.relacl) AS a WHERE c.relnamespace = 'payledger'::regnamespace AND c.relname = 'reporting_ledgers' \
-         AND a.grantee NOT IN (0, c.relowner)";
+    const CALL: &str = "
+        SELECT DISTINCT pg_get_userbyid(a.grantee)::text
+            FROM pg_catalog.pg_proc AS p, aclexplode(p.proacl) AS a
+            WHERE p.pronamespace = 'payledger'::regnamespace
+                AND p.proname = 'append_v1'
+                AND a.grantee NOT IN (0, p.proowner)";
+    const REPORT: &str = "
+        SELECT DISTINCT pg_get_userbyid(a.grantee)::text
+            FROM pg_catalog.pg_class AS c, aclexplode(c.relacl) AS a
+            WHERE c.relnamespace = 'payledger'::regnamespace
+                AND c.relname = 'reporting_ledgers'
+                AND a.grantee NOT IN (0, c.relowner)";
     let call = query_scalar(CALL).fetch_all(&mut *connection).await.map_err(reading)?;
     Ok((call, query_scalar(REPORT).fetch_all(connection).await.map_err(reading)?))
 }

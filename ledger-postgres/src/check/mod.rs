@@ -138,15 +138,8 @@ impl Findings {
 
     /// Transactions that somebody has prepared and nobody ends. No timeout of a client ends them either.
     async fn prepared(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        const PREPARED: &str = "SELECT p.gid, to_char(p.prepared, 'YYYY-MM-DD HH24:MI:SS \"UTC\"'), \
-             format('end it, as %I: COMMIT PREPARED %L, or ROLLBACK PREPARED %2$L', p.owner, p.gid) \
-             FROM pg_catalog.pg_prepared_xacts AS p WHERE p.database = current_database() AND EXISTS (\
-             SELECT FROM pg_catalog.pg_locks AS own JOIN pg_catalog.pg_locks AS l USING (virtualtransaction) \
-             JOIN pg_catalog.pg_class AS c ON c.oid = l.relation \
-             WHERE own.transactionid = p.transaction AND own.granted AND own.pid IS NULL AND l.pid IS NULL \
-             AND c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'payledger')) ORDER BY 1";
         let prepared: Vec<(String, String, String)> =
-            query_as(PREPARED).fetch_all(connection).await.map_err(reading)?;
+            query_as(include_str!("prepared.sql")).fetch_all(connection).await.map_err(reading)?;
         for (name, since, remedy) in prepared {
             let problem = format!("since {since} it holds locks that the ledgers wait for, until somebody ends it");
             self.add(&format!("prepared transaction {name}"), &problem, &remedy);
@@ -155,22 +148,7 @@ impl Findings {
     }
 
     async fn heads(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        const TORN: &str = "WITH RECURSIVE \
-             of_events (ledger) AS (SELECT min(ledger) FROM payledger.events UNION ALL \
-             SELECT (SELECT min(e.ledger) FROM payledger.events AS e WHERE e.ledger > of_events.ledger) FROM of_events \
-             WHERE ledger IS NOT NULL), \
-             of_requests (ledger) AS (SELECT min(ledger) FROM payledger.requests UNION ALL \
-             SELECT (SELECT min(r.ledger) FROM payledger.requests AS r WHERE r.ledger > of_requests.ledger) FROM of_requests \
-             WHERE ledger IS NOT NULL), \
-             named AS (SELECT ledger FROM of_events UNION SELECT ledger FROM of_requests UNION SELECT ledger FROM payledger.heads) \
-             SELECT n.ledger FROM named AS n LEFT JOIN payledger.heads AS h ON h.ledger = n.ledger \
-             LEFT JOIN LATERAL (SELECT first_sequence + size - 1 AS last, link, recorded_at_us FROM payledger.requests AS r \
-             WHERE r.ledger = n.ledger ORDER BY first_sequence DESC LIMIT 1) AS r ON true \
-             WHERE n.ledger IS NOT NULL AND (h.sequence IS DISTINCT FROM \
-             coalesce((SELECT max(sequence) FROM payledger.events AS e WHERE e.ledger = n.ledger), 0) \
-             OR h.sequence > 0 AND (h.sequence, h.link, h.recorded_at_us) IS DISTINCT FROM (r.last, r.link, r.recorded_at_us) \
-             OR h.sequence = 0 AND r.last IS NOT NULL) ORDER BY 1";
-        match query_scalar(TORN).fetch_all(connection).await.map_err(reading) {
+        match query_scalar(include_str!("heads.sql")).fetch_all(connection).await.map_err(reading) {
             Ok::<Vec<String>, _>(ledgers) => {
                 for ledger in ledgers {
                     let remedy = "verify the ledger, and restore the latest backup that verifies";

@@ -38,25 +38,6 @@ impl Findings {
     }
 }
 
-impl Findings {
-    /// Whether the role may have the connections that its store takes, while `check` has one more.
-    pub(super) async fn limits(&mut self, connection: &mut PgConnection, connections: u32) -> Result<(), StoreError> {
-        const LIMITS: &str = "SELECT 'role ' || rolname, rolconnlimit, format('ALTER ROLE %I CONNECTION LIMIT', rolname) \
-             FROM pg_catalog.pg_roles WHERE rolname = current_user AND NOT rolsuper \
-             UNION ALL SELECT 'database ' || datname, datconnlimit, format('ALTER DATABASE %I CONNECTION LIMIT', datname) \
-             FROM pg_catalog.pg_database WHERE datname = current_database()";
-        let limits: Vec<(String, i32, String)> = query_as(LIMITS).fetch_all(connection).await.map_err(reading)?;
-        for (object, limit, statement) in limits {
-            // Below zero is without a limit.
-            if u32::try_from(limit).is_ok_and(|limit| limit <= connections) {
-                let problem = format!("its limit is {limit} connections, of which a store takes {connections}");
-                self.add(&object, &problem, &format!("{statement} {}", 2 * connections));
-            }
-        }
-        Ok(())
-    }
-}
-
 /// What a setting must be, and why.
 struct Wanted {
     name: &'static str,

@@ -88,7 +88,7 @@ impl PgStore {
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
-    pub async fn connect_with(url: &str, clock: Clock) -> Result<Self, StoreError> {
+    pub async fn connect_with_clock(url: &str, clock: Clock) -> Result<Self, StoreError> {
         Ok(Self { clock: Some(clock), ..Self::connect(url).await? })
     }
 
@@ -102,7 +102,7 @@ impl PgStore {
 
     /// Uses a pool that the host has, with another clock.
     #[must_use]
-    pub fn with_pool_and(pool: PgPool, clock: Clock) -> Self {
+    pub fn with_pool_and_clock(pool: PgPool, clock: Clock) -> Self {
         Self { clock: Some(clock), ..Self::with_pool(pool) }
     }
 

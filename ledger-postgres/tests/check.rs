@@ -316,6 +316,13 @@ const TAMPERED: &[(&str, &str, &str)] = &[
         "",
         "ROLLBACK PREPARED 'of the host'",
     ),
+    ("BEGIN; SELECT FROM payledger.heads; PREPARE TRANSACTION 'has read'", "", "ROLLBACK PREPARED 'has read'"),
+    // Nothing of the tables can be looked at.
+    (
+        "BEGIN; LOCK TABLE payledger.events; PREPARE TRANSACTION 'whole'",
+        "prepared transaction whole",
+        "ROLLBACK PREPARED 'whole'",
+    ),
     (
         "BEGIN; SELECT FROM payledger.heads FOR UPDATE; PREPARE TRANSACTION 'for''gotten'",
         "prepared transaction for'gotten",

@@ -22,7 +22,7 @@ impl Factory for Databases {
         Box::pin(async {
             let mut made = self.made.lock().await;
             made.push(common::database().await);
-            Ok(Arc::new(PgStore::connect_with(&made.last().unwrap().url(), clock).await?) as Arc<dyn Store>)
+            Ok(Arc::new(PgStore::connect_with_clock(&made.last().unwrap().url(), clock).await?) as Arc<dyn Store>)
         })
     }
 
@@ -30,7 +30,7 @@ impl Factory for Databases {
         drop(store);
         Box::pin(async {
             let made = self.made.lock().await;
-            Ok(Some(Arc::new(PgStore::connect_with(&made.last().unwrap().url(), clock).await?) as Arc<dyn Store>))
+            Ok(Some(Arc::new(PgStore::connect_with_clock(&made.last().unwrap().url(), clock).await?) as Arc<dyn Store>))
         })
     }
 }

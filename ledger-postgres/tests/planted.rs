@@ -89,7 +89,7 @@ impl Factory for Broken {
         Box::pin(async {
             let database = Server::shared().database().await;
             raw_sql(AssertSqlSafe(self.function.as_str())).execute(database.pool()).await.unwrap();
-            let store = PgStore::connect_with(&database.url(), clock).await?;
+            let store = PgStore::connect_with_clock(&database.url(), clock).await?;
             self.made.lock().await.push(database);
             Ok(Arc::new(store) as Arc<dyn Store>)
         })

@@ -334,7 +334,7 @@ async fn every_group_is_judged_as_in_memory() {
         let now = Arc::clone(&now);
         Arc::new(move || now.load(Ordering::SeqCst))
     };
-    let store = PgStore::with_pool_and(database.pool().clone(), Arc::clone(&clock));
+    let store = PgStore::with_pool_and_clock(database.pool().clone(), Arc::clone(&clock));
     let (memory, name) = (MemoryStore::new(clock), ledger("main"));
     let mut random = Random(7);
     let mut tips = std::collections::BTreeMap::<String, Tip>::new();

@@ -100,7 +100,7 @@ impl Real {
             }
             Place::Server(server) => self.runtime.block_on(async {
                 let database = server.database().await;
-                let store = PgStore::connect_with(&database.url(), clock).await;
+                let store = PgStore::connect_with_clock(&database.url(), clock).await;
                 (store.map(|store| Arc::new(store) as _), Made::Database(database))
             }),
         }

@@ -95,7 +95,7 @@ async fn all_stores_answer_keep_and_derive_the_same() {
         let file = folder.path().join(format!("{seed}.db"));
         let memory = shown(Arc::new(MemoryStore::new(clock())), &requests).await;
         let sqlite = shown(Arc::new(SqliteStore::open_with(file, clock()).await.unwrap()), &requests).await;
-        let postgres = PgStore::connect_with(&database.url(), clock()).await.unwrap();
+        let postgres = PgStore::connect_with_clock(&database.url(), clock()).await.unwrap();
         let postgres = shown(Arc::new(postgres), &requests).await;
         same("SQLite", seed, &sqlite, &memory);
         same("PostgreSQL", seed, &postgres, &memory);

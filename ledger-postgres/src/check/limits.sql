@@ -12,3 +12,4 @@ SELECT 'database ' || datname,
         format('ALTER DATABASE %I CONNECTION LIMIT', datname)
     FROM pg_catalog.pg_database
     WHERE datname = current_database()
+        AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)

@@ -9,12 +9,14 @@ use std::fmt;
 
 use ledger_core::store::StoreError;
 use sqlx::{Connection, PgConnection, query_as, query_scalar, raw_sql};
+use tokio::time::timeout;
 
 use crate::PgStore;
 use crate::check::roles::Parts;
 use crate::error::reading;
 use crate::options::connect;
 use crate::schema::{MIGRATIONS, SCHEMA_VERSION, version};
+use crate::store::{NO_ANSWER, answered};
 
 /// Something about a database that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +47,9 @@ impl PgStore {
     /// [`StoreError`] when the database could not be looked at, or is newer than this library.
     pub async fn check(&self) -> Result<Vec<Finding>, StoreError> {
         let mut connection = connect(&self.pool().connect_options()).await?;
-        let findings = check(&mut connection, self.connections()).await;
+        let Ok(findings) = timeout(self.longest(), check(&mut connection, self.connections())).await else {
+            return Err(StoreError::Unavailable(NO_ANSWER.into()));
+        };
         // What was found does not depend on how the connection ends.
         let _ = connection.close().await;
         findings
@@ -58,12 +62,7 @@ impl PgStore {
     /// [`StoreError`] when the database could not be asked.
     pub async fn check_role(&self) -> Result<Vec<Finding>, StoreError> {
         let mut connection = self.connection().await?;
-        let mut findings = Findings(Vec::new());
-        if let Some(parts) = Parts::read(&mut connection).await? {
-            findings.powers(&mut connection, &parts, false).await?;
-            findings.missing(&mut connection, &parts).await?;
-        }
-        Ok(findings.0)
+        answered!(self, connection => check_role(&mut connection), StoreError::Unavailable)
     }
 }
 
@@ -78,26 +77,20 @@ async fn check(connection: &mut PgConnection, connections: u32) -> Result<Vec<Fi
     let parts = Parts::read(connection).await?;
     findings.settings(connection, parts.as_ref()).await?;
     findings.limits(connection, connections).await?;
-    let Some(parts) = parts else {
-        findings.add("schema payledger", "it is not there", MIGRATE);
-        return Ok(findings.0);
-    };
-    findings.powers(connection, &parts, true).await?;
-    let may_look = findings.missing(connection, &parts).await?;
-    if !may_look || !findings.version(connection).await? {
-        return Ok(findings.0);
+    let held = findings.prepared(connection).await?;
+    match findings.tables(connection, parts).await {
+        // What was found is why.
+        Err(StoreError::Unavailable(_)) if held => {}
+        ended => ended?,
     }
-    findings.owners(connection, &parts).await?;
-    findings.owner_lacks(connection, &parts).await?;
-    findings.grants(connection).await?;
-    findings.defaults(connection, &parts).await?;
-    findings.policies(connection, &parts).await?;
-    findings.objects(connection).await?;
-    findings.ways_round(connection).await?;
-    findings.prepared(connection).await?;
-    // Where policies are not as they should be, an event may be hidden and not lost.
-    if !findings.0.iter().any(|finding| finding.object.starts_with("policy ")) {
-        findings.heads(connection).await?;
+    Ok(findings.0)
+}
+
+async fn check_role(connection: &mut PgConnection) -> Result<Vec<Finding>, StoreError> {
+    let mut findings = Findings(Vec::new());
+    if let Some(parts) = Parts::read(connection).await? {
+        findings.powers(connection, &parts, false).await?;
+        findings.missing(connection, &parts).await?;
     }
     Ok(findings.0)
 }
@@ -109,6 +102,31 @@ struct Findings(Vec<Finding>);
 impl Findings {
     fn add(&mut self, object: &str, problem: &str, remedy: &str) {
         self.0.push(Finding { object: object.into(), problem: problem.into(), remedy: remedy.into() });
+    }
+
+    /// The tables and all that belongs to them, and who may do what with it.
+    async fn tables(&mut self, connection: &mut PgConnection, parts: Option<Parts>) -> Result<(), StoreError> {
+        let Some(parts) = parts else {
+            self.add("schema payledger", "it is not there", MIGRATE);
+            return Ok(());
+        };
+        self.powers(connection, &parts, true).await?;
+        let may_look = self.missing(connection, &parts).await?;
+        if !may_look || !self.version(connection).await? {
+            return Ok(());
+        }
+        self.owners(connection, &parts).await?;
+        self.owner_lacks(connection, &parts).await?;
+        self.grants(connection).await?;
+        self.defaults(connection, &parts).await?;
+        self.policies(connection, &parts).await?;
+        self.objects(connection).await?;
+        self.ways_round(connection).await?;
+        // Where policies are not as they should be, an event may be hidden and not lost.
+        if !self.0.iter().any(|finding| finding.object.starts_with("policy ")) {
+            self.heads(connection).await?;
+        }
+        Ok(())
     }
 
     /// Whether the tables are there, and of this version.
@@ -136,15 +154,15 @@ impl Findings {
         Ok(false)
     }
 
-    /// Transactions that somebody has prepared and nobody ends. No timeout of a client ends them either.
-    async fn prepared(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
+    /// Transactions that somebody has prepared and nobody ends: whether there are any. No timeout of a client ends them either.
+    async fn prepared(&mut self, connection: &mut PgConnection) -> Result<bool, StoreError> {
         let prepared: Vec<(String, String, String)> =
             query_as(include_str!("prepared.sql")).fetch_all(connection).await.map_err(reading)?;
-        for (name, since, remedy) in prepared {
+        for (name, since, remedy) in &prepared {
             let problem = format!("since {since} it holds locks that the ledgers wait for, until somebody ends it");
-            self.add(&format!("prepared transaction {name}"), &problem, &remedy);
+            self.add(&format!("prepared transaction {name}"), &problem, remedy);
         }
-        Ok(())
+        Ok(!prepared.is_empty())
     }
 
     async fn heads(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {

@@ -12,5 +12,7 @@ SELECT p.gid,
                     AND own.granted
                     AND own.pid IS NULL
                     AND l.pid IS NULL
+                    -- Who has only read is in the way of migrations, for as long as he likes.
+                    AND l.mode <> 'AccessShareLock'
                     AND c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'payledger'))
     ORDER BY 1

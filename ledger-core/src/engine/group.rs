@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::cache::Cache;
 use super::desk::{Unplaced, decide_from, decided};
+use super::in_order::Chain;
 use super::snapshot::{self, Place};
 use super::{ExecuteError, Inner, Receipt, Waiting};
 use crate::decide::{Decision, Undecided};
@@ -122,7 +123,7 @@ impl Round {
     async fn decide(inner: &Inner, cache: &mut Cache, pending: Vec<Waiting>) -> Self {
         let (mut round, desk) = (Self::default(), inner.desk());
         let (mut events, mut prefetched, mut retold, mut away) = (0, false, false, None::<ExecuteError>);
-        let mut held = false;
+        let (mut held, mut chain) = (false, Chain::default());
         let mut pending = VecDeque::from(pending);
         while let Some(waiting) = pending.pop_front() {
             if events >= inner.tuning.group_events {
@@ -171,7 +172,12 @@ impl Round {
             let basis = slice.iter().map(|(stream, folded)| (stream.clone(), folded.tip)).collect::<Vec<_>>();
             match decided {
                 Ok(Ok(decision)) => match desk.encode(&waiting.request, &waiting.hash, &mut slice, decision, &basis) {
-                    Ok((append, answer)) => {
+                    Ok((mut append, answer)) => {
+                        if waiting.turn.is_ordered() && !chain.take(&mut append) {
+                            held = true;
+                            round.left.push(waiting);
+                            continue;
+                        }
                         events += append.events.len();
                         let versions = slice.iter().map(|(_, folded)| folded.tip.version);
                         let streams = basis.into_iter().zip(versions);
@@ -305,12 +311,20 @@ impl Inner {
                 return Some(error.into());
             }
         };
+        // Whether one in order is not stored, so that those after it are not: they have not failed.
+        let mut behind = false;
         for (Accepted { mut waiting, streams, answer }, outcome) in accepted.into_iter().zip(outcomes) {
             let streams = planted!(OnlyWrittenForgotten => crate::planted::written(streams, &answer.events), streams);
             if !matches!(outcome, Outcome::Appended(_)) {
                 // The cache has folded events that are not in the ledger.
                 streams.iter().for_each(|(stream, ..)| cache.forget(stream));
             }
+            let ordered = waiting.turn.is_ordered();
+            if ordered && behind && matches!(outcome, Outcome::Conflict { .. }) {
+                again.pending.push(waiting);
+                continue;
+            }
+            behind |= ordered && !matches!(outcome, Outcome::Appended(_));
             let key = waiting.request.key.clone();
             mark!(UnknownThenAppended, waiting.in_doubt && matches!(outcome, Outcome::Appended(_)));
             mark!(UnknownThenAlreadyAppended, waiting.in_doubt && matches!(outcome, Outcome::AlreadyAppended(_)));

@@ -5,13 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Advice, ExecuteError, Ledger, Receipt};
 use crate::command::Request;
+use crate::store::{Append, Guard};
+use crate::stream::Tip;
 
 /// Takes requests whose order counts, such as the lines of a file. Once one has an answer other than a receipt or a clear no, those
 /// after it are [not tried](ExecuteError::NotTried): they might be carried out before it, and come to other amounts. Whoever goes
 /// on asks for another [`in_order`](Ledger::in_order), and begins with that one.
-///
-/// Where another process writes at the same time, one that read what that changed is decided and stored after later ones that
-/// read nothing of it: what each comes to is the same.
 pub struct InOrder {
     ledger: Ledger,
     lost: Arc<AtomicU64>,
@@ -32,6 +31,30 @@ impl InOrder {
     /// [`ExecuteError`], whose [`advice`](ExecuteError::advice) says what to do.
     pub fn execute(&self, request: Request) -> impl Future<Output = Result<Receipt, ExecuteError>> + Send + use<> {
         self.ledger.enter(request, Turn { ticket: 0, lost: Some(Arc::clone(&self.lost)) })
+    }
+}
+
+/// The last request in order of a group, by something that it writes. Where it is not stored, those after it are not either: each
+/// guards that the one before it is there.
+#[derive(Default)]
+pub(super) struct Chain(Option<Guard>);
+
+impl Chain {
+    /// Lets a request be stored only after the last one. False if it was decided on what was before that.
+    pub(super) fn take(&mut self, append: &mut Append) -> bool {
+        if let Some(last) = &self.0 {
+            match append.guards.iter().find(|guard| guard.stream == last.stream) {
+                Some(guard) if guard.tip != last.tip => return false,
+                Some(_) => {}
+                None => append.guards.push(last.clone()),
+            }
+        }
+        let written = append.events.last();
+        self.0 = written.map(|event| {
+            let tip = Tip { version: event.version, digest: event.digest };
+            Guard { stream: event.stream.clone(), tip }
+        });
+        true
     }
 }
 

@@ -50,7 +50,8 @@ use crate::stream::{StreamName, Tip};
 /// A future that a store hands out; boxed so that a store can be chosen at run time.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Tells the time, in microseconds since 1970-01-01 UTC. A store asks it once per group; no request is recorded before the one that it follows.
+/// Tells the time, in microseconds since 1970-01-01 UTC. A store asks it once per group; no request is recorded before the one
+/// that it follows.
 ///
 /// The core never reads the clock of the system: whoever opens a store says what time it goes by.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;

@@ -554,6 +554,43 @@ async fn nothing_is_carried_out_before_what_was_asked_earlier_in_order() {
     }
 }
 
+/// Another process moved an account between two lines: the deal was stored after the lines behind it, which had moved its payee to
+/// another plan, and was paid by that.
+#[tokio::test]
+async fn no_request_in_order_is_stored_without_the_one_before_it() {
+    let store = FaultyStore::new(&[]);
+    let (one, two) = (ready(&store).await, open(&store));
+    one.execute(deal(0)).await.unwrap();
+    two.execute(deal(50)).await.unwrap();
+    let plan = r#"{"currency":"USD","split":{"flat":{"payee":"0.1","company":"0.9"}}}"#;
+    let other = format!(r#"{{"plan.publish":{{"plan":"other","document":{plan}}}}}"#);
+    two.execute(request("other", "ann", &other)).await.unwrap();
+    let lines = one.in_order();
+    let end = r#"{"payee.end_assignment":{"payee":"kim","until":"2026-01-10"}}"#;
+    let assign = r#"{"payee.assign":{"payee":"kim","plan":"other","version":1,"from":"2026-01-10"}}"#;
+    let lee = r#"{"payee.enrol":{"payee":"lee","name":"Lee"}}"#;
+    let asked: Vec<_> = [
+        deal(1),
+        request("deal-end", "ann", end),
+        request("deal-assign", "ann", assign),
+        request("deal-lee", "ann", lee),
+        deal(2),
+    ]
+    .map(|line| lines.execute(line))
+    .into();
+    for answer in asked {
+        answer.await.unwrap();
+    }
+    let keys = ["deal-0", "deal-50", "deal-1", "deal-end", "deal-assign", "deal-lee", "deal-2"];
+    assert_eq!(recorded(&store).await, keys);
+    let earned = |recorded: &Recorded| match &recorded.event {
+        Event::Account(account::Event::EntryBooked { amount, .. }) => Some(amount.to_string()),
+        _ => None,
+    };
+    let earned: Vec<_> = log(&one).await.iter().filter_map(earned).collect();
+    assert_eq!(earned, ["700.00 USD", "700.00 USD", "700.00 USD", "100.00 USD"]);
+}
+
 /// A line that was refused could not be looked up, and the lines before it, which were to be sent again, were given up for it.
 #[tokio::test]
 async fn a_request_in_order_is_not_held_up_by_one_after_it() {

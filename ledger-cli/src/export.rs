@@ -84,15 +84,19 @@ pub async fn run(source: &Source, args: Args) -> Result<Outcome, CliError> {
         }
         Args::Jsonl { to } => {
             let mut to = Sink::open(to.output)?;
-            let written = jsonl(source, store, &mut to).await?;
+            let (written, whole) = jsonl(source, store, &mut to).await?;
             to.close(written)?;
+            if !whole {
+                return Ok(Outcome::Differences);
+            }
         }
     }
     Ok(Outcome::Done)
 }
 
-/// Writes the rows as they are stored, also when they do not fit together: what is damaged can be looked at.
-async fn jsonl(source: &Source, store: &dyn Store, to: &mut Sink) -> Result<fmt::Result, CliError> {
+/// Writes the rows as they are stored, also when they do not fit together: what is damaged can be looked at. Whether they reach
+/// to the head.
+async fn jsonl(source: &Source, store: &dyn Store, to: &mut Sink) -> Result<(fmt::Result, bool), CliError> {
     let head = store.head(&source.ledger).await.map_err(source.blame())?.sequence;
     let bar = bar("export", head);
     let mut after = 0;
@@ -105,18 +109,19 @@ async fn jsonl(source: &Source, store: &dyn Store, to: &mut Sink) -> Result<fmt:
             let request = page.requests.iter().rev().find(ends);
             let line = serde_json::to_string(&Line::of(event, request)).map_err(io::Error::from)?;
             if fmt::Write::write_str(to, &line).and_then(|()| fmt::Write::write_char(to, '\n')).is_err() {
-                return Ok(Err(fmt::Error));
+                return Ok((Err(fmt::Error), true));
             }
         }
         after = last.sequence.max(after + 1);
         bar.set_position(after);
     }
     bar.finish_and_clear();
-    if after < head {
+    let whole = after >= head;
+    if !whole {
         let what = format!("the log ends at {after}, its head is at {head}: stop and verify the ledger");
         let _ = writeln!(std::io::stderr(), "payledger: {what}");
     }
-    Ok(Ok(()))
+    Ok((Ok(()), whole))
 }
 
 /// An event as it is stored.

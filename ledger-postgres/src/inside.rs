@@ -31,7 +31,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::error::{reading, text, writing};
 use crate::row::integer;
-use crate::store::{LONGEST, ask, impl_store, tell};
+use crate::store::{LONGEST, answered, ask, impl_store, tell};
 use crate::{append, derived, read};
 
 /// A request that is stored if the transaction is committed, and not otherwise. It is no receipt.
@@ -49,7 +49,8 @@ pub enum TransactionError {
     /// The answer is no. The transaction can go on as if the request had not been made.
     #[error(transparent)]
     Rejected(ExecuteError),
-    /// Others were in the way, or the connection broke: nothing of the transaction is stored. Do all of it again.
+    /// Others were in the way, or the connection broke or fell silent, and is then to be closed: nothing of the transaction is
+    /// stored. Do all of it again.
     #[error("the transaction failed: {0}; roll it back and do all of it again")]
     Retry(String),
     /// The connection broke during the commit. The transaction is stored as a whole or not at all, and whether a key of it is
@@ -219,7 +220,7 @@ impl<'c> Inside<'c> {
     fn give_up(&self, _: &mut impl DerefMut) {}
 
     /// What a transaction was begun on is all that it has.
-    async fn is_gone(&self, _: &mut PgConnection) -> bool {
+    async fn is_gone(&self, _: &mut impl DerefMut) -> bool {
         false
     }
 
@@ -245,7 +246,8 @@ impl<'c> Inside<'c> {
 
     /// At the server's time.
     async fn append_group(&self, ledger: &LedgerName, group: &[Append]) -> Result<Vec<Outcome>, StoreError> {
-        append::append(&mut *self.connection().await?, ledger, group, None).await
+        let mut connection = self.connection().await?;
+        answered!(self, connection => append::append(&mut connection, ledger, group, None), StoreError::Unknown)
     }
 }
 

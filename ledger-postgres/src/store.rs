@@ -81,6 +81,10 @@ impl PgStore {
             let doubtful = idle.idle_for > QUIET || broke.since(idle.idle_for);
             Box::pin(async move { Ok(!doubtful || is_there(connection).await) })
         });
+        // Who went away in the middle of a statement leaves it to the pool, which would wait for its end, however long.
+        let pool = pool.after_release(|connection, _| {
+            Box::pin(async move { is_there(connection).await.then_some(true).ok_or(sqlx::Error::WorkerCrashed) })
+        });
         Ok(Self { writer: Some(writer), ..Self::with_pool(pool.connect_lazy_with(options)) })
     }
 
@@ -94,7 +98,8 @@ impl PgStore {
 
     /// Uses a pool that the host has. The time is the server's. Each append costs a round trip more than with a pool of the
     /// store's own: whether somebody has left a transaction open on the connection. On the `search_path` of its connections
-    /// nothing stands before `pg_catalog`, or whoever may make functions there is asked instead of the server.
+    /// nothing stands before `pg_catalog`, or whoever may make functions there is asked instead of the server. What has no answer
+    /// within a minute is given up, whatever the pool's own timeouts say.
     #[must_use]
     pub fn with_pool(pool: PgPool) -> Self {
         Self { pool, writer: None, clock: None, longest: LONGEST }
@@ -165,11 +170,11 @@ impl PgStore {
     }
 
     /// Whether a connection is no longer there. Those that were idle meanwhile are asked before they are used.
-    pub(crate) async fn is_gone(&self, connection: &mut PgConnection) -> bool {
+    pub(crate) async fn is_gone(&self, connection: &mut PoolConnection<Postgres>) -> bool {
         if is_there(connection).await {
             return false;
         }
-        self.writer.iter().for_each(Writer::broke_now);
+        self.give_up(connection);
         true
     }
 
@@ -383,7 +388,7 @@ mod tests {
     #[tokio::test]
     async fn who_is_not_answered_is_told_so_and_leaves_the_pool_whole() {
         let database = Server::shared().database().await;
-        let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_secs(2));
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(2));
         let pool = pool.connect(&database.url()).await.unwrap();
         let name = "main".parse().unwrap();
         let row = SnapshotRow {
@@ -397,17 +402,18 @@ mod tests {
             check: Digest::ZERO,
         };
         for mut store in [PgStore::connect(&database.url()).await.unwrap(), PgStore::with_pool(pool)] {
-            store.longest = Duration::from_millis(100);
+            store.longest = Duration::from_millis(300);
             let mut holder = database.pool().begin().await.unwrap();
             // Nothing says that it waits but that it does not answer.
             holder.execute("LOCK TABLE payledger.heads, payledger.snapshots").await.unwrap();
-            for _ in 0..4 {
+            for _ in 0..2 {
                 assert!(matches!(store.head(&name).await, Err(StoreError::Unavailable(_))));
                 assert!(matches!(store.save_snapshot(&name, &row).await, Err(StoreError::Unknown(_))));
                 let appended = store.append(&name, &[crate::writer::tests::request("a")]).await;
                 assert!(matches!(appended, Err(StoreError::Unknown(_))), "{appended:?}");
             }
             holder.rollback().await.unwrap();
+            store.longest = LONGEST;
             store.append(&name, &[crate::writer::tests::request("a")]).await.unwrap();
             assert_eq!(store.head(&name).await.unwrap().sequence, 1);
         }

@@ -380,6 +380,11 @@ async fn settings_that_lose_or_wait_for_ever_are_found() {
         "setting default_transaction_read_only = on",
     ];
     assert_eq!(objects, expected);
+    // Nor does who holds all of a table hold the check up for ever.
+    sound.run("BEGIN; LOCK TABLE payledger.events; PREPARE TRANSACTION 'settings'").await;
+    let found = store.check().await.unwrap();
+    assert_eq!(found.last().unwrap().object, "prepared transaction settings");
+    sound.run("ROLLBACK PREPARED 'settings'").await;
     unusable(PgStore::connect(&url).await, "synchronous_commit is off");
     let server = Server::start(&["fsync = off", "full_page_writes = off", "data_sync_retry = on"]);
     let findings = PgStore::connect(&server.database().await.url()).await.unwrap().check().await.unwrap();

@@ -344,7 +344,7 @@ fn what_stops_an_import_or_an_export_is_told() {
     for told in ["lines.jsonl:31: ", "the head is not at the last request", "10 more errors", "stopped at line 31"] {
         assert!(run.stderr.contains(told), "{told:?}: {}", run.stderr);
     }
-    let run = kept.run(&["export", "jsonl"]).expect(0);
+    let run = kept.run(&["export", "jsonl"]).expect(1);
     assert!(run.stderr.contains("its head is at") && run.stdout.contains("payee.enrolled"), "{}", run.stderr);
 }
 

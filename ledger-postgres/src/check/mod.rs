@@ -71,12 +71,16 @@ impl PgStore {
 const PLAIN: &str = "SET search_path = pg_catalog, pg_temp; SET quote_all_identifiers = off; SET timezone = 'UTC'; \
      SET datestyle = 'ISO'; SET intervalstyle = 'postgres'";
 
+/// Who looks waits for nobody for long, whatever a host's pool says.
+const LIMITS: &str = "SET lock_timeout = '5s'; SET statement_timeout = '30s'";
+
 async fn check(connection: &mut PgConnection, connections: u32) -> Result<Vec<Finding>, StoreError> {
     let mut findings = Findings(Vec::new());
     raw_sql(PLAIN).execute(&mut *connection).await.map_err(reading)?;
     let parts = Parts::read(connection).await?;
     findings.settings(connection, parts.as_ref()).await?;
     findings.limits(connection, connections).await?;
+    raw_sql(LIMITS).execute(&mut *connection).await.map_err(reading)?;
     let held = findings.prepared(connection).await?;
     match findings.tables(connection, parts).await {
         // What was found is why.

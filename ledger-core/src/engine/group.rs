@@ -40,6 +40,8 @@ pub(super) async fn commit(inner: &Inner, cache: &mut Cache, group: Vec<Waiting>
     let mut pending = group;
     let mut failures = 0;
     let mut last_error = None;
+    // How many in order are sent at once. Together they are as slow as they are many, and a fast rival is always before them.
+    let mut most = usize::MAX;
     let (attempts, mut due) = (inner.tuning.commit_attempts, Due::new());
     while !pending.is_empty() {
         if failures == attempts {
@@ -51,10 +53,12 @@ pub(super) async fn commit(inner: &Inner, cache: &mut Cache, group: Vec<Waiting>
         if failures > 0 {
             inner.env.sleep(backoff(failures, inner.env.random())).await;
         }
-        let round = Round::decide(inner, cache, pending).await;
+        let count = pending.len();
+        let round = Round::decide(inner, cache, pending, most).await;
         let (again, error) = round.settle(inner, cache, &mut due).await;
         // What was left undecided because the group was full has not failed.
-        failures = if again.failed { failures + 1 } else { 0 };
+        failures = if again.failed && !again.advanced { failures + 1 } else { 0 };
+        most = if again.failed { (most.min(count) / 4).max(1) } else { most.saturating_mul(2) };
         last_error = error.or(last_error);
         pending = again.pending;
     }
@@ -104,6 +108,8 @@ struct Round {
 struct Again {
     pending: Vec<Waiting>,
     failed: bool,
+    /// Whether one in order was stored, which others wait for.
+    advanced: bool,
 }
 
 impl Again {
@@ -120,10 +126,10 @@ impl Again {
 
 impl Round {
     /// Decides in order, each request on the state that the earlier ones leave in the cache.
-    async fn decide(inner: &Inner, cache: &mut Cache, pending: Vec<Waiting>) -> Self {
+    async fn decide(inner: &Inner, cache: &mut Cache, pending: Vec<Waiting>, most: usize) -> Self {
         let (mut round, desk) = (Self::default(), inner.desk());
         let (mut events, mut prefetched, mut retold, mut away) = (0, false, false, None::<ExecuteError>);
-        let (mut held, mut chain) = (false, Chain::default());
+        let (mut held, mut sent, mut chain) = (false, 0, Chain::default());
         let mut pending = VecDeque::from(pending);
         while let Some(waiting) = pending.pop_front() {
             if events >= inner.tuning.group_events {
@@ -146,9 +152,12 @@ impl Round {
                 }
             }
             // What would be stored now could be why one before it is no longer refused.
-            if held && waiting.turn.is_ordered() {
-                round.left.push(waiting);
-                continue;
+            if waiting.turn.is_ordered() {
+                if held || sent == most {
+                    round.left.push(waiting);
+                    continue;
+                }
+                sent += 1;
             }
             let (mut slice, mut at) = (Slice::new(inner.name.clone()), None);
             let decided = loop {
@@ -324,7 +333,11 @@ impl Inner {
                 again.pending.push(waiting);
                 continue;
             }
-            behind |= ordered && !matches!(outcome, Outcome::Appended(_));
+            if ordered {
+                let stored = matches!(outcome, Outcome::Appended(_));
+                again.advanced |= stored;
+                behind |= !stored;
+            }
             let key = waiting.request.key.clone();
             mark!(UnknownThenAppended, waiting.in_doubt && matches!(outcome, Outcome::Appended(_)));
             mark!(UnknownThenAlreadyAppended, waiting.in_doubt && matches!(outcome, Outcome::AlreadyAppended(_)));

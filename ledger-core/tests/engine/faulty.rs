@@ -11,7 +11,7 @@ use ledger_core::store::{
     Append, BoxFuture, CheckpointRow, Head, LogPage, Outcome, ProjectionRow, ProjectionWrite, Promotion, SnapshotRow,
     Store, StoreError, StreamAfter, StreamPage,
 };
-use ledger_core::stream::StreamName;
+use ledger_core::stream::{StreamName, Tip};
 
 /// What goes wrong with one append.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +36,8 @@ pub struct FaultyStore {
     pub blind: AtomicBool,
     keyless: AtomicBool,
     pub appends: AtomicUsize,
+    /// Groups of more requests than this are too slow: a rival has always moved what they read.
+    pub swift: AtomicUsize,
     pub reads: AtomicUsize,
     /// The calls of everything that is not an append or a read of streams.
     pub calls: AtomicUsize,
@@ -62,6 +64,7 @@ impl FaultyStore {
             blind: AtomicBool::new(false),
             keyless: AtomicBool::new(false),
             appends: AtomicUsize::new(0),
+            swift: AtomicUsize::new(usize::MAX),
             reads: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
             cut: Mutex::new(None),
@@ -114,6 +117,14 @@ impl Store for FaultyStore {
         Box::pin(async move {
             tokio::task::yield_now().await;
             self.appends.fetch_add(1, Ordering::Relaxed);
+            if group.len() > self.swift.load(Ordering::Relaxed) {
+                let late = |request: &Append| {
+                    let guard = request.guards.iter().find(|guard| guard.tip != Tip::EMPTY).unwrap();
+                    let actual = Tip { version: guard.tip.version + 1, ..guard.tip };
+                    Outcome::Conflict { stream: guard.stream.clone(), expected: guard.tip, actual }
+                };
+                return Ok(group.iter().map(late).collect());
+            }
             let fault = self.faults.lock().unwrap().pop_front();
             match fault {
                 None => self.inner.append(ledger, group).await,

@@ -591,6 +591,20 @@ async fn no_request_in_order_is_stored_without_the_one_before_it() {
     assert_eq!(earned, ["700.00 USD", "700.00 USD", "700.00 USD", "100.00 USD"]);
 }
 
+/// Beside a rival that was faster than a group of hundreds, an import gave up at its first line.
+#[tokio::test]
+async fn fewer_in_order_are_sent_at_once_beside_a_faster_rival() {
+    let store = FaultyStore::new(&[]);
+    let lines = ready(&store).await.in_order();
+    store.swift.store(3, Ordering::Relaxed);
+    let asked: Vec<_> = (0..60).map(|number| lines.execute(deal(number))).collect();
+    for answer in asked {
+        answer.await.unwrap();
+    }
+    let keys: Vec<_> = (0..60).map(|number| format!("deal-{number}")).collect();
+    assert_eq!(recorded(&store).await, keys);
+}
+
 /// A line that was refused could not be looked up, and the lines before it, which were to be sent again, were given up for it.
 #[tokio::test]
 async fn a_request_in_order_is_not_held_up_by_one_after_it() {
